@@ -1,0 +1,74 @@
+"""Argument checks whose messages say what was wrong, what was expected and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+def check_positive(**values: int) -> None:
+    """Raise ValueError unless every named value is an integer of at least 1."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+
+
+def check_odd(**values: int) -> None:
+    """Raise ValueError unless every named value is an odd positive integer (a window with a centre)."""
+    check_positive(**values)
+    for name, value in values.items():
+        if value % 2 == 0:
+            raise ValueError(f"{name} must be odd so that the window has a centre, got {value}")
+
+
+def check_fraction(**values: float) -> None:
+    """Raise ValueError unless every named value lies in [0, 1)."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+            raise ValueError(f"{name} must be a number in [0, 1), got {value!r}")
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
+    """The error for a name that is not known, with the nearest ones that are."""
+    known = sorted(known)
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
+    return ValueError(f"unknown {kind} {name!r}: {hint}")
+
+
+def check_images(x: Tensor, in_chans: int, min_size: int, img_size: tuple[int, int] | None = None) -> None:
+    """Raise TypeError or ValueError unless x is a floating-point (N, in_chans, H, W) batch the model can take.
+
+    Args:
+        x: the batch.
+        in_chans: channels the model was built for.
+        min_size: the model's total stride; a side below it leaves no whole cell in the last feature map.
+        img_size: the only (H, W) the model takes, None if it takes any.
+    """
+    if not x.is_floating_point():
+        raise TypeError(
+            f"images must be floating point, got {x.dtype}: scale them (x.float() / 255) and normalise them with "
+            "model.pretrained_cfg['mean'] and ['std']"
+        )
+    if x.ndim != 4:
+        hint = "; add the batch dimension with x.unsqueeze(0)" if x.ndim == 3 else ""
+        raise ValueError(f"images must have 4 dimensions (N, C, H, W), got shape {tuple(x.shape)}{hint}")
+    if x.shape[1] != in_chans:
+        raise ValueError(
+            f"images have {x.shape[1]} channels, the model takes {in_chans}: "
+            f"create it with in_chans={x.shape[1]} or convert the images"
+        )
+    if torch.compiler.is_exporting():
+        return  # a bound on H and W here would become a constraint on the exported program
+    if img_size is not None:
+        if (x.shape[2], x.shape[3]) != img_size:
+            raise ValueError(
+                f"images are {x.shape[2]}x{x.shape[3]}, the model takes {img_size[0]}x{img_size[1]}: "
+                f"resize them or create the model with img_size=({x.shape[2]}, {x.shape[3]})"
+            )
+    elif min(x.shape[2], x.shape[3]) < min_size:
+        raise ValueError(
+            f"images of {x.shape[2]}x{x.shape[3]} are too small for a model with a total stride of {min_size}: "
+            f"resize them to at least {min_size}x{min_size}"
+        )

@@ -1,0 +1,29 @@
+from timm.layers import BlurPool2d
+
+from tinynets._checks import check_positive
+
+from .registry import register_layer
+
+
+@register_layer
+class BlurPool(BlurPool2d):
+    """Anti-aliased subsampling: the binomial filter [1 2 1] x [1 2 1] / 16 on every channel, then every stride-th pixel.
+
+    timm's BlurPool2d with one pixel of edge replication, so that 1x1 maps work and every stride gives
+    ceil(size / stride); timm's own padding is reflection, which needs two pixels, and grows with the stride.
+
+    Args:
+        channels: channels of the map.
+        stride: subsampling in both directions.
+
+    Shape: (N, channels, H, W) -> (N, channels, ceil(H / stride), ceil(W / stride)).
+    Source: Zhang, Making Convolutional Networks Shift-Invariant Again, 2019 (https://arxiv.org/abs/1904.11486).
+    """
+
+    def __init__(self, channels: int, stride: int = 2, device=None, dtype=None) -> None:
+        check_positive(channels=channels, stride=stride)
+        super().__init__(channels, filt_size=3, stride=stride, pad_mode="replicate", device=device, dtype=dtype)
+        self.padding = [1, 1, 1, 1]
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, stride={self.stride}"

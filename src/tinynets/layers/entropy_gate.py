@@ -1,0 +1,78 @@
+import torch
+import torch.fx
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tinynets._checks import check_odd, check_positive
+from tinynets.ops import local_variance
+
+from .registry import register_layer
+
+torch.fx.wrap("local_variance")
+
+
+@register_layer
+class EntropyGate(nn.Module):
+    """A soft choice between dilations at every pixel, driven by how much goes on around it.
+
+    V = local variance of x (the entropy of a Gaussian grows with it), logits = head(V) with two 1x1 convolutions,
+    channels -> channels // reduction -> num_dilations, a ReLU between them, and
+
+    - training: gate = softmax((logits + Gumbel noise) / tau)
+    - evaluation: gate = softmax(logits), the probability that training draws each dilation with
+    - hard=True: one-hot at the maximum of these; training keeps the gradient of the soft gate (straight-through)
+
+    `tau` is a 0-d buffer: anneal it with `gate.tau.fill_(value)`.
+
+    Args:
+        channels: channels of x.
+        num_dilations: channels of the gate.
+        reduction: how much narrower the hidden layer of the head is; at least one channel is kept.
+        kernel_size: odd side of the variance window in pixels.
+        tau: temperature of the training gate.
+        hard: one-hot gates.
+
+    Shape: (N, channels, H, W) -> (N, num_dilations, H, W), non-negative, sums to 1 over dim 1.
+    Source: Jang et al., Categorical Reparameterization with Gumbel-Softmax, 2017 (https://arxiv.org/abs/1611.01144).
+    """
+
+    tau: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        num_dilations: int = 3,
+        reduction: int = 12,
+        kernel_size: int = 3,
+        tau: float = 1.0,
+        hard: bool = False,
+        device=None,
+        dtype=None,
+    ) -> None:
+        check_positive(channels=channels, num_dilations=num_dilations, reduction=reduction)
+        check_odd(kernel_size=kernel_size)
+        if not tau > 0:
+            raise ValueError(f"tau must be positive, got {tau}")
+        super().__init__()
+        dd = {"device": device, "dtype": dtype}
+        hidden = max(channels // reduction, 1)
+        self.kernel_size = kernel_size
+        self.hard = hard
+        self.reduce = nn.Conv2d(channels, hidden, 1, **dd)
+        self.expand = nn.Conv2d(hidden, num_dilations, 1, **dd)
+        self.register_buffer("tau", torch.tensor(tau, **dd))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.expand(F.relu(self.reduce(local_variance(x, self.kernel_size))))
+        scores = logits
+        if self.training:  # noise in fp32: an exponential draw that underflows to 0 would make it infinite
+            noise = torch.empty_like(logits, dtype=torch.float32).exponential_().log()
+            scores = (logits - noise) / self.tau
+        gate = scores.softmax(dim=1)
+        if self.hard:
+            one_hot = torch.zeros_like(gate).scatter(1, gate.argmax(dim=1, keepdim=True), 1.0)
+            gate = one_hot - gate.detach() + gate if self.training else one_hot
+        return gate.to(logits.dtype)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, hard={self.hard}"

@@ -1,0 +1,24 @@
+"""The five image classifiers, one family a file, each registered into timm."""
+
+from . import c1c2c3c4o, ecnet, egrr, optimized200k, simplecnn
+from .c1c2c3c4o import C1C2C3C4O
+from .ecnet import ECNet
+from .egrr import EGRR
+from .factory import create_model, list_models
+from .optimized200k import Optimized200K
+from .simplecnn import SimpleCNN
+
+__all__ = [
+    "C1C2C3C4O",
+    "ECNet",
+    "EGRR",
+    "Optimized200K",
+    "SimpleCNN",
+    "c1c2c3c4o",
+    "create_model",
+    "ecnet",
+    "egrr",
+    "list_models",
+    "optimized200k",
+    "simplecnn",
+]

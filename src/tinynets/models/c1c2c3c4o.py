@@ -1,0 +1,74 @@
+from typing import Any
+
+from timm.models import register_model
+from torch import nn
+
+from tinynets.layers import ConvBnAct, DWSeparable
+
+from .base import StagedClassifier, classifier_head, scale_width
+from .factory import build_model, pretrained_cfgs
+
+
+class C1C2C3C4O(StagedClassifier):
+    """Four blocks of plain, depthwise separable and 1x1 convolutions; three strides of 2, one dilation, no max pooling.
+
+    84,322 parameters, 13.73 M multiply-adds and a receptive field of 55 pixels at 3x32x32 and 10 classes.
+
+    Args:
+        num_classes: 0 for pooled features.
+        in_chans: channels of the image.
+        global_pool: timm's pooling type, "" for none.
+        drop_rate: dropout in front of the classifier.
+        width: factor on every channel count but the image's.
+
+    Shape: (N, in_chans, H, W) with H, W >= 8 -> (N, num_classes).
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 10,
+        in_chans: int = 3,
+        global_pool: str = "avg",
+        drop_rate: float = 0.0,
+        width: float = 1.0,
+        device=None,
+        dtype=None,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.in_chans = in_chans
+        dd = {"device": device, "dtype": dtype}
+        c = [scale_width(channels, width) for channels in (24, 32, 48, 64, 80, 96, 112, 128)]
+        relu = {"act_layer": nn.ReLU, **dd}
+        stages = [
+            nn.Sequential(ConvBnAct(c[0], c[1], **relu), ConvBnAct(c[1], c[2], stride=2, **relu)),
+            nn.Sequential(DWSeparable(c[2], c[3], **relu), DWSeparable(c[3], c[4], stride=2, **relu)),
+            nn.Sequential(ConvBnAct(c[4], c[5], 1, **relu), DWSeparable(c[5], c[6], stride=2, **relu)),
+            nn.Sequential(DWSeparable(c[6], c[7], dilation=2, **relu), ConvBnAct(c[7], c[7], 1, **relu)),
+        ]
+        self.assemble(
+            stem=ConvBnAct(in_chans, c[0], **relu),
+            stages=nn.Sequential(*stages),
+            head=classifier_head(c[7], num_classes, global_pool, drop_rate, **dd),
+            feature_info=[
+                {"num_chs": channels, "reduction": reduction, "module": f"stages.{index}"}
+                for index, (channels, reduction) in enumerate([(c[2], 2), (c[4], 4), (c[6], 8), (c[7], 8)])
+            ],
+        )
+
+
+default_cfgs = pretrained_cfgs(
+    "c1c2c3c4o_cifar10",
+    input_size=(3, 32, 32),
+    pool_size=(4, 4),
+    mean=(0.491400, 0.482158, 0.446531),
+    std=(0.247032, 0.243485, 0.261588),
+    first_conv="stem.conv",
+)
+
+
+@register_model
+def c1c2c3c4o_cifar10(pretrained: bool = False, **kwargs: Any) -> C1C2C3C4O:
+    """C1C2C3C4O for CIFAR-10."""
+    feature_cfg = {"out_indices": (0, 1, 2, 3), "flatten_sequential": True}
+    return build_model(C1C2C3C4O, "c1c2c3c4o_cifar10", pretrained, feature_cfg, **kwargs)

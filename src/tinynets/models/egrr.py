@@ -1,0 +1,154 @@
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from timm.models import register_model
+from torch import Tensor, nn
+
+from tinynets._checks import check_positive
+from tinynets.layers import ConvBnAct, EntropyGate, GatedDilatedConv2d, ISNorm, SymmetricConv1x1
+
+from .base import StagedClassifier, classifier_head, scale_width
+from .factory import build_model, pretrained_cfgs
+
+
+class EGRRStage(nn.Module):
+    """One block applied to itself: h <- h + ReLU6(ISNorm_t(GatedDWConv(SymmetricConv1x1(h), EntropyGate(h)))).
+
+    A change of width or stride comes first: 2x2 average pooling if the stride is 2, then a 1x1 conv-BN.
+
+    Args:
+        in_chans, out_chans: channels in and out.
+        num_steps: T, how often the block is applied; every step has its own norm.
+        stride: 1 or 2.
+        hard: one-hot gates.
+
+    Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(
+        self,
+        in_chans: int,
+        out_chans: int,
+        num_steps: int,
+        stride: int = 1,
+        dilations: Sequence[int] = (1, 2, 4),
+        hard: bool = False,
+        device=None,
+        dtype=None,
+    ) -> None:
+        check_positive(num_steps=num_steps)
+        super().__init__()
+        dd = {"device": device, "dtype": dtype}
+        self.num_steps = num_steps
+        self.active_steps = num_steps
+        self.down = nn.Sequential()
+        if stride > 1:
+            self.down.append(nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False))
+        if stride > 1 or in_chans != out_chans:
+            self.down.append(ConvBnAct(in_chans, out_chans, 1, act_layer=None, **dd))
+        self.gate = EntropyGate(out_chans, len(dilations), hard=hard, **dd)
+        self.mix = SymmetricConv1x1(out_chans, **dd)
+        self.conv = GatedDilatedConv2d(out_chans, dilations, **dd)
+        self.norm = ISNorm(out_chans, num_steps, **dd)
+        self.act = nn.ReLU6(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.down(x)
+        weight = self.mix.weight_matrix()
+        for step in range(self.active_steps if self.training else self.num_steps):
+            y = self.conv(self.mix(x, weight), self.gate(x))
+            x = x + self.act(self.norm(y, step))
+        return x
+
+
+class EGRR(StagedClassifier):
+    """Entropy-gated recursive residual network: eight stages, each one block applied to itself T times.
+
+    420,212 parameters at 3 channels, 100 classes and the default widths and steps.
+
+    Args:
+        num_classes: 0 for pooled features.
+        in_chans: channels of the image.
+        global_pool: timm's pooling type, "" for none.
+        drop_rate: dropout in front of the classifier.
+        width: factor on every channel count but the image's.
+        channels, num_steps, strides: of the stages, one number each.
+        hard: one-hot gates, the argmax over dilations at every pixel.
+
+    Shape: (N, in_chans, H, W), H and W at least the product of strides (8) -> (N, num_classes).
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 100,
+        in_chans: int = 3,
+        global_pool: str = "avg",
+        drop_rate: float = 0.0,
+        width: float = 1.0,
+        channels: Sequence[int] = (48, 96, 96, 192, 192, 192, 384, 384),
+        num_steps: Sequence[int] = (3, 4, 4, 5, 5, 5, 6, 6),
+        strides: Sequence[int] = (1, 2, 1, 2, 1, 1, 2, 1),
+        hard: bool = False,
+        device=None,
+        dtype=None,
+    ) -> None:
+        if not 0 < len(channels) == len(num_steps) == len(strides):
+            raise ValueError(
+                "channels, num_steps and strides must name the same stages, "
+                f"got {len(channels)}, {len(num_steps)} and {len(strides)} of them"
+            )
+        super().__init__()
+        self.num_classes = num_classes
+        self.in_chans = in_chans
+        dd = {"device": device, "dtype": dtype}
+        stem_chs = scale_width(32, width)
+        stages, feature_info, prev_chs, reduction = [], [], stem_chs, 1
+        for index, (chs, steps, stride) in enumerate(zip(channels, num_steps, strides, strict=True)):
+            chs = scale_width(chs, width)
+            stages.append(EGRRStage(prev_chs, chs, steps, stride, hard=hard, **dd))
+            reduction *= stride
+            feature_info.append({"num_chs": chs, "reduction": reduction, "module": f"stages.{index}"})
+            prev_chs = chs
+        self.assemble(
+            stem=ConvBnAct(in_chans, stem_chs, act_layer=nn.ReLU6, **dd),
+            stages=nn.Sequential(*stages),
+            head=classifier_head(prev_chs, num_classes, global_pool, drop_rate, **dd),
+            feature_info=feature_info,
+        )
+
+    @torch.jit.ignore
+    def set_active_steps(self, steps: int | None) -> None:
+        """Depth warm-up: run at most so many steps a stage while training, None for all. Evaluation runs all."""
+        if steps is not None:
+            check_positive(steps=steps)
+        for stage in self.stages:
+            assert isinstance(stage, EGRRStage)
+            stage.active_steps = stage.num_steps if steps is None else min(steps, stage.num_steps)
+
+    @torch.jit.ignore
+    def set_tau(self, tau: float) -> None:
+        """Temperature of the training gates; lower is closer to one-hot."""
+        if not tau > 0:
+            raise ValueError(f"tau must be positive, got {tau}")
+        for module in self.modules():
+            if isinstance(module, EntropyGate):
+                module.tau.fill_(tau)
+
+
+default_cfgs = pretrained_cfgs(
+    "egrr_cifar100",
+    num_classes=100,
+    input_size=(3, 32, 32),
+    pool_size=(4, 4),
+    mean=(0.507075, 0.486549, 0.440918),
+    std=(0.267334, 0.256438, 0.276150),
+    first_conv="stem.conv",
+)
+
+
+@register_model
+def egrr_cifar100(pretrained: bool = False, **kwargs: Any) -> EGRR:
+    """EGRR for CIFAR-100."""
+    feature_cfg = {"out_indices": (0, 2, 5, 7), "flatten_sequential": True}
+    return build_model(EGRR, "egrr_cifar100", pretrained, feature_cfg, **kwargs)

@@ -1,0 +1,63 @@
+from typing import Any
+
+import timm
+from timm.models import build_model_with_cfg, generate_default_cfgs
+from torch import nn
+
+from tinynets._checks import unknown
+from tinynets.weights import check_weights, find_weights, list_weights
+
+_PRETRAINED_SOURCES = ("state_dict", "file", "url", "hf_hub_id")
+
+
+def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """Build one of our models: the same as `timm.create_model`, but it knows only ours and names the nearest.
+
+    Args:
+        name: one of `list_models()`, with or without the tag of its weights ("simplecnn_mnist.v1").
+        pretrained: load the weights inside the package; needs no network.
+        **kwargs: num_classes, in_chans, global_pool, drop_rate, features_only, out_indices, device, dtype, what
+            timm.create_model takes besides, and the arguments of the model's class.
+
+    Raises:
+        ValueError: unknown name, an argument outside its range, or pretrained where no weights are shipped.
+        TypeError: an argument the model does not have.
+        RuntimeError: the weights file is missing or damaged.
+    """
+    if not isinstance(name, str) or name.split(".")[0] not in _NAMES:
+        raise unknown("model", name, _NAMES)
+    return timm.create_model(name, pretrained=pretrained, **kwargs)
+
+
+def list_models(pretrained: bool = False) -> list[str]:
+    """Names that `create_model` takes, sorted; with pretrained only those that ship weights."""
+    return list_weights() if pretrained else sorted(_NAMES)
+
+
+_NAMES: set[str] = set()
+
+
+def pretrained_cfgs(name: str, **cfg: Any) -> dict:
+    """timm's default_cfgs of one model: what its data look like and, once the manifest has them, its weights."""
+    _NAMES.add(name)
+    cfg = {
+        "num_classes": 10,
+        "crop_pct": 1.0,
+        "interpolation": "bilinear",
+        "license": "mit",
+        "classifier": "head.fc",
+        **cfg,
+    }
+    weights = find_weights(name)
+    if weights is None:
+        return generate_default_cfgs({name: cfg})
+    return generate_default_cfgs({f"{name}.{weights.tag}": {**cfg, "file": str(weights.path)}})
+
+
+def build_model(cls: type[nn.Module], name: str, pretrained: bool, feature_cfg: dict, **kwargs: Any) -> nn.Module:
+    """timm's build_model_with_cfg, after a look at the weights that are about to be loaded."""
+    overlay = kwargs.get("pretrained_cfg_overlay") or {}
+    if pretrained and not isinstance(kwargs.get("pretrained_cfg"), dict):
+        if not any(overlay.get(source) for source in _PRETRAINED_SOURCES):
+            check_weights(name)
+    return build_model_with_cfg(cls, name, pretrained, feature_cfg=feature_cfg, **kwargs)

@@ -1,0 +1,91 @@
+from typing import Any
+
+from timm.models import register_model
+from torch import Tensor, nn
+
+from tinynets.layers import ConvBnAct, DWSeparable
+
+from .base import StagedClassifier, classifier_head, scale_width
+from .factory import build_model, pretrained_cfgs
+
+
+class EfficientBlock(nn.Module):
+    """y = ReLU(DWSeparable(ReLU(DWSeparable(x))) + shortcut(x)), the shortcut a 1x1 conv-BN where the shape changes.
+
+    Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(self, in_chans: int, out_chans: int, stride: int = 1, device=None, dtype=None) -> None:
+        super().__init__()
+        dd = {"device": device, "dtype": dtype}
+        self.conv1 = DWSeparable(in_chans, out_chans, stride=stride, act_layer=nn.ReLU, **dd)
+        self.conv2 = DWSeparable(out_chans, out_chans, **dd)
+        if in_chans == out_chans and stride == 1:
+            self.shortcut = nn.Identity()
+        else:
+            self.shortcut = ConvBnAct(in_chans, out_chans, 1, stride=stride, act_layer=None, **dd)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.conv2(self.conv1(x)) + self.shortcut(x))
+
+
+class Optimized200K(StagedClassifier):
+    """A residual net of depthwise separable convolutions, four stages of two blocks.
+
+    150,690 parameters and a receptive field of 109 pixels at 3 channels and 10 classes.
+
+    Args:
+        num_classes: 0 for pooled features.
+        in_chans: channels of the image.
+        global_pool: timm's pooling type, "" for none.
+        drop_rate: dropout in front of the classifier.
+        width: factor on every channel count but the image's.
+
+    Shape: (N, in_chans, H, W) with H, W >= 8 -> (N, num_classes).
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 10,
+        in_chans: int = 3,
+        global_pool: str = "avg",
+        drop_rate: float = 0.2,
+        width: float = 1.0,
+        device=None,
+        dtype=None,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.in_chans = in_chans
+        dd = {"device": device, "dtype": dtype}
+        stem_chs, *channels = (scale_width(c, width) for c in (20, 20, 40, 80, 160))
+        stages, feature_info, prev_chs, reduction = [], [], stem_chs, 1
+        for index, (chs, stride) in enumerate(zip(channels, (1, 2, 2, 2), strict=True)):
+            stages.append(nn.Sequential(EfficientBlock(prev_chs, chs, stride, **dd), EfficientBlock(chs, chs, **dd)))
+            reduction *= stride
+            feature_info.append({"num_chs": chs, "reduction": reduction, "module": f"stages.{index}"})
+            prev_chs = chs
+        self.assemble(
+            stem=ConvBnAct(in_chans, stem_chs, **dd),
+            stages=nn.Sequential(*stages),
+            head=classifier_head(prev_chs, num_classes, global_pool, drop_rate, **dd),
+            feature_info=feature_info,
+        )
+
+
+default_cfgs = pretrained_cfgs(
+    "optimized200k_cifar10",
+    input_size=(3, 32, 32),
+    pool_size=(4, 4),
+    mean=(0.491400, 0.482158, 0.446531),
+    std=(0.247032, 0.243485, 0.261588),
+    first_conv="stem.conv",
+)
+
+
+@register_model
+def optimized200k_cifar10(pretrained: bool = False, **kwargs: Any) -> Optimized200K:
+    """Optimized200K for CIFAR-10."""
+    feature_cfg = {"out_indices": (0, 1, 2, 3), "flatten_sequential": True}
+    return build_model(Optimized200K, "optimized200k_cifar10", pretrained, feature_cfg, **kwargs)

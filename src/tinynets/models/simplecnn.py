@@ -1,0 +1,185 @@
+from functools import partial
+from typing import Any
+
+from timm.layers import SelectAdaptivePool2d, get_device_dtype
+from timm.models import register_model
+from torch import Tensor, nn
+
+from tinynets.layers import ConvBnAct
+
+from .base import StagedClassifier, check_classifier, scale_width
+from .factory import build_model, pretrained_cfgs
+
+leaky_relu = partial(nn.LeakyReLU, negative_slope=0.1)
+
+
+class ScaledResidual(nn.Module):
+    """y = branch(x) + scale * x."""
+
+    def __init__(self, branch: nn.Module, scale: float) -> None:
+        super().__init__()
+        self.branch = branch
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.branch(x) + self.scale * x
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale}"
+
+
+class FlattenMlpHead(nn.Module):
+    """Flatten (or pool) -> Linear -> LayerNorm -> LeakyReLU -> dropout -> Linear, with timm's head interface.
+
+    Args:
+        in_features: channels of the feature map.
+        map_size: (H, W) of the feature map.
+        hidden_size: width of the layer in front of the classifier.
+        num_classes: 0 for no classifier.
+        pool_type: "flatten", one of timm's pooling types, or "" to pass the map through (num_classes must be 0).
+        drop_rate: dropout in front of the classifier.
+
+    Shape: (N, in_features, H, W) -> (N, num_classes); with pre_logits (N, hidden_size).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        map_size: tuple[int, int],
+        hidden_size: int,
+        num_classes: int,
+        pool_type: str = "flatten",
+        drop_rate: float = 0.0,
+        device=None,
+        dtype=None,
+    ) -> None:
+        check_classifier(num_classes, pool_type)
+        super().__init__()
+        self.in_features = in_features
+        self.map_size = map_size
+        self.hidden_size = hidden_size
+        self.drop = nn.Dropout(drop_rate)
+        self._build(num_classes, pool_type, device, dtype)
+
+    def _build(self, num_classes: int, pool_type: str, device, dtype) -> None:
+        dd = {"device": device, "dtype": dtype}
+        self.num_features = self.hidden_size
+        if pool_type == "flatten":
+            self.global_pool = Flatten()
+            pooled = self.in_features * self.map_size[0] * self.map_size[1]
+        else:
+            self.global_pool = SelectAdaptivePool2d(pool_type=pool_type, flatten=bool(pool_type))
+            pooled = self.in_features * self.global_pool.feat_mult()
+        if pool_type:
+            self.hidden = nn.Sequential(
+                nn.Linear(pooled, self.hidden_size, **dd), nn.LayerNorm(self.hidden_size, **dd), leaky_relu()
+            )
+        else:
+            self.hidden = nn.Identity()
+            self.num_features = self.in_features
+        self._set_classifier(num_classes, **dd)
+
+    def _set_classifier(self, num_classes: int, **dd) -> None:
+        self.fc = nn.Linear(self.num_features, num_classes, **dd) if num_classes else nn.Identity()
+
+    def reset(self, num_classes: int, pool_type: str | None = None, in_features: int | None = None) -> None:
+        """A new classifier; another pooling, or another map in front, also takes a new hidden layer."""
+        dd = get_device_dtype(self)
+        pool_type = self.global_pool.pool_type if pool_type is None else pool_type
+        if pool_type == self.global_pool.pool_type and in_features in (None, self.in_features):
+            self._set_classifier(num_classes, **dd)
+        else:
+            self.in_features = in_features or self.in_features
+            self._build(num_classes, pool_type, **dd)
+        self.train(self.training)
+
+    def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        x = self.drop(self.hidden(self.global_pool(x)))
+        return x if pre_logits else self.fc(x)
+
+
+class Flatten(nn.Flatten):
+    pool_type = "flatten"
+
+
+class SimpleCNN(StagedClassifier):
+    """Two scaled residual blocks and a small two-layer classifier, for one-channel digits.
+
+    21,614 parameters at 1x28x28 and 10 classes.
+
+    Args:
+        num_classes: 0 for the classifier's hidden layer.
+        in_chans: channels of the image.
+        global_pool: "flatten", one of timm's pooling types, or "" for none.
+        drop_rate: dropout in front of the last linear layer.
+        img_size: side or (H, W) of the images; the classifier's first layer is made for it.
+        width: factor on every channel count but the image's.
+        batch_stats: normalise with the statistics of the batch at hand in evaluation too, as the founding model did.
+            An image's logits then depend on the rest of its batch.
+
+    Shape: (N, in_chans, *img_size) -> (N, num_classes).
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 10,
+        in_chans: int = 1,
+        global_pool: str = "flatten",
+        drop_rate: float = 0.0,
+        img_size: int | tuple[int, int] = 28,
+        width: float = 1.0,
+        batch_stats: bool = False,
+        device=None,
+        dtype=None,
+    ) -> None:
+        img_size = (img_size, img_size) if isinstance(img_size, int) else (img_size[0], img_size[1])
+        if min(img_size) < 4:
+            raise ValueError(f"img_size must be at least 4x4 for two poolings of 2, got {img_size[0]}x{img_size[1]}")
+        super().__init__()
+        self.num_classes = num_classes
+        self.in_chans = in_chans
+        dd = {"device": device, "dtype": dtype}
+        conv = partial(ConvBnAct, act_layer=leaky_relu, bias=True, batch_stats=batch_stats, **dd)
+        first, narrow, last = scale_width(8, width), scale_width(6, width), scale_width(12, width, 3)
+        stem = nn.Sequential(conv(in_chans, first, 5), conv(first, first, 3), nn.MaxPool2d(2))
+        bottleneck = nn.Sequential(conv(first, narrow, 1), conv(narrow, narrow, 3), conv(narrow, first, 1, act_layer=None))
+        grouped = nn.Sequential(conv(last, last, 3, groups=3), conv(last, last, 3, groups=3, act_layer=None))
+        transition = nn.Sequential(leaky_relu(), nn.MaxPool2d(2), conv(first, last, 1))
+        self.assemble(
+            stem=stem,
+            stages=nn.Sequential(
+                ScaledResidual(bottleneck, 2.5), nn.Sequential(transition, ScaledResidual(grouped, 2.0))
+            ),
+            head=FlattenMlpHead(
+                last,
+                (img_size[0] // 4, img_size[1] // 4),
+                scale_width(32, width),
+                num_classes,
+                global_pool,
+                drop_rate,
+                **dd,
+            ),
+            feature_info=[
+                {"num_chs": first, "reduction": 2, "module": "stages.0"},
+                {"num_chs": last, "reduction": 4, "module": "stages.1"},
+            ],
+        )
+        self.img_size = img_size
+
+
+default_cfgs = pretrained_cfgs(
+    "simplecnn_mnist",
+    input_size=(1, 28, 28),
+    fixed_input_size=True,
+    pool_size=(7, 7),
+    mean=(0.130660,),
+    std=(0.308108,),
+    first_conv="stem.0.conv",
+)
+
+
+@register_model
+def simplecnn_mnist(pretrained: bool = False, **kwargs: Any) -> SimpleCNN:
+    """SimpleCNN for MNIST."""
+    feature_cfg = {"out_indices": (0, 1), "flatten_sequential": True}
+    return build_model(SimpleCNN, "simplecnn_mnist", pretrained, feature_cfg, **kwargs)

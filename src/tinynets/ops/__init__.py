@@ -1,0 +1,8 @@
+"""Functional forms of the layers' arithmetic: plain tensors in, plain tensors out, no parameters of their own."""
+
+from .divisive_norm import divisive_norm
+from .gated_dilated_conv2d import gated_dilated_conv2d
+from .local_variance import local_variance
+from .symmetric_weight import pack_symmetric, symmetric_weight
+
+__all__ = ["divisive_norm", "gated_dilated_conv2d", "local_variance", "pack_symmetric", "symmetric_weight"]

@@ -1,0 +1,53 @@
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ._precision import accumulable
+
+
+def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
+    """V = mean_window((x - mean_window(x))^2), per channel, the window clipped at the border; V >= 0.
+
+    The textbook form mean(x^2) - mean(x)^2 loses every digit once |mean| >> sqrt(V). Here the variance is split by
+    the law of total variance into a horizontal and a vertical pass,
+    V = mean_rows(Var_columns(x)) + Var_rows(mean_columns(x)), and each pass works on differences to its centre
+    pixel. The centre is part of its window, so the square of the mean difference is at most (n - 1) times the
+    variance: no offset, and no edge inside the window, can make it cancel.
+
+    Args:
+        x: (N, C, H, W), any floating type; half precision is accumulated in fp32.
+        kernel_size: odd side of the window in pixels.
+
+    Returns:
+        (N, C, H, W) in the type of x, in squared units of x.
+    """
+    radius = kernel_size // 2
+    wide = accumulable(x)
+    row_mean, row_variance = _window_moments(wide, radius, 3)
+    _, variance_of_means = _window_moments(row_mean, radius, 2)
+    mean_of_variances = F.avg_pool2d(
+        row_variance, (kernel_size, 1), stride=1, padding=(radius, 0), count_include_pad=False
+    )
+    return (mean_of_variances + variance_of_means).to(x.dtype)
+
+
+def _window_moments(x: Tensor, radius: int, dim: int) -> tuple[Tensor, Tensor]:
+    """Mean and variance over the 2 * radius + 1 neighbours along dim (2 or 3), clipped at the border."""
+    size = x.shape[dim]
+    index = torch.arange(size, device=x.device)
+    count = (index.clamp(max=radius) + (size - 1 - index).clamp(max=radius) + 1).to(x.dtype)
+    if dim == 2:
+        count = count.unsqueeze(1)
+
+    total = torch.zeros_like(x)
+    square = torch.zeros_like(x)
+    for offset in range(1, min(radius, size - 1) + 1):
+        to_next = x.narrow(dim, offset, size - offset) - x.narrow(dim, 0, size - offset)
+        ahead = [0, offset] if dim == 3 else [0, 0, 0, offset]
+        behind = [offset, 0] if dim == 3 else [0, 0, offset, 0]
+        total = total + F.pad(to_next, ahead) - F.pad(to_next, behind)
+        squared = to_next * to_next
+        square = square + F.pad(squared, ahead) + F.pad(squared, behind)
+
+    shift = total / count
+    return x + shift, (square / count - shift * shift).clamp(min=0)
