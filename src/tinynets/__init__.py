@@ -1,6 +1,7 @@
 """tinynets: compact image classifiers as timm models, their layers, and the engine that trains them."""
 
-from . import layers, models, ops
+from . import analysis, layers, models, ops
+from .analysis import count_parameters, receptive_field, summary
 from .layers import create_layer, list_layers, register_layer
 from .models import create_model, list_models
 
@@ -8,6 +9,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "analysis",
+    "count_parameters",
     "create_layer",
     "create_model",
     "layers",
@@ -15,5 +18,7 @@ __all__ = [
     "list_models",
     "models",
     "ops",
+    "receptive_field",
     "register_layer",
+    "summary",
 ]

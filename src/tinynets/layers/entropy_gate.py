@@ -4,10 +4,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinynets._checks import check_odd, check_positive
-from tinynets.ops import local_variance
+from tinynets.ops import gumbel_gate, local_variance
 
 from .registry import register_layer
 
+torch.fx.wrap("gumbel_gate")
 torch.fx.wrap("local_variance")
 
 
@@ -64,15 +65,7 @@ class EntropyGate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         logits = self.expand(F.relu(self.reduce(local_variance(x, self.kernel_size))))
-        scores = logits
-        if self.training:  # noise in fp32: an exponential draw that underflows to 0 would make it infinite
-            noise = torch.empty_like(logits, dtype=torch.float32).exponential_().log()
-            scores = (logits - noise) / self.tau
-        gate = scores.softmax(dim=1)
-        if self.hard:
-            one_hot = torch.zeros_like(gate).scatter(1, gate.argmax(dim=1, keepdim=True), 1.0)
-            gate = one_hot - gate.detach() + gate if self.training else one_hot
-        return gate.to(logits.dtype)
+        return gumbel_gate(logits, self.tau, self.training, self.hard)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, hard={self.hard}"

@@ -101,6 +101,7 @@ class StagedClassifier(nn.Module):
             self.prune_stages(last + 1)
             self.feature_info = self.feature_info[: last + 1]
             self.num_features = self.feature_info[-1]["num_chs"]
+            self.total_stride = self.feature_info[-1]["reduction"]
             prune_head = True
         if prune_head:
             self.reset_classifier(0, "")
@@ -129,7 +130,7 @@ class StagedClassifier(nn.Module):
 
     @torch.jit.ignore
     def group_matcher(self, coarse: bool = False) -> dict:
-        return {"stem": r"^stem", "blocks": r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)(?:\.(\d+))?"}
+        return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
 
     @torch.jit.ignore
     def no_weight_decay(self) -> set[str]:

@@ -2,10 +2,10 @@ from typing import Any
 
 import timm
 from timm.models import build_model_with_cfg, generate_default_cfgs
-from torch import nn
+from torch import Tensor, nn
 
 from tinynets._checks import unknown
-from tinynets.weights import check_weights, find_weights, list_weights
+from tinynets.weights import check_shapes, check_weights, find_weights, list_weights
 
 _PRETRAINED_SOURCES = ("state_dict", "file", "url", "hf_hub_id")
 
@@ -60,4 +60,13 @@ def build_model(cls: type[nn.Module], name: str, pretrained: bool, feature_cfg: 
     if pretrained and not isinstance(kwargs.get("pretrained_cfg"), dict):
         if not any(overlay.get(source) for source in _PRETRAINED_SOURCES):
             check_weights(name)
-    return build_model_with_cfg(cls, name, pretrained, feature_cfg=feature_cfg, **kwargs)
+    return build_model_with_cfg(
+        cls, name, pretrained, feature_cfg=feature_cfg, pretrained_filter_fn=_fitting, **kwargs
+    )
+
+
+def _fitting(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Refuse in one line what load_state_dict would refuse in many; timm adapts the first and the last layer."""
+    cfg: dict[str, Any] = model.pretrained_cfg  # pyright: ignore[reportAssignmentType]
+    check_shapes(model, state, f"the pretrained {cfg['architecture']}", (cfg["first_conv"], cfg["classifier"]))
+    return state

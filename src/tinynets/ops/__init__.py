@@ -2,7 +2,8 @@
 
 from .divisive_norm import divisive_norm
 from .gated_dilated_conv2d import gated_dilated_conv2d
+from .gumbel_gate import gumbel_gate
 from .local_variance import local_variance
 from .symmetric_weight import pack_symmetric, symmetric_weight
 
-__all__ = ["divisive_norm", "gated_dilated_conv2d", "local_variance", "pack_symmetric", "symmetric_weight"]
+__all__ = ["divisive_norm", "gated_dilated_conv2d", "gumbel_gate", "local_variance", "pack_symmetric", "symmetric_weight"]

@@ -23,16 +23,19 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     """
     radius = kernel_size // 2
     wide = accumulable(x)
-    row_mean, row_variance = _window_moments(wide, radius, 3)
-    _, variance_of_means = _window_moments(row_mean, radius, 2)
+    to_row_mean, row_variance = _window_moments(wide, None, radius, 3)
+    _, variance_of_means = _window_moments(wide, to_row_mean, radius, 2)
     mean_of_variances = F.avg_pool2d(
         row_variance, (kernel_size, 1), stride=1, padding=(radius, 0), count_include_pad=False
     )
     return (mean_of_variances + variance_of_means).to(x.dtype)
 
 
-def _window_moments(x: Tensor, radius: int, dim: int) -> tuple[Tensor, Tensor]:
-    """Mean and variance over the 2 * radius + 1 neighbours along dim (2 or 3), clipped at the border."""
+def _window_moments(x: Tensor, residual: Tensor | None, radius: int, dim: int) -> tuple[Tensor, Tensor]:
+    """Of x (+ residual) over the 2 * radius + 1 neighbours along dim (2 or 3): mean less the centre, and variance.
+
+    The two are kept apart because a small residual would be rounded away if it were added to a large x.
+    """
     size = x.shape[dim]
     index = torch.arange(size, device=x.device)
     count = (index.clamp(max=radius) + (size - 1 - index).clamp(max=radius) + 1).to(x.dtype)
@@ -42,7 +45,10 @@ def _window_moments(x: Tensor, radius: int, dim: int) -> tuple[Tensor, Tensor]:
     total = torch.zeros_like(x)
     square = torch.zeros_like(x)
     for offset in range(1, min(radius, size - 1) + 1):
-        to_next = x.narrow(dim, offset, size - offset) - x.narrow(dim, 0, size - offset)
+        rest = size - offset
+        to_next = x.narrow(dim, offset, rest) - x.narrow(dim, 0, rest)
+        if residual is not None:
+            to_next = to_next + (residual.narrow(dim, offset, rest) - residual.narrow(dim, 0, rest))
         ahead = [0, offset] if dim == 3 else [0, 0, 0, offset]
         behind = [offset, 0] if dim == 3 else [0, 0, offset, 0]
         total = total + F.pad(to_next, ahead) - F.pad(to_next, behind)
@@ -50,4 +56,4 @@ def _window_moments(x: Tensor, radius: int, dim: int) -> tuple[Tensor, Tensor]:
         square = square + F.pad(squared, ahead) + F.pad(squared, behind)
 
     shift = total / count
-    return x + shift, (square / count - shift * shift).clamp(min=0)
+    return shift, (square / count - shift * shift).clamp(min=0)

@@ -1,5 +1,16 @@
-"""The trained weights inside the package and the manifest that says what each of them is."""
+"""The trained weights inside the package, the manifest that says what each of them is, and files of weights."""
 
+from .files import check_shapes, load_into, read_weights, save_weights
 from .manifest import Weights, check_weights, find_weights, list_weights, read_manifest
 
-__all__ = ["Weights", "check_weights", "find_weights", "list_weights", "read_manifest"]
+__all__ = [
+    "Weights",
+    "check_shapes",
+    "check_weights",
+    "find_weights",
+    "list_weights",
+    "load_into",
+    "read_manifest",
+    "read_weights",
+    "save_weights",
+]

@@ -1,0 +1,193 @@
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch.fx
+from timm.layers import BlurPool2d, SelectAdaptivePool2d, get_notrace_functions, get_notrace_modules
+from torch import nn
+from torch.nn import functional as F
+
+from tinynets.layers import DivisiveNorm, EntropyGate, GatedDilatedConv2d, SymmetricConv1x1
+
+from .table import text_table
+
+
+class Window(NamedTuple):
+    """A sliding window: side of its kernel, stride, dilation and padding, in pixels of its input."""
+
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    padding: int = 0
+
+
+class _Extent(NamedTuple):
+    """The image pixels that element 0 of a map sees, first to last, and how many pixels lie between elements."""
+
+    first: float
+    last: float
+    jump: int
+
+    @property
+    def size(self) -> float:
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """One layer with a window, and the receptive field and jump behind it, in pixels of the image."""
+
+    layer: str
+    kernel: int
+    stride: int
+    dilation: int
+    receptive_field: float
+    jump: int
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """The running tally; `size` is the side of the square that an element of the last map sees (inf: all of it)."""
+
+    size: float
+    jump: int
+    rows: tuple[FieldRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        rows = [tuple(f"{cell:g}" if isinstance(cell, float) else cell for cell in vars(row).values()) for row in self.rows]
+        return text_table(("layer", "kernel", "stride", "dilation", "receptive field", "jump"), rows)
+
+
+def receptive_field(model: nn.Module) -> ReceptiveField:
+    """How much of the image an element of the last feature map can depend on, layer by layer.
+
+    RF_out = RF_in + (kernel - 1) * dilation * jump and jump_out = jump_in * stride along every path; where paths
+    meet, the union of what they see counts. Nothing is run: the graph comes from torch.fx, for evaluation mode. A
+    model with timm's forward_features is followed up to its head.
+
+    Raises:
+        ValueError: a kernel is not square.
+        RuntimeError: torch.fx cannot trace the model.
+    """
+    was_training = model.training
+    tracer = _Tracer(autowrap_functions=tuple(get_notrace_functions()))
+    if hasattr(model, "forward_features"):
+        tracer.traced_func_name = "forward_features"
+    try:
+        graph = tracer.trace(model.eval())
+    except (torch.fx.proxy.TraceError, TypeError) as error:
+        raise RuntimeError(f"torch.fx cannot trace {type(model).__name__}: {str(error).splitlines()[0]}") from error
+    finally:
+        model.train(was_training)
+
+    extents: dict[torch.fx.Node, _Extent] = {}
+    rows = []
+    field = _Extent(0, 0, 1)
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            extents[node] = _Extent(0, 0, 1)
+            continue
+        sources = [extents[source] for source in node.all_input_nodes if source in extents]
+        if not sources:
+            continue  # a parameter or a number: it sees nothing of the image
+        field = _Extent(
+            min(source.first for source in sources),
+            max(source.last for source in sources),
+            max(source.jump for source in sources),
+        )
+        name, window = _window(node, model)
+        if window is _EVERYWHERE:
+            field = _Extent(-math.inf, math.inf, field.jump)
+        elif window is not None:
+            before = window.padding * field.jump
+            after = (window.dilation * (window.kernel - 1) - window.padding) * field.jump
+            field = _Extent(field.first - before, field.last + after, field.jump * window.stride)
+            rows.append(FieldRow(name, window.kernel, window.stride, window.dilation, field.size, field.jump))
+        extents[node] = field
+    return ReceptiveField(field.size, field.jump, tuple(rows))
+
+
+_EVERYWHERE = Window(0)
+
+
+def _conv(module: nn.Conv2d) -> Window:
+    padding = module.padding
+    if isinstance(padding, str):
+        padding = 0 if padding == "valid" else _side(module.dilation) * (_side(module.kernel_size) - 1) // 2
+    return Window(_side(module.kernel_size), _side(module.stride), _side(module.dilation), _side(padding))
+
+
+def _pool(module: nn.MaxPool2d | nn.AvgPool2d) -> Window:
+    dilation = _side(getattr(module, "dilation", 1))
+    return Window(_side(module.kernel_size), _side(module.stride), dilation, _side(module.padding))
+
+
+def _centred(kernel: int, stride: int = 1, dilation: int = 1) -> Window:
+    return Window(kernel, stride, dilation, dilation * (kernel // 2))
+
+
+_MODULES: dict[type[nn.Module], Callable[[Any], Window]] = {
+    nn.Conv2d: _conv,
+    nn.MaxPool2d: _pool,
+    nn.AvgPool2d: _pool,
+    nn.AdaptiveAvgPool2d: lambda _: _EVERYWHERE,
+    nn.AdaptiveMaxPool2d: lambda _: _EVERYWHERE,
+    SelectAdaptivePool2d: lambda pool: Window(1) if pool.is_identity() else _EVERYWHERE,
+    BlurPool2d: lambda blur: Window(blur.filt_size, blur.stride, 1, blur.padding[0]),
+    DivisiveNorm: lambda norm: _centred(norm.kernel_size),
+    EntropyGate: lambda gate: _centred(gate.kernel_size),
+    SymmetricConv1x1: lambda _: _centred(1),
+    GatedDilatedConv2d: lambda conv: _centred(conv.weight.shape[-1], 1, max(conv.dilations)),
+}
+
+
+class _Tracer(torch.fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return (
+            _handler(m) is not None
+            or isinstance(m, tuple(get_notrace_modules()))
+            or super().is_leaf_module(m, module_qualified_name)
+        )
+
+
+def _handler(module: nn.Module) -> Callable[[Any], Window] | None:
+    return next((handler for cls, handler in _MODULES.items() if isinstance(module, cls)), None)
+
+
+def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
+    """The window a node slides over its input, None if it works pixel by pixel, and the name of its layer."""
+    if node.op == "call_module":
+        module = model.get_submodule(str(node.target))
+        handler = _handler(module)
+        return str(node.target), None if handler is None else handler(module)
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    name = stack[-1][0] if stack else node.name
+    if node.target is F.conv2d:
+        return name, _functional_conv(node, model)
+    if node.target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d) or node.target == "mean":
+        return name, _EVERYWHERE
+    return name, None
+
+
+def _functional_conv(node: torch.fx.Node, model: nn.Module) -> Window | None:
+    given = {**dict(zip(("input", "weight", "bias", "stride", "padding", "dilation"), node.args)), **node.kwargs}
+    weight = given["weight"]
+    if not isinstance(weight, torch.fx.Node) or weight.op != "get_attr":
+        raise ValueError(f"the kernel of {node.name} is computed while running: its side cannot be told from the graph")
+    path, _, attribute = str(weight.target).rpartition(".")
+    kernel = getattr(model.get_submodule(path), attribute).shape[2:]
+    stride, padding, dilation = (_side(given.get(key, default)) for key, default in
+                                 (("stride", 1), ("padding", 0), ("dilation", 1)))
+    return Window(_side(tuple(kernel)), stride, dilation, padding)
+
+
+def _side(value: Any) -> int:
+    """A number given once or per direction, which must then agree."""
+    sides = set(value) if isinstance(value, list | tuple) else {value}
+    if len(sides) != 1:
+        raise ValueError(f"only square windows have one receptive field, got {value}")
+    return int(sides.pop())

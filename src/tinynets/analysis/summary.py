@@ -1,0 +1,166 @@
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .table import text_table
+
+
+@dataclass
+class LayerRow:
+    """One layer: its own parameters (shared ones counted once), and what its calls add up to."""
+
+    name: str
+    type: str
+    output_shape: tuple[int, ...] = ()
+    params: int = 0
+    macs: int = 0
+    calls: int = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A model layer by layer; `str()` of it is a table, `to_dict()` plain data. Shapes leave the batch out."""
+
+    model: str
+    input_size: tuple[int, ...]
+    params: int
+    macs: int
+    layers: tuple[LayerRow, ...]
+    blocks: dict[str, dict[str, int]]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        layers = text_table(
+            ("layer", "type", "output", "params", "multiply-adds", "calls"),
+            [
+                (row.name, row.type, "x".join(map(str, row.output_shape)), row.params, row.macs, row.calls)
+                for row in self.layers
+            ],
+            left=2,
+        )
+        blocks = text_table(
+            ("block", "params", "%", "multiply-adds", "%"),
+            [
+                (name, block["params"], _share(block["params"], self.params), block["macs"], _share(block["macs"], self.macs))
+                for name, block in self.blocks.items()
+            ],
+        )
+        size = "x".join(map(str, self.input_size))
+        total = f"{self.model} at {size}: {self.params:,} parameters, {self.macs:,} multiply-adds ({self.macs / 1e6:.2f} M)"
+        return f"{layers}\n\n{blocks}\n\n{total}"
+
+
+def count_parameters(model: nn.Module, trainable: bool = False) -> int:
+    """Numbers in a model's parameters, those shared between layers counted once; with trainable, only those that train."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
+
+
+def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summary:
+    """Run one image through the model and list its layers.
+
+    A layer is a module with no modules inside it, or with parameters or arithmetic of its own. Multiply-adds are
+    those of convolutions and matrix products as torch.utils.flop_counter finds them, two of its flops each.
+
+    Args:
+        model: any image model; it is left in the mode it came in.
+        input_size: (C, H, W), by default that of the model's pretrained_cfg.
+
+    Raises:
+        ValueError: input_size is neither given nor known, or is not three numbers.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    size = _input_size(model, input_size)
+    parameter = next(model.parameters(), torch.empty(0))
+    image = torch.zeros(1, *size, device=parameter.device, dtype=parameter.dtype)
+    counter = FlopCounterMode(display=False)
+    rows: dict[str, LayerRow] = {}
+    running: list[list[Any]] = []  # name, flops when it began, flops of the modules inside it
+
+    def enter(name: str, module: nn.Module) -> None:
+        rows.setdefault(name, LayerRow(name, type(module).__name__))
+        running.append([name, counter.get_total_flops(), 0])
+
+    def leave(output: object) -> None:
+        name, before, inner = running.pop()
+        spent = counter.get_total_flops() - before
+        if running:
+            running[-1][2] += spent
+        row = rows[name]
+        row.calls += 1
+        row.macs += (spent - inner) // 2
+        if isinstance(output, Tensor):
+            row.output_shape = tuple(output.shape[1:])
+
+    handles = []
+    for name, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(lambda module, _, name=name: enter(name, module)))
+        handles.append(module.register_forward_hook(lambda _, __, output: leave(output)))
+    was_training = model.training
+    try:
+        with torch.no_grad(), counter:
+            model.eval()(image)
+    finally:
+        model.train(was_training)
+        for handle in handles:
+            handle.remove()
+
+    for name, parameter in model.named_parameters():
+        rows[_owner(name, rows)].params += parameter.numel()
+    leaves = {
+        name
+        for name, module in model.named_modules()
+        if next(module.children(), None) is None and not isinstance(module, nn.Identity)
+    }
+    layers = tuple(row for name, row in rows.items() if row.params or row.macs or name in leaves)
+    blocks: dict[str, dict[str, int]] = {}
+    for row in layers:
+        block = blocks.setdefault(_block(row.name, model), {"params": 0, "macs": 0})
+        block["params"] += row.params
+        block["macs"] += row.macs
+    return Summary(
+        model=type(model).__name__,
+        input_size=size,
+        params=count_parameters(model),
+        macs=sum(row.macs for row in layers),
+        layers=layers,
+        blocks=blocks,
+    )
+
+
+def _input_size(model: nn.Module, input_size: Sequence[int] | None) -> tuple[int, ...]:
+    if input_size is None:
+        cfg = getattr(model, "pretrained_cfg", None) or {}
+        input_size = cfg.get("input_size")
+    if input_size is None:
+        raise ValueError(f"{type(model).__name__} does not say its input size: pass input_size=(C, H, W)")
+    if len(input_size) != 3:
+        raise ValueError(f"input_size must be (C, H, W), got {tuple(input_size)}")
+    return tuple(input_size)
+
+
+def _owner(parameter: str, rows: dict[str, LayerRow]) -> str:
+    """The innermost module that ran and holds the parameter; a module whose weight is used by its parent never ran."""
+    name = parameter
+    while name:
+        name = name.rpartition(".")[0]
+        if name in rows:
+            return name
+    return ""
+
+
+def _block(layer: str, model: nn.Module) -> str:
+    """The stage of timm's feature_info that the layer belongs to, else the model's child."""
+    for stage in getattr(model, "feature_info", ()):
+        if layer == stage["module"] or layer.startswith(stage["module"] + "."):
+            return stage["module"]
+    return layer.split(".")[0] or "(model)"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f}" if whole else "-"

@@ -1,0 +1,27 @@
+import torch
+from torch import Tensor
+
+
+def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tensor:
+    """Logits -> weights that sum to 1 over dim 1: softmax, in training of (logits + Gumbel noise) / tau.
+
+    Args:
+        logits: (N, K, H, W).
+        tau: 0-d, positive.
+        training: draw noise from torch's global generator.
+        hard: one-hot at the maximum; in training with the gradient of the soft weights (straight-through).
+
+    Returns:
+        (N, K, H, W) in the type of logits.
+
+    Source: Jang et al., Categorical Reparameterization with Gumbel-Softmax, 2017 (https://arxiv.org/abs/1611.01144).
+    """
+    scores = logits
+    if training:  # noise in fp32: an exponential draw that underflows to 0 would make it infinite
+        noise = torch.empty_like(logits, dtype=torch.float32).exponential_().log()
+        scores = (logits - noise) / tau
+    gate = scores.softmax(dim=1)
+    if hard:
+        one_hot = torch.zeros_like(gate).scatter(1, gate.argmax(dim=1, keepdim=True), 1.0)
+        gate = one_hot - gate.detach() + gate if training else one_hot
+    return gate.to(logits.dtype)

@@ -1,0 +1,104 @@
+"""What the families do beyond timm's interface."""
+
+import pytest
+import torch
+
+import tinynets
+
+
+def randomise_norms(model):
+    """Statistics and affine pairs as a trained net might have them."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.2)
+            module.running_mean.normal_(std=0.2)
+            module.running_var.uniform_(0.5, 2)
+    return model.eval()
+
+
+def test_logits_do_not_depend_on_the_batch(name):
+    model = randomise_norms(tinynets.create_model(name))
+    x = torch.randn(4, *model.pretrained_cfg["input_size"])
+    together, alone = model(x), torch.cat([model(image.unsqueeze(0)) for image in x])
+    assert (together - alone).abs().max() < 1e-5 * max(together.abs().max(), 1)
+
+
+def test_other_input_sizes(name):
+    if name == "simplecnn_mnist":
+        model = tinynets.create_model(name, img_size=(9, 33))
+        assert model.eval()(torch.randn(2, 1, 9, 33)).shape == (2, 10)
+        return
+    model = tinynets.create_model(name).eval()
+    for size in [(8, 8), (33, 47)]:
+        assert model(torch.randn(1, 3, *size)).isfinite().all()
+
+
+def small_egrr(**kwargs):
+    return tinynets.create_model("egrr_cifar100", channels=(12, 24), num_steps=(3, 2), strides=(1, 2), **kwargs)
+
+
+def test_egrr_warm_up_shortens_training_but_not_evaluation():
+    model, x = small_egrr(), torch.randn(2, 3, 8, 8)
+    model.set_active_steps(1)
+    model.train()(x).sum().backward()
+    assert [step.weight.grad is not None for step in model.stages[0].norm.steps] == [True, False, False]
+    before = model.eval()(x)
+    model.set_active_steps(None)
+    assert torch.equal(model(x), before)
+    model.zero_grad()
+    model.train()(x).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+    model.set_active_steps(2)
+    assert [stage.active_steps for stage in model.stages] == [2, 2]
+    with pytest.raises(ValueError, match="steps must be an integer of at least 1"):
+        model.set_active_steps(0)
+
+
+def test_egrr_step_is_the_published_one():
+    model = small_egrr()
+    stage = randomise_norms(model).stages[1]
+    h = stage.down(torch.randn(2, 12, 8, 8))
+    expected = h
+    for step in range(2):
+        y = stage.conv(stage.mix(expected), stage.gate(expected))
+        expected = expected + torch.nn.functional.relu6(stage.norm.steps[step](y))
+    x = torch.randn(2, 12, 8, 8)
+    stage.down = torch.nn.Identity()
+    assert x.shape != h.shape
+    torch.testing.assert_close(stage(h), expected)
+
+
+def test_egrr_tau_and_hard_gates():
+    model = small_egrr(hard=True)
+    model.set_tau(0.25)
+    assert [float(stage.gate.tau) for stage in model.stages] == [0.25, 0.25]
+    assert all(stage.gate.hard for stage in model.stages)
+    assert model.state_dict()["stages.0.gate.tau"] == 0.25
+    with pytest.raises(ValueError, match="tau must be positive"):
+        model.set_tau(0.0)
+
+
+def test_ecnet_goes_through_its_schedule():
+    model = tinynets.create_model("ecnet_cifar10", channels=8, iterations=4).eval()
+    seen = []
+    model.block.register_forward_pre_hook(lambda _, args: seen.append((args[1], args[0].shape[-1])))
+    model(torch.randn(1, 3, 16, 16))
+    assert seen == [(0, 16), (1, 16), (2, 8), (3, 8)]
+
+
+def test_ecnet_dilates_by_iteration():
+    model = tinynets.create_model("ecnet_cifar10", channels=4, iterations=2, dilations=(1, 5)).eval()
+    x = torch.randn(1, 4, 15, 15, requires_grad=True)
+    model.block.divisive = torch.nn.Identity()
+    model.block(x, 1)[0, :, 7, 7].sum().backward()
+    rows = x.grad.abs().sum((0, 1, 3)).nonzero().flatten().tolist()
+    assert rows == [2, 7, 12]
+
+
+def test_simplecnn_batch_stats_is_the_founding_models_behaviour():
+    model = tinynets.create_model("simplecnn_mnist", batch_stats=True).eval()
+    assert tinynets.count_parameters(model) == 21_614
+    assert not any("running" in key for key in model.state_dict())
+    x = torch.randn(8, 1, 28, 28)
+    assert (model(x)[:1] - model(x[:2])[:1]).abs().max() > 1e-3

@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+import tinynets
+
+COUNTS = {
+    "c1c2c3c4o_cifar10": 84_322,
+    "ecnet_cifar10": 115_659,
+    "egrr_cifar100": 420_212,
+    "optimized200k_cifar10": 150_690,
+    "simplecnn_mnist": 21_614,
+}
+
+
+def test_parameters(name):
+    assert tinynets.count_parameters(tinynets.create_model(name)) == COUNTS[name]
+
+
+def test_ecnet_ties_one_block():
+    base, more = (tinynets.create_model("ecnet_cifar10", iterations=n) for n in (6, 8))
+    per_iteration = 2 * (256 + 64)  # the affine pairs of two norms
+    assert tinynets.count_parameters(more) - tinynets.count_parameters(base) == 2 * per_iteration
+    assert more.block.dilations == [1, 1, 2, 1, 2, 3, 1, 1]
+
+
+def test_arguments_scale_the_models(name):
+    model_args = {"channels": 32, "expansion": 2, "dilations": (1, 3)} if name == "ecnet_cifar10" else {"width": 0.5}
+    small = tinynets.create_model(name, **model_args).eval()
+    assert tinynets.count_parameters(small) < COUNTS[name] / 2
+    assert small(torch.randn(2, *small.pretrained_cfg["input_size"])).shape == (2, small.num_classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "model_args", "message"),
+    [
+        ("c1c2c3c4o_cifar10", {"width": 0}, "width must be positive"),
+        ("ecnet_cifar10", {"iterations": 0}, "iterations must be an integer of at least 1"),
+        ("ecnet_cifar10", {"dilations": ()}, "at least one dilation"),
+        ("egrr_cifar100", {"num_steps": (1, 2)}, "must name the same stages"),
+        ("egrr_cifar100", {"num_classes": -1}, "num_classes must be an integer of at least 0"),
+        ("egrr_cifar100", {"global_pool": ""}, "set num_classes=0"),
+        ("simplecnn_mnist", {"img_size": 3}, "img_size must be at least 4x4"),
+        ("simplecnn_mnist", {"global_pool": ""}, "set num_classes=0"),
+    ],
+)
+def test_bad_arguments_are_named(name, model_args, message):
+    with pytest.raises(ValueError, match=message):
+        tinynets.create_model(name, **model_args)

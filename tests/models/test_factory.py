@@ -1,0 +1,49 @@
+import pytest
+import timm
+import torch
+
+import tinynets
+from tinynets.weights import list_weights
+
+UNTRAINED = "egrr_cifar100"
+
+
+def test_list_models():
+    assert tinynets.list_models() == [
+        "c1c2c3c4o_cifar10",
+        "ecnet_cifar10",
+        "egrr_cifar100",
+        "optimized200k_cifar10",
+        "simplecnn_mnist",
+    ]
+    assert tinynets.list_models(pretrained=True) == list_weights()
+
+
+@pytest.mark.parametrize("wrong", ["egrr_cifar10", "EGRR", "resnet18", "", 3])
+def test_unknown_names_come_with_the_nearest(wrong):
+    with pytest.raises(ValueError, match="unknown model") as caught:
+        tinynets.create_model(wrong)
+    assert "\n" not in str(caught.value)
+    if wrong == "egrr_cifar10":
+        assert "did you mean egrr_cifar100" in str(caught.value)
+
+
+@pytest.mark.parametrize("create", [tinynets.create_model, timm.create_model])
+def test_missing_weights_are_an_error_and_never_a_random_net(create):
+    assert UNTRAINED not in list_weights()
+    with pytest.raises(ValueError, match=r"egrr_cifar100 ships no pretrained weights .* pretrained=False"):
+        create(UNTRAINED, pretrained=True)
+
+
+def test_weights_of_ones_own(tmp_path):
+    model = tinynets.create_model("c1c2c3c4o_cifar10")
+    torch.save(model.state_dict(), tmp_path / "own.pt")
+    again = tinynets.create_model(
+        "c1c2c3c4o_cifar10", pretrained=True, pretrained_cfg_overlay={"file": str(tmp_path / "own.pt")}
+    )
+    assert torch.equal(again.head.fc.weight, model.head.fc.weight)
+
+
+def test_unknown_arguments_are_refused():
+    with pytest.raises(TypeError, match="iterations"):
+        tinynets.create_model("c1c2c3c4o_cifar10", iterations=3)
