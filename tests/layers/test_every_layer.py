@@ -66,7 +66,9 @@ def test_every_floating_type_forward_and_backward(layer_name, dtype):
     out.float().square().sum().backward()
     assert x.grad is not None
     assert x.grad.isfinite().all()
-    assert all(p.grad is not None for name, p in layer.named_parameters() if "steps.0" not in name and "steps.2" not in name)
+    assert all(
+        p.grad is not None for name, p in layer.named_parameters() if "steps.0" not in name and "steps.2" not in name
+    )
 
 
 def test_half_precision_agrees_with_fp32(layer_name):
@@ -75,7 +77,9 @@ def test_half_precision_agrees_with_fp32(layer_name):
     half.load_state_dict(layer.state_dict())
     layer.load_state_dict(half.state_dict())
     x = torch.randn(2, C, 5, 7).bfloat16()
-    torch.testing.assert_close(call(layer_name, half, x).float(), call(layer_name, layer, x.float()), rtol=0.05, atol=0.05)
+    torch.testing.assert_close(
+        call(layer_name, half, x).float(), call(layer_name, layer, x.float()), rtol=0.05, atol=0.05
+    )
 
 
 def test_autocast(layer_name):

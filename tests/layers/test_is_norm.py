@@ -17,7 +17,11 @@ def test_every_step_has_its_own_statistics_and_affine_pair():
 
 
 def test_a_step_is_batch_norm():
-    norm, plain, x = ISNorm(4, 2, eps=1e-3, momentum=0.3), nn.BatchNorm2d(4, eps=1e-3, momentum=0.3), torch.randn(8, 4, 5, 5)
+    norm, plain, x = (
+        ISNorm(4, 2, eps=1e-3, momentum=0.3),
+        nn.BatchNorm2d(4, eps=1e-3, momentum=0.3),
+        torch.randn(8, 4, 5, 5),
+    )
     assert torch.equal(norm(x, 1), plain(x))
     assert torch.equal(norm.steps[1].running_var, plain.running_var)
     assert int(norm.steps[0].num_batches_tracked) == 0

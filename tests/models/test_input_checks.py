@@ -13,10 +13,18 @@ def model(name):
 def test_bad_images_are_refused_in_one_line(model, method):
     channels, height, width = model.pretrained_cfg["input_size"]
     cases = [
-        (torch.zeros(2, channels, height, width, dtype=torch.uint8), TypeError, r"must be floating point, got torch.uint8"),
+        (
+            torch.zeros(2, channels, height, width, dtype=torch.uint8),
+            TypeError,
+            r"must be floating point, got torch.uint8",
+        ),
         (torch.zeros(channels, height, width), ValueError, r"4 dimensions .* add the batch dimension"),
         (torch.zeros(2, 2, channels, height, width), ValueError, r"must have 4 dimensions"),
-        (torch.zeros(2, 5, height, width), ValueError, rf"have 5 channels, the model takes {channels}: create it with in_chans=5"),
+        (
+            torch.zeros(2, 5, height, width),
+            ValueError,
+            rf"have 5 channels, the model takes {channels}: create it with in_chans=5",
+        ),
     ]
     for images, error, message in cases:
         with pytest.raises(error, match=message) as caught:

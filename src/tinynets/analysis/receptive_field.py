@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch.fx
 from timm.layers import BlurPool2d, SelectAdaptivePool2d, get_notrace_functions, get_notrace_modules
 from torch import nn
+from torch.fx.proxy import TraceError
 from torch.nn import functional as F
 
 from tinynets.layers import DivisiveNorm, EntropyGate, GatedDilatedConv2d, SymmetricConv1x1
@@ -58,7 +59,9 @@ class ReceptiveField:
         return asdict(self)
 
     def __str__(self) -> str:
-        rows = [tuple(f"{cell:g}" if isinstance(cell, float) else cell for cell in vars(row).values()) for row in self.rows]
+        rows = [
+            tuple(f"{cell:g}" if isinstance(cell, float) else cell for cell in vars(row).values()) for row in self.rows
+        ]
         return text_table(("layer", "kernel", "stride", "dilation", "receptive field", "jump"), rows)
 
 
@@ -79,7 +82,7 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
         tracer.traced_func_name = "forward_features"
     try:
         graph = tracer.trace(model.eval())
-    except (torch.fx.proxy.TraceError, TypeError) as error:
+    except (TraceError, TypeError) as error:
         raise RuntimeError(f"torch.fx cannot trace {type(model).__name__}: {str(error).splitlines()[0]}") from error
     finally:
         model.train(was_training)
@@ -94,24 +97,32 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
         sources = [extents[source] for source in node.all_input_nodes if source in extents]
         if not sources:
             continue  # a parameter or a number: it sees nothing of the image
-        field = _Extent(
-            min(source.first for source in sources),
-            max(source.last for source in sources),
-            max(source.jump for source in sources),
-        )
         name, window = _window(node, model)
         if window is _EVERYWHERE:
-            field = _Extent(-math.inf, math.inf, field.jump)
+            field = _Extent(-math.inf, math.inf, sources[0].jump)
         elif window is not None:
-            before = window.padding * field.jump
-            after = (window.dilation * (window.kernel - 1) - window.padding) * field.jump
-            field = _Extent(field.first - before, field.last + after, field.jump * window.stride)
+            # the window slides over the first input; any other, such as a gate, is met pixel by pixel
+            field = _union([_slide(sources[0], window), *sources[1:]])
             rows.append(FieldRow(name, window.kernel, window.stride, window.dilation, field.size, field.jump))
+        else:
+            field = _union(sources)
         extents[node] = field
     return ReceptiveField(field.size, field.jump, tuple(rows))
 
 
 _EVERYWHERE = Window(0)
+
+
+def _slide(field: _Extent, window: Window) -> _Extent:
+    before = window.padding * field.jump
+    after = (window.dilation * (window.kernel - 1) - window.padding) * field.jump
+    return _Extent(field.first - before, field.last + after, field.jump * window.stride)
+
+
+def _union(fields: list[_Extent]) -> _Extent:
+    return _Extent(
+        min(field.first for field in fields), max(field.last for field in fields), max(field.jump for field in fields)
+    )
 
 
 def _conv(module: nn.Conv2d) -> Window:
@@ -174,14 +185,16 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
 
 
 def _functional_conv(node: torch.fx.Node, model: nn.Module) -> Window | None:
-    given = {**dict(zip(("input", "weight", "bias", "stride", "padding", "dilation"), node.args)), **node.kwargs}
+    positions = ("input", "weight", "bias", "stride", "padding", "dilation")
+    given = {**dict(zip(positions, node.args, strict=False)), **node.kwargs}
     weight = given["weight"]
     if not isinstance(weight, torch.fx.Node) or weight.op != "get_attr":
         raise ValueError(f"the kernel of {node.name} is computed while running: its side cannot be told from the graph")
     path, _, attribute = str(weight.target).rpartition(".")
     kernel = getattr(model.get_submodule(path), attribute).shape[2:]
-    stride, padding, dilation = (_side(given.get(key, default)) for key, default in
-                                 (("stride", 1), ("padding", 0), ("dilation", 1)))
+    stride, padding, dilation = (
+        _side(given.get(key, default)) for key, default in (("stride", 1), ("padding", 0), ("dilation", 1))
+    )
     return Window(_side(tuple(kernel)), stride, dilation, padding)
 
 

@@ -46,17 +46,25 @@ class Summary:
         blocks = text_table(
             ("block", "params", "%", "multiply-adds", "%"),
             [
-                (name, block["params"], _share(block["params"], self.params), block["macs"], _share(block["macs"], self.macs))
+                (
+                    name,
+                    block["params"],
+                    _share(block["params"], self.params),
+                    block["macs"],
+                    _share(block["macs"], self.macs),
+                )
                 for name, block in self.blocks.items()
             ],
         )
         size = "x".join(map(str, self.input_size))
-        total = f"{self.model} at {size}: {self.params:,} parameters, {self.macs:,} multiply-adds ({self.macs / 1e6:.2f} M)"
+        total = (
+            f"{self.model} at {size}: {self.params:,} parameters, {self.macs:,} multiply-adds ({self.macs / 1e6:.2f} M)"
+        )
         return f"{layers}\n\n{blocks}\n\n{total}"
 
 
 def count_parameters(model: nn.Module, trainable: bool = False) -> int:
-    """Numbers in a model's parameters, those shared between layers counted once; with trainable, only those that train."""
+    """Numbers in a model's parameters, shared ones counted once; with trainable only those that train."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
 
 

@@ -59,20 +59,24 @@ def random_flip(images: Tensor, generator: torch.Generator | None = None) -> Ten
 def random_affine(
     x: Tensor, rotate: float, scale: float, shear: float, shift: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Rotate, shear (degrees), scale (1 +- scale) and shift (fraction of the side) about the centre; black outside.
+    """Shear along x, scale and rotate about the centre, then shift; black outside, bilinear interpolation.
 
-    x is floating point; bilinear interpolation.
+    Degrees of rotation and shear, the change of scale and the shift as a fraction of the side are drawn uniformly
+    from -value to +value; the map is that of torchvision.transforms.v2.functional.affine. x is floating point.
     """
-    n = len(x)
+    n, _, height, width = x.shape
     draw = (torch.rand(5, n, generator=generator) * 2 - 1).to(x)
-    angle, slant = draw[0] * math.radians(rotate), torch.tan(draw[1] * math.radians(shear))
-    factor = 1 / (1 + draw[2] * scale)
-    # where an output pixel comes from, in pixels from the centre: rotation of a slanted, scaled grid
-    a, b = angle.cos() * factor, (angle.cos() * slant - angle.sin()) * factor
-    c, d = angle.sin() * factor, (angle.sin() * slant + angle.cos()) * factor
-    # affine_grid counts in half sides, 2 from edge to edge
-    aspect = x.shape[2] / x.shape[3]
-    theta = torch.stack([a, b * aspect, draw[3] * shift * 2, c / aspect, d, draw[4] * shift * 2], dim=1)
+    angle = draw[0] * math.radians(rotate)
+    factor = 1 + draw[1] * scale
+    slant = torch.tan(draw[2] * math.radians(shear))
+    right, down = draw[3] * shift * width, draw[4] * shift * height
+    # where an output pixel comes from, in pixels from the centre: the inverse of scale, shear, rotation, shift
+    a = (angle.cos() - angle.sin() * slant) / factor
+    b = (angle.cos() * slant + angle.sin()) / factor
+    c, d = -angle.sin() / factor, angle.cos() / factor
+    from_x, from_y = -(a * right + b * down), -(c * right + d * down)
+    # affine_grid counts in half sides
+    theta = torch.stack([a, b * height / width, from_x * 2 / width, c * width / height, d, from_y * 2 / height], dim=1)
     grid = F.affine_grid(theta.view(n, 2, 3), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 

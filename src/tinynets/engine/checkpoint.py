@@ -35,9 +35,7 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, Checkpoint]:
     """
     state, facts = read_weights(path)
     try:
-        checkpoint = Checkpoint(**{
-            **facts, **{name: tuple(facts[name]) for name in ("mean", "std", "class_names")}
-        })
+        checkpoint = Checkpoint(**{**facts, **{name: tuple(facts[name]) for name in ("mean", "std", "class_names")}})
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} does not say which model it holds: it is not a tinynets checkpoint") from error
     model = create_model(checkpoint.model, **checkpoint.model_args)

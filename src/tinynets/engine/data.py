@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -127,7 +128,7 @@ def _load_digits(data_dir: str | Path | None) -> ImageData:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise RuntimeError("digits needs scikit-learn: pip install 'tinynets[demo]'") from error
-    bunch = load_digits()
+    bunch: Any = load_digits()
     images = torch.from_numpy((bunch.images * (255 / 16)).round().astype(np.uint8)).unsqueeze(1)
     labels = torch.from_numpy(bunch.target.astype(np.int64))
     train, test = split_validation(labels, 0.2, torch.Generator().manual_seed(0))

@@ -9,7 +9,9 @@ from .augment import Augmenter
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor, normalise: Augmenter, batch_size: int = 500) -> dict[str, Any]:
+def evaluate(
+    model: nn.Module, images: Tensor, labels: Tensor, normalise: Augmenter, batch_size: int = 500
+) -> dict[str, Any]:
     """Accuracy, loss and speed of a model in evaluation mode, no test-time augmentation.
 
     Args:

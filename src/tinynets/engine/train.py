@@ -61,7 +61,7 @@ def train(
     device = torch.device(device)
     torch.manual_seed(recipe.seed)
     model_args = {**data_args(model_name, data), **(model_args or {})}
-    model = create_model(model_name, **model_args).to(device, memory_format=torch.channels_last)
+    model = create_model(model_name, **model_args).to(device).to(memory_format=torch.channels_last)
     run = _Run(model, data, recipe, device)
     out = _claim(Path(out))
     (out / "recipe.json").write_text(json.dumps(recipe.to_dict(), indent=2) + "\n")

@@ -7,7 +7,7 @@ from .registry import register_layer
 
 @register_layer
 class BlurPool(BlurPool2d):
-    """Anti-aliased subsampling: the binomial filter [1 2 1] x [1 2 1] / 16 on every channel, then every stride-th pixel.
+    """Anti-aliased subsampling: [1 2 1] x [1 2 1] / 16 on every channel, then every stride-th pixel.
 
     timm's BlurPool2d with one pixel of edge replication, so that 1x1 maps work and every stride gives
     ceil(size / stride); timm's own padding is reflection, which needs two pixels, and grows with the stride.

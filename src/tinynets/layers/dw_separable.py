@@ -1,4 +1,5 @@
 from collections import OrderedDict
+from typing import Any
 
 from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
@@ -36,7 +37,7 @@ class DWSeparable(nn.Sequential):
     ) -> None:
         check_positive(in_chans=in_chans, out_chans=out_chans, stride=stride, dilation=dilation)
         check_odd(kernel_size=kernel_size)
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         modules: OrderedDict[str, nn.Module] = OrderedDict(
             conv_dw=nn.Conv2d(
                 in_chans,

@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 import torch.fx
 from torch import Tensor, nn
@@ -55,7 +57,7 @@ class EntropyGate(nn.Module):
         if not tau > 0:
             raise ValueError(f"tau must be positive, got {tau}")
         super().__init__()
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         hidden = max(channels // reduction, 1)
         self.kernel_size = kernel_size
         self.hard = hard

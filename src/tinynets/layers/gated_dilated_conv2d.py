@@ -41,9 +41,7 @@ class GatedDilatedConv2d(nn.Module):
         super().__init__()
         self.dilations = list(dilations)
         # a depthwise convolution lends its parameters and their initialisation
-        conv = nn.Conv2d(
-            channels, channels, kernel_size, groups=channels, bias=bias, device=device, dtype=dtype
-        )
+        conv = nn.Conv2d(channels, channels, kernel_size, groups=channels, bias=bias, device=device, dtype=dtype)
         self.weight = conv.weight
         self.bias = conv.bias
 

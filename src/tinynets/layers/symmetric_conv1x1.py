@@ -33,7 +33,6 @@ class SymmetricConv1x1(nn.Module):
         self.packed = nn.Parameter(torch.empty(1, channels * (channels + 1) // 2, device=device, dtype=dtype))
         self.reset_parameters()
 
-    @torch.jit.ignore
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw a new symmetric orthogonal W from torch's global CPU generator."""

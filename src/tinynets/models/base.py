@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 import torch.fx
 from timm.layers import ClassifierHead
@@ -28,7 +30,7 @@ class StagedClassifier(nn.Module):
         self.img_size: tuple[int, int] | None = None
 
     def assemble(
-        self, stem: nn.Module, head: nn.Module, feature_info: list[dict], stages: nn.Sequential | None = None
+        self, stem: nn.Module, head: Any, feature_info: list[dict], stages: nn.Sequential | None = None
     ) -> None:
         self.stem = stem
         if stages is not None:
@@ -56,7 +58,6 @@ class StagedClassifier(nn.Module):
         """The feature map -> logits, or with pre_logits the vector the classifier would see."""
         return self.head(x, pre_logits)
 
-    @torch.jit.ignore
     def forward_intermediates(
         self,
         x: Tensor,
@@ -86,12 +87,10 @@ class StagedClassifier(nn.Module):
                 intermediates.append(x)
         return intermediates if intermediates_only else (x, intermediates)
 
-    @torch.jit.ignore
     def forward_stage(self, x: Tensor, index: int) -> Tensor:
         stage = self.stages[index]
         return checkpoint_seq([stage], x) if self.grad_checkpointing else stage(x)
 
-    @torch.jit.ignore
     def prune_intermediate_layers(
         self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
     ) -> list[int]:
@@ -107,32 +106,28 @@ class StagedClassifier(nn.Module):
             self.reset_classifier(0, "")
         return taken
 
-    @torch.jit.ignore
     def prune_stages(self, keep: int) -> None:
         self.stages = self.stages[:keep]
 
-    @torch.jit.ignore
     def get_classifier(self) -> nn.Module:
-        return self.head.fc
+        head: Any = self.head
+        return head.fc
 
-    @torch.jit.ignore
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """A new, untrained classifier. 0 classes: the model gives pooled features; 0 and "": the feature map."""
-        check_classifier(num_classes, self.head.global_pool.pool_type if global_pool is None else global_pool)
+        head: Any = self.head
+        check_classifier(num_classes, head.global_pool.pool_type if global_pool is None else global_pool)
+        head.reset(num_classes, global_pool, in_features=self.num_features)
         self.num_classes = num_classes
-        self.head.reset(num_classes, global_pool, in_features=self.num_features)
-        self.head_hidden_size = self.head.num_features
+        self.head_hidden_size = head.num_features
 
-    @torch.jit.ignore
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Keep only the stages' inputs for the backward pass and compute the rest again."""
         self.grad_checkpointing = enable
 
-    @torch.jit.ignore
     def group_matcher(self, coarse: bool = False) -> dict:
         return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
 
-    @torch.jit.ignore
     def no_weight_decay(self) -> set[str]:
         return set()
 

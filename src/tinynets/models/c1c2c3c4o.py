@@ -37,9 +37,9 @@ class C1C2C3C4O(StagedClassifier):
         super().__init__()
         self.num_classes = num_classes
         self.in_chans = in_chans
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         c = [scale_width(channels, width) for channels in (24, 32, 48, 64, 80, 96, 112, 128)]
-        relu = {"act_layer": nn.ReLU, **dd}
+        relu: dict[str, Any] = {"act_layer": nn.ReLU, **dd}
         stages = [
             nn.Sequential(ConvBnAct(c[0], c[1], **relu), ConvBnAct(c[1], c[2], stride=2, **relu)),
             nn.Sequential(DWSeparable(c[2], c[3], **relu), DWSeparable(c[3], c[4], stride=2, **relu)),

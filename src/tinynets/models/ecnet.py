@@ -31,12 +31,12 @@ class ECBlock(nn.Module):
     Shape: (N, channels, H, W), step in 0..len(dilations)-1 -> (N, channels, H, W).
     """
 
-    def __init__(
-        self, channels: int, expansion: int, dilations: Sequence[int], device=None, dtype=None
-    ) -> None:
-        check_positive(channels=channels, expansion=expansion, **{f"dilations[{i}]": d for i, d in enumerate(dilations)})
+    def __init__(self, channels: int, expansion: int, dilations: Sequence[int], device=None, dtype=None) -> None:
+        check_positive(
+            channels=channels, expansion=expansion, **{f"dilations[{i}]": d for i, d in enumerate(dilations)}
+        )
         super().__init__()
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         hidden = channels * expansion
         self.dilations = list(dilations)
         self.expand = nn.Conv2d(channels, hidden, 1, bias=False, **dd)
@@ -103,7 +103,7 @@ class ECNet(StagedClassifier):
         self.in_chans = in_chans
         self.iterations = iterations
         self.turn = iterations // 2
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         self.block = ECBlock(channels, expansion, list(islice(cycle(dilations), iterations)), **dd)
         self.down = nn.Sequential(ConvBnAct(channels, channels, **dd), BlurPool(channels, **dd))
         self.assemble(
@@ -126,19 +126,16 @@ class ECNet(StagedClassifier):
                 x = self.block(x, step)
         return x
 
-    @torch.jit.ignore
     def forward_stage(self, x: Tensor, index: int) -> Tensor:
         if index == 0:
             return self.iterate(x, 0, self.turn)
         return self.iterate(self.down(x), self.turn, self.iterations)
 
-    @torch.jit.ignore
     def prune_stages(self, keep: int) -> None:
         self.iterations = self.turn
         self.block.truncate(self.turn)
         self.down = nn.Sequential()
 
-    @torch.jit.ignore
     def group_matcher(self, coarse: bool = False) -> dict:
         return {"stem": r"^stem", "blocks": [(r"^block", (0,)), (r"^down", (1,))]}
 

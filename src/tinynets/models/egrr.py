@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from timm.models import register_model
 from torch import Tensor, nn
 
@@ -39,7 +38,7 @@ class EGRRStage(nn.Module):
     ) -> None:
         check_positive(num_steps=num_steps)
         super().__init__()
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         self.num_steps = num_steps
         self.active_steps = num_steps
         self.down = nn.Sequential()
@@ -101,7 +100,7 @@ class EGRR(StagedClassifier):
         super().__init__()
         self.num_classes = num_classes
         self.in_chans = in_chans
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         stem_chs = scale_width(32, width)
         stages, feature_info, prev_chs, reduction = [], [], stem_chs, 1
         for index, (chs, steps, stride) in enumerate(zip(channels, num_steps, strides, strict=True)):
@@ -117,7 +116,6 @@ class EGRR(StagedClassifier):
             feature_info=feature_info,
         )
 
-    @torch.jit.ignore
     def set_active_steps(self, steps: int | None) -> None:
         """Depth warm-up: run at most so many steps a stage while training, None for all. Evaluation runs all."""
         if steps is not None:
@@ -126,7 +124,6 @@ class EGRR(StagedClassifier):
             assert isinstance(stage, EGRRStage)
             stage.active_steps = stage.num_steps if steps is None else min(steps, stage.num_steps)
 
-    @torch.jit.ignore
     def set_tau(self, tau: float) -> None:
         """Temperature of the training gates; lower is closer to one-hot."""
         if not tau > 0:

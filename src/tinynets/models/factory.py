@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, TypeVar
 
 import timm
 from timm.models import build_model_with_cfg, generate_default_cfgs
@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 from tinynets._checks import unknown
 from tinynets.weights import check_shapes, check_weights, find_weights, list_weights
+
+ModelT = TypeVar("ModelT", bound=nn.Module)
 
 _PRETRAINED_SOURCES = ("state_dict", "file", "url", "hf_hub_id")
 
@@ -54,15 +56,13 @@ def pretrained_cfgs(name: str, **cfg: Any) -> dict:
     return generate_default_cfgs({f"{name}.{weights.tag}": {**cfg, "file": str(weights.path)}})
 
 
-def build_model(cls: type[nn.Module], name: str, pretrained: bool, feature_cfg: dict, **kwargs: Any) -> nn.Module:
+def build_model(cls: type[ModelT], name: str, pretrained: bool, feature_cfg: dict, **kwargs: Any) -> ModelT:
     """timm's build_model_with_cfg, after a look at the weights that are about to be loaded."""
     overlay = kwargs.get("pretrained_cfg_overlay") or {}
-    if pretrained and not isinstance(kwargs.get("pretrained_cfg"), dict):
-        if not any(overlay.get(source) for source in _PRETRAINED_SOURCES):
-            check_weights(name)
-    return build_model_with_cfg(
-        cls, name, pretrained, feature_cfg=feature_cfg, pretrained_filter_fn=_fitting, **kwargs
-    )
+    shipped = not isinstance(kwargs.get("pretrained_cfg"), dict) and not any(map(overlay.get, _PRETRAINED_SOURCES))
+    if pretrained and shipped:
+        check_weights(name)
+    return build_model_with_cfg(cls, name, pretrained, feature_cfg=feature_cfg, pretrained_filter_fn=_fitting, **kwargs)
 
 
 def _fitting(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ class EfficientBlock(nn.Module):
 
     def __init__(self, in_chans: int, out_chans: int, stride: int = 1, device=None, dtype=None) -> None:
         super().__init__()
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         self.conv1 = DWSeparable(in_chans, out_chans, stride=stride, act_layer=nn.ReLU, **dd)
         self.conv2 = DWSeparable(out_chans, out_chans, **dd)
         if in_chans == out_chans and stride == 1:
@@ -58,7 +58,7 @@ class Optimized200K(StagedClassifier):
         super().__init__()
         self.num_classes = num_classes
         self.in_chans = in_chans
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         stem_chs, *channels = (scale_width(c, width) for c in (20, 20, 40, 80, 160))
         stages, feature_info, prev_chs, reduction = [], [], stem_chs, 1
         for index, (chs, stride) in enumerate(zip(channels, (1, 2, 2, 2), strict=True)):

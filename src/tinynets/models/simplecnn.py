@@ -62,7 +62,7 @@ class FlattenMlpHead(nn.Module):
         self._build(num_classes, pool_type, device, dtype)
 
     def _build(self, num_classes: int, pool_type: str, device, dtype) -> None:
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         self.num_features = self.hidden_size
         if pool_type == "flatten":
             self.global_pool = Flatten()
@@ -138,11 +138,13 @@ class SimpleCNN(StagedClassifier):
         super().__init__()
         self.num_classes = num_classes
         self.in_chans = in_chans
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         conv = partial(ConvBnAct, act_layer=leaky_relu, bias=True, batch_stats=batch_stats, **dd)
         first, narrow, last = scale_width(8, width), scale_width(6, width), scale_width(12, width, 3)
         stem = nn.Sequential(conv(in_chans, first, 5), conv(first, first, 3), nn.MaxPool2d(2))
-        bottleneck = nn.Sequential(conv(first, narrow, 1), conv(narrow, narrow, 3), conv(narrow, first, 1, act_layer=None))
+        bottleneck = nn.Sequential(
+            conv(first, narrow, 1), conv(narrow, narrow, 3), conv(narrow, first, 1, act_layer=None)
+        )
         grouped = nn.Sequential(conv(last, last, 3, groups=3), conv(last, last, 3, groups=3, act_layer=None))
         transition = nn.Sequential(leaky_relu(), nn.MaxPool2d(2), conv(first, last, 1))
         self.assemble(

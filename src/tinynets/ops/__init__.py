@@ -6,4 +6,11 @@ from .gumbel_gate import gumbel_gate
 from .local_variance import local_variance
 from .symmetric_weight import pack_symmetric, symmetric_weight
 
-__all__ = ["divisive_norm", "gated_dilated_conv2d", "gumbel_gate", "local_variance", "pack_symmetric", "symmetric_weight"]
+__all__ = [
+    "divisive_norm",
+    "gated_dilated_conv2d",
+    "gumbel_gate",
+    "local_variance",
+    "pack_symmetric",
+    "symmetric_weight",
+]

@@ -73,4 +73,3 @@ def check_shapes(model: nn.Module, state: dict[str, Tensor], source: str, adapta
                 f"{source} does not fit the model: {name} is {tuple(state[name].shape)} there and "
                 f"{tuple(tensor.shape)} here: build the model with the arguments the weights were made with"
             )
-

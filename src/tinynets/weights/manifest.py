@@ -56,4 +56,6 @@ def check_weights(name: str) -> None:
     if not weights.path.is_file():
         raise RuntimeError(f"weights file {weights.path} is missing: reinstall tinynets")
     if hashlib.sha256(weights.path.read_bytes()).hexdigest() != weights.sha256:
-        raise RuntimeError(f"weights file {weights.path} is damaged (its sha256 is not the manifest's): reinstall tinynets")
+        raise RuntimeError(
+            f"weights file {weights.path} is damaged (its sha256 is not the manifest's): reinstall tinynets"
+        )

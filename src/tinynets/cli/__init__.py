@@ -1,0 +1,44 @@
+"""The command line, one command a file: `tinynets COMMAND`, the same as `python -m tinynets COMMAND`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import tinynets
+
+from . import evaluate, info, listing, train
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command. Whatever goes wrong ends in one line on stderr and exit code 1, a wrong call in 2."""
+    args = _parser().parse_args(argv)
+    try:
+        args.run(args)
+    except KeyboardInterrupt:
+        if args.debug:
+            raise
+        _fail("interrupted", 130)
+    except Exception as error:
+        if args.debug:
+            raise
+        text = " ".join(str(error).split())
+        if not text or not isinstance(error, OSError | ValueError | TypeError | RuntimeError | ArithmeticError):
+            text = f"{type(error).__name__}: {text} (--debug shows where)"
+        _fail(text, 1)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"tinynets: error: {message}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tinynets", description="Compact image classifiers: list, inspect, train, evaluate."
+    )
+    parser.add_argument("--version", action="version", version=f"tinynets {tinynets.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (listing, info, train, evaluate):
+        command.add_command(commands)
+    return parser

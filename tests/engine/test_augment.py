@@ -1,0 +1,85 @@
+import pytest
+import torch
+from torchvision.transforms.v2 import functional as reference
+
+from tinynets.engine import Augment, Augmenter
+from tinynets.engine.augment import random_affine, random_crop, random_cutout, random_flip
+
+
+def images(n=16, channels=3, height=9, width=7):
+    return torch.randint(0, 256, (n, channels, height, width), dtype=torch.uint8)
+
+
+def test_normalisation():
+    x = images()
+    out = Augmenter(Augment(), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))(x)
+    for c, (mean, std) in enumerate([(0.5, 0.2), (0.4, 0.3), (0.3, 0.4)]):
+        torch.testing.assert_close(out[:, c], (x[:, c].float() / 255 - mean) / std)
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_crop_cuts_a_window_of_the_padded_image():
+    x = images()
+    out = random_crop(x, 2)
+    padded = torch.nn.functional.pad(x, (2, 2, 2, 2))
+    places = []
+    for before, after in zip(padded, out, strict=True):
+        found = [(i, j) for i in range(5) for j in range(5) if torch.equal(before[:, i : i + 9, j : j + 7], after)]
+        assert len(found) == 1
+        places += found
+    assert len(set(places)) > 5
+
+
+def test_flip_mirrors_about_half_of_the_images():
+    x = images(400)
+    out = random_flip(x)
+    flipped = torch.tensor([torch.equal(a.flip(2), b) for a, b in zip(x, out, strict=True)])
+    same = torch.tensor([torch.equal(a, b) for a, b in zip(x, out, strict=True)])
+    assert (flipped ^ same).all()
+    assert 150 < flipped.sum() < 250
+
+
+@pytest.mark.parametrize("ranges", [(30, 0, 0, 0), (0, 0.3, 0, 0), (0, 0, 20, 0), (0, 0, 0, 0.2), (25, 0.2, 15, 0.1)])
+def test_affine_equals_torchvision_image_by_image(ranges):
+    rotate, scale, shear, shift = ranges
+    x = torch.rand(6, 2, 20, 28)
+    out = random_affine(x, *ranges, generator=torch.Generator().manual_seed(5))
+    draws = (torch.rand(5, 6, generator=torch.Generator().manual_seed(5)) * 2 - 1).T.tolist()
+    for image, result, (angle, factor, slant, right, down) in zip(x, out, draws, strict=True):
+        expected = reference.affine(
+            image,
+            angle=angle * rotate,
+            translate=[right * shift * 28, down * shift * 20],
+            scale=1 + factor * scale,
+            shear=[slant * shear, 0.0],
+            interpolation=reference.InterpolationMode.BILINEAR,
+        )
+        torch.testing.assert_close(result, expected, rtol=0, atol=1e-4)
+
+
+def test_affine_with_nothing_to_do_does_nothing():
+    x = torch.rand(3, 2, 9, 7)
+    torch.testing.assert_close(random_affine(x, 0, 0, 0, 0), x, rtol=0, atol=1e-5)
+
+
+def test_cutout_blanks_one_square_clipped_at_the_border():
+    x = torch.ones(200, 2, 9, 7)
+    out = random_cutout(x, 4)
+    assert torch.equal(out[:, 0], out[:, 1])
+    blank = out[:, 0] == 0
+    heights, widths = blank.any(2).sum(1), blank.any(1).sum(1)
+    assert torch.equal(heights * widths, blank.sum((1, 2)))
+    assert heights.max() == widths.max() == 4
+    assert heights.min() < 4
+    assert (blank.float().mean(0) > 0).all()
+
+
+def test_one_generator_decides_everything():
+    augment = Augmenter(
+        Augment(pad=2, flip=True, rotate=10, scale=0.1, shift=0.1, shear=5, cutout=3), (0.5,) * 3, (0.2,) * 3
+    )
+    x = images(8)
+    first, second = (augment(x, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, augment(x, torch.Generator().manual_seed(2)))
+    assert first.shape == x.shape

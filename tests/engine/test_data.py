@@ -1,0 +1,115 @@
+import pickle
+import sys
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from tinynets.engine import data as data_module
+from tinynets.engine import list_data, load_data
+from tinynets.engine.data import split_validation
+
+
+def test_digits():
+    digits = load_data("digits")
+    assert digits.train_images.shape == (1438, 1, 8, 8)
+    assert digits.test_images.shape == (359, 1, 8, 8)
+    assert digits.train_images.dtype == torch.uint8
+    assert digits.train_images.max() == 255
+    assert (digits.num_classes, digits.in_chans, digits.img_size) == (10, 1, (8, 8))
+    scaled = digits.train_images.float() / 255
+    assert (scaled.mean() - digits.mean[0]).abs() < 1e-6
+    assert torch.equal(load_data("digits").test_images, digits.test_images)
+    seen = {image.numpy().tobytes() for image in digits.train_images}
+    assert not any(image.numpy().tobytes() in seen for image in digits.test_images)
+    assert digits.test_labels.bincount().tolist() == [36, 36, 35, 37, 36, 36, 36, 36, 35, 36]
+
+
+def test_digits_without_scikit_learn(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(RuntimeError, match=r"pip install 'tinynets\[demo\]'"):
+        load_data("digits")
+
+
+def test_unknown_names_and_missing_directories(tmp_path):
+    assert list_data() == ["cifar10", "cifar100", "digits", "mnist"]
+    with pytest.raises(ValueError, match="unknown data set 'cifar': did you mean cifar10"):
+        load_data("cifar")
+    with pytest.raises(FileNotFoundError, match=r"data directory .*nowhere does not exist: .* downloaded into it"):
+        load_data("mnist", tmp_path / "nowhere")
+
+
+def test_split_is_stratified_and_whole():
+    labels = torch.tensor([0] * 40 + [1] * 20 + [2] * 5)[torch.randperm(65)]
+    train, val = split_validation(labels, 0.2, torch.Generator().manual_seed(0))
+    assert labels[val].bincount().tolist() == [8, 4, 1]
+    assert torch.equal(torch.cat([train, val]).sort().values, torch.arange(65))
+    again = split_validation(labels, 0.2, torch.Generator().manual_seed(0))[1]
+    other = split_validation(labels, 0.2, torch.Generator().manual_seed(1))[1]
+    assert torch.equal(val, again)
+    assert not torch.equal(val, other)
+    everything, nothing = split_validation(labels, 0.0, torch.Generator())
+    assert len(everything) == 65
+    assert len(nothing) == 0
+
+
+class StandIn(torchvision.datasets.CIFAR10):
+    """CIFAR-10's reader over five tiny batches that `download` writes."""
+
+    downloads = 0
+
+    def _check_integrity(self):
+        import pathlib
+
+        return (pathlib.Path(self.root) / self.base_folder / "test_batch").exists()
+
+    def download(self):
+        import pathlib
+
+        type(self).downloads += 1
+        folder = pathlib.Path(self.root) / self.base_folder
+        folder.mkdir(parents=True)
+        for i, (name, _) in enumerate(self.train_list + self.test_list):
+            pixels = np.full((4, 3072), i, dtype=np.uint8)
+            pixels[:, :1024] = 200  # the red plane comes first
+            (folder / name).write_bytes(pickle.dumps({"data": pixels, "labels": [0, 1, 2, 3]}))
+
+    def _load_meta(self):
+        self.classes = [f"class {i}" for i in range(10)]
+
+
+def test_torchvision_sets_are_downloaded_once_and_read_in_the_right_order(tmp_path, monkeypatch):
+    load = data_module._load_torchvision("cifar10", StandIn, mean=(0.5,) * 3, std=(0.2,) * 3)
+    monkeypatch.setitem(data_module._LOADERS, "cifar10", load)
+    for _ in range(2):
+        data = load_data("cifar10", tmp_path)
+    assert StandIn.downloads == 1
+    assert data.train_images.shape == (20, 3, 32, 32)
+    assert data.test_images.shape == (4, 3, 32, 32)
+    assert (data.test_images[:, 0] == 200).all()
+    assert (data.test_images[:, 1:] == 5).all()
+    assert data.class_names[3] == "class 3"
+
+
+def test_a_failed_download_says_so(tmp_path, monkeypatch):
+    def refuse(self):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torchvision.datasets.CIFAR100, "download", refuse)
+    with pytest.raises(RuntimeError, match=r"cifar100 is not in .* could not be downloaded \(no route to host\)"):
+        load_data("cifar100", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "classes"),
+    [("cifar10", (50000, 3, 32, 32), 10), ("cifar100", (50000, 3, 32, 32), 100), ("mnist", (60000, 1, 28, 28), 10)],
+)
+def test_the_real_ones(name, shape, classes, real_data):
+    data = load_data(name, real_data)
+    assert data.train_images.shape == shape
+    assert data.test_images.shape == (10000, *shape[1:])
+    assert data.num_classes == classes == len(data.test_labels.unique())
+    pixels = data.train_images.transpose(0, 1).flatten(1).double() / 255
+    assert pixels.mean(1).tolist() == pytest.approx(data.mean, abs=2e-6)
+    assert pixels.std(1, correction=0).tolist() == pytest.approx(data.std, abs=2e-6)

@@ -1,0 +1,61 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from tinynets.engine import Augment, Augmenter, evaluate
+
+IDENTITY = Augmenter(Augment(), (0.0,), (1.0,))
+
+
+class Oracle(nn.Module):
+    """Reads the class off the image's first pixel; ranks it second where the second pixel is lit."""
+
+    def __init__(self, classes=6):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.classes = classes
+
+    def forward(self, x):
+        label = (x[:, 0, 0, 0] * 255).round().long()
+        logits = torch.zeros(len(x), self.classes)
+        logits[torch.arange(len(x)), label] = 10.0
+        logits[:, -1] += 20.0 * (x[:, 0, 0, 1] > 0)
+        return logits
+
+
+def data(labels, wrong=()):
+    images = torch.zeros(len(labels), 1, 2, 2, dtype=torch.uint8)
+    images[:, 0, 0, 0] = torch.tensor(labels)
+    for i in wrong:
+        images[i, 0, 0, 1] = 255
+    return images, torch.tensor(labels)
+
+
+def test_accuracy_and_loss():
+    result = evaluate(Oracle(), *data([0, 1, 2, 3], wrong=[1]), IDENTITY, batch_size=3)
+    assert result["top1"] == 75.0
+    assert result["top5"] == 100.0
+    right, wrong = math.log(math.exp(10) + 5) - 10, math.log(math.exp(10) + math.exp(20) + 4) - 10
+    assert result["loss"] == pytest.approx((3 * right + wrong) / 4, rel=1e-5)
+    assert result["images"] == 4
+    assert result["images_per_second"] > 0
+
+
+def test_fewer_than_five_classes():
+    assert evaluate(Oracle(3), *data([0, 1, 0]), IDENTITY)["top5"] == 100.0
+
+
+def test_the_mode_comes_back():
+    model = Oracle().train()
+    evaluate(model, *data([0]), IDENTITY)
+    assert model.training
+
+
+def test_nothing_to_evaluate_and_unknown_classes():
+    with pytest.raises(ValueError, match="no images"):
+        evaluate(Oracle(), *data([]), IDENTITY)
+    images, _ = data([0, 0])
+    with pytest.raises(ValueError, match="the data have class 7, the model has 6 classes"):
+        evaluate(Oracle(), images, torch.tensor([0, 7]), IDENTITY)

@@ -1,0 +1,180 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import tinynets
+from tinynets.cli import main
+from tinynets.engine import Checkpoint, save_checkpoint
+from tinynets.weights import list_weights, read_manifest
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command in this process; gives (exit code, stdout, stderr)."""
+
+    def call(*argv):
+        code = 0
+        try:
+            main([str(arg) for arg in argv])
+        except SystemExit as stop:
+            code = stop.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def finished(run, tmp_path):
+    """A short run on the embedded data."""
+    out = tmp_path / "run"
+    code, stdout, _ = run("train", "simplecnn_mnist", "--data", "digits", "--epochs", 2, "--out", out)
+    assert code == 0
+    return out, stdout
+
+
+def test_list(run):
+    code, out, _ = run("list")
+    assert code == 0
+    assert all(name in out for name in (*tinynets.list_models(), *tinynets.list_layers()))
+    facts = json.loads(run("list", "--json")[1])
+    assert {m["model"]: m["params"] for m in facts["models"]}["egrr_cifar100"] == 420_212
+    assert [m["model"] for m in facts["models"] if m["weights"]] == list_weights()
+
+
+def test_info(run, name):
+    code, out, _ = run("info", name)
+    assert code == 0
+    assert "multiply-adds" in out
+    assert "receptive field" in out
+    facts = json.loads(run("info", name, "--json")[1])
+    assert facts["params"] == tinynets.count_parameters(tinynets.create_model(name))
+    assert facts["receptive_field"]["size"] == tinynets.receptive_field(tinynets.create_model(name)).size
+
+
+def test_info_with_arguments(run):
+    small = json.loads(run("info", "ecnet_cifar10", "--channels", 16, "--iterations", 2, "--json")[1])
+    assert small["params"] < 20_000
+    large = json.loads(run("info", "c1c2c3c4o_cifar10", "--input-size", "3x64x64", "--json")[1])
+    assert large["macs"] > 3.9 * 13.73e6
+    assert run("info", "c1c2c3c4o_cifar10", "--input-size", "64")[0] == 2
+
+
+def test_train_reports_and_evaluate_agrees(run, finished):
+    out, stdout = finished
+    summary = json.loads((out / "summary.json").read_text())
+    assert f"{summary['last']['test_top1']:.2f} %" in stdout
+    assert str(out) in stdout
+    assert summary["recipe"]["schedule"]["epochs"] == 2
+    assert summary["recipe"]["batch_size"] == 32  # the recipe for digits
+    facts = json.loads(run("evaluate", out / "last.safetensors", "--json")[1])
+    assert {"model", "data", "split", "top1", "top5", "loss", "images_per_second"} <= set(facts)
+    assert facts["top1"] == summary["last"]["test_top1"]
+    assert (facts["data"], facts["split"]) == ("digits", "test")
+    code, text, _ = run("evaluate", out / "best.safetensors", "--split", "train")
+    assert code == 0
+    assert "on digits train (1,438 images): top-1" in text
+
+
+def test_train_flags_reach_the_recipe_and_the_model(run, tmp_path):
+    argv = ["--epochs", 1, "--batch-size", 100, "--lr", 0.01, "--seed", 7, "--val-size", 0.5, "--width", 0.5, "--json"]
+    code, out, err = run("train", "simplecnn_mnist", "--data", "digits", "--out", tmp_path, *argv)
+    summary = json.loads(out)
+    assert code == 0
+    assert "epoch 1/1" in err
+    recipe = summary["recipe"]
+    assert (recipe["batch_size"], recipe["optimizer"]["lr"], recipe["seed"], recipe["val_size"]) == (100, 0.01, 7, 0.5)
+    assert recipe["schedule"]["epochs"] == 1
+    assert summary["model_args"]["width"] == 0.5
+
+
+def test_train_takes_the_named_recipe(run, tmp_path):
+    code, out, _ = run("train", "simplecnn_mnist", "--data", "digits", "--recipe", "seed", "--out", tmp_path, "--json")
+    assert code == 0
+    assert json.loads(out)["recipe"]["optimizer"]["name"] == "adam"
+
+
+def test_pretrained_models_evaluate_by_name(run, real_data):
+    name = list_weights()[0]
+    facts = json.loads(run("evaluate", name, "--data-dir", real_data, "--json")[1])
+    assert facts["top1"] == pytest.approx(read_manifest()[name].facts["top1"], abs=0.02)
+
+
+def test_bad_calls_end_in_one_line(run, finished, tmp_path):
+    out, _ = finished
+    truncated = tmp_path / "cut.safetensors"
+    truncated.write_bytes((out / "last.safetensors").read_bytes()[:1000])
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "pickle.pt")
+    cases = [
+        (["info", "simplecn_mnist"], "unknown model 'simplecn_mnist': did you mean simplecnn_mnist"),
+        (["info", "c1c2c3c4o_cifar10", "--iterations", "3"], "iterations"),
+        (["info", "ecnet_cifar10", "--channels", "0"], "channels must be an integer of at least 1"),
+        (["train", "egrr", "--data", "digits"], "unknown model 'egrr'"),
+        (
+            ["train", "simplecnn_mnist", "--data", "digit", "--out", tmp_path / "x"],
+            "unknown data set 'digit': did you mean digits",
+        ),
+        (["train", "simplecnn_mnist", "--data-dir", tmp_path / "none", "--out", tmp_path / "x"], "does not exist"),
+        (["train", "simplecnn_mnist", "--data", "digits", "--out", out], "holds a run already"),
+        (
+            ["train", "simplecnn_mnist", "--data", "digits", "--recipe", "best"],
+            "unknown recipe of simplecnn_mnist 'best'",
+        ),
+        (
+            ["train", "simplecnn_mnist", "--data", "digits", "--epochs", "0"],
+            "schedule.epochs must be an integer of at least 1",
+        ),
+        (["train", "simplecnn_mnist", "--data", "digits", "--lr", "-1"], "optimizer.lr must be a positive number"),
+        (["evaluate", truncated], "is not a readable safetensors file"),
+        (["evaluate", tmp_path / "pickle.pt"], "is not a readable safetensors file"),
+        (["evaluate", tmp_path / "none.safetensors"], "no weights file at"),
+        (["evaluate", "simplecn"], "unknown model or checkpoint 'simplecn'"),
+        (["evaluate", "egrr_cifar100", "--data", "digits"], "ships no pretrained weights"),
+        (["evaluate", out / "last.safetensors", "--split", "val"], "unknown split 'val'"),
+        (["evaluate", out / "last.safetensors", "--device", "cuda:99"], ""),
+    ]
+    for argv, message in cases:
+        code, stdout, stderr = run(*argv)
+        lines = [line for line in stderr.splitlines() if line]
+        assert code == 1, argv
+        assert stdout == ""
+        assert len(lines) == 1, stderr
+        assert lines[0].startswith("tinynets: error: ")
+        assert message in lines[0]
+    assert not (tmp_path / "x").exists()
+
+
+def test_data_the_model_was_not_made_for(run, finished):
+    out, _ = finished
+    model = tinynets.create_model("simplecnn_mnist", img_size=8, num_classes=3)
+    checkpoint = Checkpoint(
+        "simplecnn_mnist", {"img_size": 8, "num_classes": 3}, "mine", (0.5,), (0.2,), ("a", "b", "c")
+    )
+    save_checkpoint(out / "mine.safetensors", model, checkpoint)
+    code, _, stderr = run("evaluate", out / "mine.safetensors", "--data", "digits")
+    assert code == 1
+    assert "takes 1-channel images of 3 classes, digits has 1 channels and 10 classes" in stderr
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        main(["evaluate", str(tmp_path / "none.safetensors"), "--debug"])
+
+
+def test_interrupt(run, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinynets.create_model", interrupt)
+    assert run("info", "simplecnn_mnist") == (130, "", "tinynets: error: interrupted\n")
+
+
+def test_module_and_script_are_the_same_program():
+    script = Path(sys.executable).with_name("tinynets")
+    for command in ([sys.executable, "-m", "tinynets"], [script]):
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+        assert done.stdout == f"tinynets {tinynets.__version__}\n"

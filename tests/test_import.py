@@ -1,0 +1,69 @@
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinynets
+
+
+def in_a_new_process(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_public_names_exist():
+    assert all(hasattr(tinynets, name) for name in tinynets.__all__)
+    assert sorted(tinynets.__all__) == tinynets.__all__
+
+
+def test_import_brings_nothing_heavy():
+    code = """
+import json, sys, timm
+before = set(sys.modules)
+import tinynets, torch
+added = sorted({name.split('.')[0] for name in set(sys.modules) - before} - {'tinynets'})
+heavy = sorted({'matplotlib', 'sklearn', 'tensorboard', 'triton', 'onnx'} & (set(sys.modules) - before))
+print(json.dumps([added, heavy, torch.cuda.is_initialized()]))
+"""
+    added, heavy, cuda = json.loads(in_a_new_process(code))
+    assert heavy == []
+    assert set(added) <= set(sys.stdlib_module_names)
+    assert cuda is False
+
+
+ALLOWED = {
+    "ops": set(),
+    "layers": {"ops"},
+    "weights": set(),
+    "models": {"layers", "weights"},
+    "analysis": {"layers"},
+    "engine": {"models", "weights"},
+}
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_point_one_way(package):
+    """cli -> engine, analysis -> models -> layers -> ops."""
+    root = Path(tinynets.__file__).parent
+    imported = set()
+    for path in (root / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module] if node.module != "tinynets" else [f"tinynets.{a.name}" for a in node.names]
+            imported |= {name.split(".")[1] for name in names if name.startswith("tinynets.")}
+    assert imported - {package, "_checks"} <= ALLOWED[package]
+
+
+@pytest.mark.slow
+def test_import_is_no_slower_than_1_3_times_timm():
+    code = "import time; t = time.perf_counter(); import {0}; print(time.perf_counter() - t)"
+    pairs = [
+        (float(in_a_new_process(code.format("timm"))), float(in_a_new_process(code.format("tinynets"))))
+        for _ in range(7)
+    ]
+    ratios = sorted(ours / theirs for theirs, ours in pairs)
+    assert ratios[3] <= 1.3

@@ -1,0 +1,85 @@
+import hashlib
+import json
+import socket
+
+import pytest
+import timm
+import torch
+
+import tinynets
+from tinynets.engine import Augment, Augmenter, evaluate, load_data
+from tinynets.weights import Weights, check_weights, list_weights, manifest, read_manifest, read_weights
+
+PRETRAINED = list_weights()
+
+
+def test_every_artifact_is_in_the_manifest_and_every_entry_has_one():
+    files = {path.name for path in manifest.ARTIFACTS.glob("*.safetensors")}
+    assert files == {weights.path.name for weights in read_manifest().values()}
+    assert PRETRAINED
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_entries_say_what_the_weights_are(name):
+    weights = read_manifest()[name]
+    assert hashlib.sha256(weights.path.read_bytes()).hexdigest() == weights.sha256
+    assert {"top1", "data", "params", "recipe", "seed", "command", "log", "versions"} <= set(weights.facts)
+    assert weights.facts["params"] == tinynets.count_parameters(tinynets.create_model(name))
+    log = json.loads(json.dumps(weights.facts["log"]))
+    assert log[-1]["epoch"] == weights.facts["recipe"]["schedule"]["epochs"]
+    assert read_weights(weights.path)[1]["model"] == name
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+@pytest.mark.parametrize("create", [tinynets.create_model, timm.create_model])
+def test_pretrained_works_without_a_network(name, create, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    model = create(name, pretrained=True)
+    state, _ = read_weights(read_manifest()[name].path)
+    assert all(torch.equal(tensor, state[key]) for key, tensor in model.state_dict().items())
+    tagged = create(f"{name}.{read_manifest()[name].tag}", pretrained=True)
+    assert torch.equal(tagged.head.fc.weight, model.head.fc.weight)
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_pretrained_adapts_to_other_channels_and_classes(name):
+    original = tinynets.create_model(name, pretrained=True)
+    other = tinynets.create_model(name, pretrained=True, in_chans=3, num_classes=4)
+    assert other.get_classifier().out_features == 4
+    shared = [k for k in original.state_dict() if not k.startswith(("stem.0.conv", "head.fc"))]
+    assert all(torch.equal(original.state_dict()[k], other.state_dict()[k]) for k in shared)
+    features = tinynets.create_model(name, pretrained=True, features_only=True)
+    assert len(features(torch.randn(1, *original.pretrained_cfg["input_size"]))) == len(original.feature_info)
+
+
+def test_pretrained_with_another_shape_is_refused_in_one_line():
+    with pytest.raises(ValueError, match=r"pretrained simplecnn_mnist does not fit the model: head\.hidden") as caught:
+        tinynets.create_model("simplecnn_mnist", pretrained=True, img_size=32)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="does not fit the model"):
+        tinynets.create_model("simplecnn_mnist", pretrained=True, width=2)
+
+
+def test_damaged_or_missing_artifacts_are_found_out(tmp_path, monkeypatch):
+    damaged = tmp_path / "w.safetensors"
+    damaged.write_bytes(b"not the weights")
+    for path, message in [(damaged, "is damaged"), (tmp_path / "gone", "is missing: reinstall")]:
+        entry = Weights("v1", path, "0" * 64, {})
+        monkeypatch.setattr(manifest, "read_manifest", lambda entry=entry: {"simplecnn_mnist": entry})
+        with pytest.raises(RuntimeError, match=message):
+            check_weights("simplecnn_mnist")
+        with pytest.raises(RuntimeError, match=message):
+            timm.create_model("simplecnn_mnist", pretrained=True)
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_the_manifests_accuracy_is_what_the_weights_reach(name, real_data):
+    facts = read_manifest()[name].facts
+    data = load_data(facts["data"], real_data)
+    model = tinynets.create_model(name, pretrained=True)
+    normalise = Augmenter(Augment(), model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+    result = evaluate(model, data.test_images, data.test_labels, normalise)
+    assert result["top1"] == pytest.approx(facts["top1"], abs=0.02)
