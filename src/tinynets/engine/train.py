@@ -97,15 +97,7 @@ def train(
         "last": {**row, **run.test(out / "last.safetensors")},
         "best": {**best, **run.test(out / "best.safetensors")},
         "train_seconds": time.perf_counter() - started,
-        "versions": {
-            "tinynets": version("tinynets"),
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
-            "timm": timm.__version__,
-        },
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
-        "threads": torch.get_num_threads(),
+        **_environment(device),
     }
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     return summary
@@ -193,6 +185,20 @@ class _Run:
         model, _ = load_checkpoint(path)
         result = evaluate(model.to(self.device), self.data.test_images, self.data.test_labels, self.normalise)
         return {"test_loss": result["loss"], "test_top1": result["top1"]}
+
+
+def _environment(device: torch.device) -> dict[str, Any]:
+    return {
+        "versions": {
+            "tinynets": version("tinynets"),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            "timm": timm.__version__,
+        },
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def _claim(out: Path) -> Path:

@@ -5,7 +5,7 @@ from timm.models import build_model_with_cfg, generate_default_cfgs
 from torch import Tensor, nn
 
 from tinynets._checks import unknown
-from tinynets.weights import check_shapes, check_weights, find_weights, list_weights
+from tinynets.weights import check_shapes, check_weights, find_weights, list_weights, load_into, read_state
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
@@ -22,13 +22,18 @@ def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Modul
             timm.create_model takes besides, and the arguments of the model's class.
 
     Raises:
-        ValueError: unknown name, an argument outside its range, or pretrained where no weights are shipped.
+        ValueError: unknown name, an argument outside its range, pretrained where no weights are shipped, or a
+            checkpoint_path that cannot be read or is of another architecture.
         TypeError: an argument the model does not have.
         RuntimeError: the weights file is missing or damaged.
     """
     if not isinstance(name, str) or name.split(".")[0] not in _NAMES:
         raise unknown("model", name, _NAMES)
-    return timm.create_model(name, pretrained=pretrained, **kwargs)
+    checkpoint_path = kwargs.pop("checkpoint_path", None)
+    model = timm.create_model(name, pretrained=pretrained, **kwargs)
+    if checkpoint_path:
+        load_into(model, read_state(checkpoint_path), str(checkpoint_path))
+    return model
 
 
 def list_models(pretrained: bool = False) -> list[str]:

@@ -1,6 +1,6 @@
 """The trained weights inside the package, the manifest that says what each of them is, and files of weights."""
 
-from .files import check_shapes, load_into, read_weights, save_weights
+from .files import check_shapes, load_into, read_state, read_weights, save_weights
 from .manifest import Weights, check_weights, find_weights, list_weights, read_manifest
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "list_weights",
     "load_into",
     "read_manifest",
+    "read_state",
     "read_weights",
     "save_weights",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from timm.models import load_state_dict
 from torch import Tensor, nn
 
 _KEY = "tinynets"
@@ -42,6 +43,22 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if _KEY not in metadata:
         raise ValueError(f"{path} was not written by tinynets: load it with timm or safetensors instead")
     return state, json.loads(metadata[_KEY])
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of any file of weights that timm reads: safetensors or torch.save, never executing what is in it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it cannot be read.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no weights file at {path}")
+    try:
+        return load_state_dict(str(path), weights_only=True)
+    except Exception as error:  # each format's reader has errors of its own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} is not a readable file of weights ({reason}): copy or train it again") from error
 
 
 def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> None:

@@ -1,0 +1,58 @@
+"""Put a finished run's last weights into the package and describe them in the manifest.
+
+    python tools/ship_weights.py runs/simplecnn_mnist --tag v1 --command "tinynets train simplecnn_mnist --val-size 0"
+
+The last epoch is shipped, never the best on some split: what it reaches on the test set is then an honest figure.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+from tinynets.weights import read_weights, save_weights
+
+ARTIFACTS = Path(__file__).parents[1] / "src/tinynets/weights/artifacts"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("--tag", required=True, help="version of these weights, such as v1")
+    parser.add_argument("--command", required=True, help="what reproduces the run")
+    args = parser.parse_args()
+
+    summary = json.loads((args.run / "summary.json").read_text())
+    with open(args.run / "metrics.csv", newline="") as file:
+        log = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    name = summary["model"]
+    path = ARTIFACTS / f"{name}-{args.tag}.safetensors"
+    state, facts = read_weights(args.run / "last.safetensors")
+    save_weights(path, state, facts)
+
+    manifest_path = ARTIFACTS / "manifest.json"
+    manifest = json.loads(manifest_path.read_text())
+    manifest[name] = {
+        "tag": args.tag,
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "data": summary["data"],
+        "params": summary["params"],
+        "top1": summary["last"]["test_top1"],
+        "loss": summary["last"]["test_loss"],
+        "seed": summary["recipe"]["seed"],
+        "command": args.command,
+        "train_seconds": summary["train_seconds"],
+        "versions": summary["versions"],
+        "device": summary["device"],
+        "threads": summary["threads"],
+        "recipe": summary["recipe"],
+        "log": log,
+    }
+    manifest_path.write_text(json.dumps(dict(sorted(manifest.items())), indent=1) + "\n")
+    print(f"{path} ({path.stat().st_size:,} bytes): {summary['last']['test_top1']:.2f} % top-1")
+
+
+if __name__ == "__main__":
+    main()
