@@ -107,6 +107,14 @@ def test_reset_classifier(model, x):
         model.reset_classifier(4, "")
 
 
+def test_a_new_classifier_keeps_simplecnns_hidden_layer():
+    model = tinynets.create_model("simplecnn_mnist").eval()
+    x = torch.randn(2, 1, 28, 28)
+    hidden = model.forward_head(model.forward_features(x), pre_logits=True)
+    model.reset_classifier(4)
+    assert torch.equal(model.forward_head(model.forward_features(x), pre_logits=True), hidden)
+
+
 def test_reset_classifier_keeps_the_type():
     model = tinynets.create_model("simplecnn_mnist", dtype=torch.float64)
     model.reset_classifier(5, "avg")

@@ -31,8 +31,8 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
     "simplecnn_mnist": {
         "default": Recipe(
             batch_size=128,
-            optimizer=Optimizer("adamw", lr=4e-3, weight_decay=0.01),
-            schedule=Schedule(epochs=40, warmup_epochs=2),
+            optimizer=Optimizer("sgd", lr=0.1, weight_decay=5e-4),
+            schedule=Schedule(epochs=60, warmup_epochs=2),
             augment=Augment(rotate=10, scale=0.1, shift=0.08, shear=8),
             ema_decay=0.999,
         ),

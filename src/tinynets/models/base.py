@@ -15,8 +15,8 @@ torch.fx.wrap("check_images")
 class StagedClassifier(nn.Module):
     """timm's classifier interface over three parts: stem -> stages -> head.
 
-    A family builds `stem`, `stages` (nn.Sequential), `head` (timm's ClassifierHead or one with its interface) and
-    `feature_info` (one entry per stage) and hands them to `assemble`. Everything timm asks of a model follows.
+    A family builds `stem`, `stages` (nn.Sequential) and `feature_info` (one entry per stage) and hands them to
+    `assemble`. Everything timm asks of a model follows.
     """
 
     num_classes: int
@@ -30,16 +30,38 @@ class StagedClassifier(nn.Module):
         self.img_size: tuple[int, int] | None = None
 
     def assemble(
-        self, stem: nn.Module, head: Any, feature_info: list[dict], stages: nn.Sequential | None = None
+        self,
+        stem: nn.Module,
+        stages: nn.Sequential | None,
+        feature_info: list[dict],
+        num_classes: int,
+        in_chans: int,
+        global_pool: str,
+        drop_rate: float,
+        **dd: Any,
     ) -> None:
+        self.in_chans = in_chans
+        self.drop_rate = drop_rate
         self.stem = stem
         if stages is not None:
             self.stages = stages
-        self.head = head
         self.feature_info = feature_info
         self.total_stride: int = feature_info[-1]["reduction"]
         self.num_features = feature_info[-1]["num_chs"]
-        self.head_hidden_size = head.num_features
+        self.set_head(num_classes, global_pool, **dd)
+
+    def set_head(self, num_classes: int, global_pool: str, **dd: Any) -> None:
+        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 0:
+            raise ValueError(f"num_classes must be an integer of at least 0, got {num_classes!r}")
+        if num_classes and not global_pool:
+            raise ValueError(f"global_pool='' leaves a map that {num_classes} classes cannot sit on: set num_classes=0")
+        self.num_classes = num_classes
+        self.head, self.head_hidden_size = self.build_head(num_classes, global_pool, **dd)
+
+    def build_head(self, num_classes: int, global_pool: str, **dd: Any) -> tuple[nn.Module, int]:
+        """A head for `num_features` channels with timm's interface, and the width of what its classifier sees."""
+        head = ClassifierHead(self.num_features, num_classes, pool_type=global_pool, drop_rate=self.drop_rate, **dd)
+        return head, self.num_features * head.global_pool.feat_mult()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_chans, H, W) normalised images -> (N, num_classes) logits."""
@@ -116,10 +138,10 @@ class StagedClassifier(nn.Module):
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """A new, untrained classifier. 0 classes: the model gives pooled features; 0 and "": the feature map."""
         head: Any = self.head
-        check_classifier(num_classes, head.global_pool.pool_type if global_pool is None else global_pool)
-        head.reset(num_classes, global_pool, in_features=self.num_features)
-        self.num_classes = num_classes
-        self.head_hidden_size = head.num_features
+        parameter = next(self.parameters())
+        pool = head.global_pool.pool_type if global_pool is None else global_pool
+        self.set_head(num_classes, pool, device=parameter.device, dtype=parameter.dtype)
+        self.head.train(self.training)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Keep only the stages' inputs for the backward pass and compute the rest again."""
@@ -130,19 +152,6 @@ class StagedClassifier(nn.Module):
 
     def no_weight_decay(self) -> set[str]:
         return set()
-
-
-def classifier_head(num_features: int, num_classes: int, global_pool: str, drop_rate: float, **dd) -> ClassifierHead:
-    """timm's pool -> dropout -> linear, its arguments checked."""
-    check_classifier(num_classes, global_pool)
-    return ClassifierHead(num_features, num_classes, pool_type=global_pool, drop_rate=drop_rate, **dd)
-
-
-def check_classifier(num_classes: int, global_pool: str) -> None:
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 0:
-        raise ValueError(f"num_classes must be an integer of at least 0, got {num_classes!r}")
-    if num_classes and not global_pool:
-        raise ValueError(f"global_pool='' leaves a map that {num_classes} classes cannot sit on: set num_classes=0")
 
 
 def scale_width(channels: int, width: float, divisor: int = 1) -> int:

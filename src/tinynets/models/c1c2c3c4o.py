@@ -5,7 +5,7 @@ from torch import nn
 
 from tinynets.layers import ConvBnAct, DWSeparable
 
-from .base import StagedClassifier, classifier_head, scale_width
+from .base import StagedClassifier, scale_width
 from .factory import build_model, pretrained_cfgs
 
 
@@ -35,8 +35,6 @@ class C1C2C3C4O(StagedClassifier):
         dtype=None,
     ) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.in_chans = in_chans
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         c = [scale_width(channels, width) for channels in (24, 32, 48, 64, 80, 96, 112, 128)]
         relu: dict[str, Any] = {"act_layer": nn.ReLU, **dd}
@@ -49,11 +47,15 @@ class C1C2C3C4O(StagedClassifier):
         self.assemble(
             stem=ConvBnAct(in_chans, c[0], **relu),
             stages=nn.Sequential(*stages),
-            head=classifier_head(c[7], num_classes, global_pool, drop_rate, **dd),
             feature_info=[
                 {"num_chs": channels, "reduction": reduction, "module": f"stages.{index}"}
                 for index, (channels, reduction) in enumerate([(c[2], 2), (c[4], 4), (c[6], 8), (c[7], 8)])
             ],
+            num_classes=num_classes,
+            in_chans=in_chans,
+            global_pool=global_pool,
+            drop_rate=drop_rate,
+            **dd,
         )
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from tinynets._checks import check_images, check_positive
 from tinynets.layers import BlurPool, ConvBnAct, DivisiveNorm, ISNorm
 
-from .base import StagedClassifier, classifier_head
+from .base import StagedClassifier
 from .factory import build_model, pretrained_cfgs
 
 torch.fx.wrap("check_images")
@@ -99,8 +99,6 @@ class ECNet(StagedClassifier):
         if not dilations:
             raise ValueError("dilations must name at least one dilation, got none")
         super().__init__()
-        self.num_classes = num_classes
-        self.in_chans = in_chans
         self.iterations = iterations
         self.turn = iterations // 2
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
@@ -108,8 +106,13 @@ class ECNet(StagedClassifier):
         self.down = nn.Sequential(ConvBnAct(channels, channels, **dd), BlurPool(channels, **dd))
         self.assemble(
             stem=nn.Sequential(ConvBnAct(in_chans, channels, **dd), ConvBnAct(channels, channels, **dd)),
-            head=classifier_head(channels, num_classes, global_pool, drop_rate, **dd),
+            stages=None,
             feature_info=[{"num_chs": channels, "reduction": reduction, "module": "block"} for reduction in (1, 2)],
+            num_classes=num_classes,
+            in_chans=in_chans,
+            global_pool=global_pool,
+            drop_rate=drop_rate,
+            **dd,
         )
 
     def forward_features(self, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from tinynets._checks import check_positive
 from tinynets.layers import ConvBnAct, EntropyGate, GatedDilatedConv2d, ISNorm, SymmetricConv1x1
 
-from .base import StagedClassifier, classifier_head, scale_width
+from .base import StagedClassifier, scale_width
 from .factory import build_model, pretrained_cfgs
 
 
@@ -98,8 +98,6 @@ class EGRR(StagedClassifier):
                 f"got {len(channels)}, {len(num_steps)} and {len(strides)} of them"
             )
         super().__init__()
-        self.num_classes = num_classes
-        self.in_chans = in_chans
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         stem_chs = scale_width(32, width)
         stages, feature_info, prev_chs, reduction = [], [], stem_chs, 1
@@ -112,8 +110,12 @@ class EGRR(StagedClassifier):
         self.assemble(
             stem=ConvBnAct(in_chans, stem_chs, act_layer=nn.ReLU6, **dd),
             stages=nn.Sequential(*stages),
-            head=classifier_head(prev_chs, num_classes, global_pool, drop_rate, **dd),
             feature_info=feature_info,
+            num_classes=num_classes,
+            in_chans=in_chans,
+            global_pool=global_pool,
+            drop_rate=drop_rate,
+            **dd,
         )
 
     def set_active_steps(self, steps: int | None) -> None:

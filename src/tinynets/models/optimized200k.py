@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from tinynets.layers import ConvBnAct, DWSeparable
 
-from .base import StagedClassifier, classifier_head, scale_width
+from .base import StagedClassifier, scale_width
 from .factory import build_model, pretrained_cfgs
 
 
@@ -56,8 +56,6 @@ class Optimized200K(StagedClassifier):
         dtype=None,
     ) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.in_chans = in_chans
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         stem_chs, *channels = (scale_width(c, width) for c in (20, 20, 40, 80, 160))
         stages, feature_info, prev_chs, reduction = [], [], stem_chs, 1
@@ -69,8 +67,12 @@ class Optimized200K(StagedClassifier):
         self.assemble(
             stem=ConvBnAct(in_chans, stem_chs, **dd),
             stages=nn.Sequential(*stages),
-            head=classifier_head(prev_chs, num_classes, global_pool, drop_rate, **dd),
             feature_info=feature_info,
+            num_classes=num_classes,
+            in_chans=in_chans,
+            global_pool=global_pool,
+            drop_rate=drop_rate,
+            **dd,
         )
 
 

@@ -1,13 +1,13 @@
 from functools import partial
 from typing import Any
 
-from timm.layers import SelectAdaptivePool2d, get_device_dtype
+from timm.layers import SelectAdaptivePool2d
 from timm.models import register_model
 from torch import Tensor, nn
 
 from tinynets.layers import ConvBnAct
 
-from .base import StagedClassifier, check_classifier, scale_width
+from .base import StagedClassifier, scale_width
 from .factory import build_model, pretrained_cfgs
 
 leaky_relu = partial(nn.LeakyReLU, negative_slope=0.1)
@@ -26,6 +26,10 @@ class ScaledResidual(nn.Module):
 
     def extra_repr(self) -> str:
         return f"scale={self.scale}"
+
+
+class Flatten(nn.Flatten):
+    pool_type = "flatten"
 
 
 class FlattenMlpHead(nn.Module):
@@ -53,53 +57,27 @@ class FlattenMlpHead(nn.Module):
         device=None,
         dtype=None,
     ) -> None:
-        check_classifier(num_classes, pool_type)
         super().__init__()
-        self.in_features = in_features
-        self.map_size = map_size
-        self.hidden_size = hidden_size
-        self.drop = nn.Dropout(drop_rate)
-        self._build(num_classes, pool_type, device, dtype)
-
-    def _build(self, num_classes: int, pool_type: str, device, dtype) -> None:
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.num_features = self.hidden_size
+        self.in_features = in_features
         if pool_type == "flatten":
             self.global_pool = Flatten()
-            pooled = self.in_features * self.map_size[0] * self.map_size[1]
+            pooled = in_features * map_size[0] * map_size[1]
         else:
             self.global_pool = SelectAdaptivePool2d(pool_type=pool_type, flatten=bool(pool_type))
-            pooled = self.in_features * self.global_pool.feat_mult()
+            pooled = in_features * self.global_pool.feat_mult()
         if pool_type:
             self.hidden = nn.Sequential(
-                nn.Linear(pooled, self.hidden_size, **dd), nn.LayerNorm(self.hidden_size, **dd), leaky_relu()
+                nn.Linear(pooled, hidden_size, **dd), nn.LayerNorm(hidden_size, **dd), leaky_relu()
             )
         else:
             self.hidden = nn.Identity()
-            self.num_features = self.in_features
-        self._set_classifier(num_classes, **dd)
-
-    def _set_classifier(self, num_classes: int, **dd) -> None:
-        self.fc = nn.Linear(self.num_features, num_classes, **dd) if num_classes else nn.Identity()
-
-    def reset(self, num_classes: int, pool_type: str | None = None, in_features: int | None = None) -> None:
-        """A new classifier; another pooling, or another map in front, also takes a new hidden layer."""
-        dd = get_device_dtype(self)
-        pool_type = self.global_pool.pool_type if pool_type is None else pool_type
-        if pool_type == self.global_pool.pool_type and in_features in (None, self.in_features):
-            self._set_classifier(num_classes, **dd)
-        else:
-            self.in_features = in_features or self.in_features
-            self._build(num_classes, pool_type, **dd)
-        self.train(self.training)
+        self.drop = nn.Dropout(drop_rate)
+        self.fc = nn.Linear(hidden_size, num_classes, **dd) if num_classes else nn.Identity()
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         x = self.drop(self.hidden(self.global_pool(x)))
         return x if pre_logits else self.fc(x)
-
-
-class Flatten(nn.Flatten):
-    pool_type = "flatten"
 
 
 class SimpleCNN(StagedClassifier):
@@ -136,8 +114,8 @@ class SimpleCNN(StagedClassifier):
         if min(img_size) < 4:
             raise ValueError(f"img_size must be at least 4x4 for two poolings of 2, got {img_size[0]}x{img_size[1]}")
         super().__init__()
-        self.num_classes = num_classes
-        self.in_chans = in_chans
+        self.img_size = img_size
+        self.hidden_size = scale_width(32, width)
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         conv = partial(ConvBnAct, act_layer=leaky_relu, bias=True, batch_stats=batch_stats, **dd)
         first, narrow, last = scale_width(8, width), scale_width(6, width), scale_width(12, width, 3)
@@ -152,21 +130,27 @@ class SimpleCNN(StagedClassifier):
             stages=nn.Sequential(
                 ScaledResidual(bottleneck, 2.5), nn.Sequential(transition, ScaledResidual(grouped, 2.0))
             ),
-            head=FlattenMlpHead(
-                last,
-                (img_size[0] // 4, img_size[1] // 4),
-                scale_width(32, width),
-                num_classes,
-                global_pool,
-                drop_rate,
-                **dd,
-            ),
             feature_info=[
                 {"num_chs": first, "reduction": 2, "module": "stages.0"},
                 {"num_chs": last, "reduction": 4, "module": "stages.1"},
             ],
+            num_classes=num_classes,
+            in_chans=in_chans,
+            global_pool=global_pool,
+            drop_rate=drop_rate,
+            **dd,
         )
-        self.img_size = img_size
+
+    def build_head(self, num_classes: int, global_pool: str, **dd: Any) -> tuple[nn.Module, int]:
+        assert self.img_size is not None
+        map_size = (self.img_size[0] // self.total_stride, self.img_size[1] // self.total_stride)
+        head = FlattenMlpHead(
+            self.num_features, map_size, self.hidden_size, num_classes, global_pool, self.drop_rate, **dd
+        )
+        old: Any = getattr(self, "head", None)
+        if old is not None and (old.in_features, old.global_pool.pool_type) == (self.num_features, global_pool):
+            head.hidden = old.hidden  # a new classifier keeps the trained layer in front of it
+        return head, self.hidden_size if global_pool else self.num_features
 
 
 default_cfgs = pretrained_cfgs(

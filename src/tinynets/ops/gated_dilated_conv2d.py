@@ -19,11 +19,11 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
     channels = weight.shape[0]
     y = F.conv2d(x, weight, None, 1, dilations[0] * reach, dilations[0], channels)
     gate = gate.to(y.dtype)  # under autocast the convolution decides the type
-    y = y * gate[:, 0:1]
+    y = y * gate.narrow(1, 0, 1)
     for index in range(1, len(dilations)):
         dilation = dilations[index]
         branch = F.conv2d(x, weight, None, 1, dilation * reach, dilation, channels)
-        y = y + branch * gate[:, index : index + 1]
+        y = y + branch * gate.narrow(1, index, 1)
     if bias is not None:
         y = y + bias.to(y.dtype).view(1, -1, 1, 1)
     return y
