@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
@@ -16,8 +16,9 @@ def save_weights(path: str | Path, state: dict[str, Tensor], facts: dict[str, An
     path = Path(path)
     partial = path.with_name(f".{path.name}.partial")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    save_file(tensors, partial, metadata={_KEY: json.dumps(facts)})
-    with open(partial, "rb") as file:
+    with open(partial, "wb") as file:
+        file.write(save(tensors, metadata={_KEY: json.dumps(facts)}))
+        file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)
 
