@@ -84,7 +84,7 @@ def test_ecnet_goes_through_its_schedule():
     seen = []
     model.block.register_forward_pre_hook(lambda _, args: seen.append((args[1], args[0].shape[-1])))
     model(torch.randn(1, 3, 16, 16))
-    assert seen == [(0, 16), (1, 16), (2, 8), (3, 8)]
+    assert seen == [(0, 8), (1, 8), (2, 4), (3, 4)]
 
 
 def test_ecnet_dilates_by_iteration():

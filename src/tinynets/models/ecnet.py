@@ -65,7 +65,7 @@ class ECBlock(nn.Module):
 
 
 class ECNet(StagedClassifier):
-    """Weight-tied net: one ECBlock for every iteration, each at its own dilation, halves joined by a BlurPool.
+    """Weight-tied net: one ECBlock for every iteration, each at its own dilation, and two BlurPools.
 
     115,659 parameters at 3 channels, 10 classes and the defaults.
 
@@ -75,11 +75,11 @@ class ECNet(StagedClassifier):
         global_pool: timm's pooling type, "" for none.
         drop_rate: dropout in front of the classifier.
         channels: width of the net.
-        iterations: how often the block is applied; the first half runs in front of the BlurPool.
+        iterations: how often the block is applied; the first half runs in front of the second BlurPool.
         expansion: the block's hidden layer is so many times wider.
         dilations: one per iteration; repeated or cut to the number of iterations.
 
-    Shape: (N, in_chans, H, W) with H, W >= 2 -> (N, num_classes).
+    Shape: (N, in_chans, H, W) with H, W >= 4 -> (N, num_classes).
     """
 
     def __init__(
@@ -105,9 +105,11 @@ class ECNet(StagedClassifier):
         self.block = ECBlock(channels, expansion, list(islice(cycle(dilations), iterations)), **dd)
         self.down = nn.Sequential(ConvBnAct(channels, channels, **dd), BlurPool(channels, **dd))
         self.assemble(
-            stem=nn.Sequential(ConvBnAct(in_chans, channels, **dd), ConvBnAct(channels, channels, **dd)),
+            stem=nn.Sequential(
+                ConvBnAct(in_chans, channels, **dd), ConvBnAct(channels, channels, **dd), BlurPool(channels, **dd)
+            ),
             stages=None,
-            feature_info=[{"num_chs": channels, "reduction": reduction, "module": "block"} for reduction in (1, 2)],
+            feature_info=[{"num_chs": channels, "reduction": reduction, "module": "block"} for reduction in (2, 4)],
             num_classes=num_classes,
             in_chans=in_chans,
             global_pool=global_pool,
@@ -146,7 +148,7 @@ class ECNet(StagedClassifier):
 default_cfgs = pretrained_cfgs(
     "ecnet_cifar10",
     input_size=(3, 32, 32),
-    pool_size=(16, 16),
+    pool_size=(8, 8),
     mean=(0.491400, 0.482158, 0.446531),
     std=(0.247032, 0.243485, 0.261588),
     first_conv="stem.0.conv",
