@@ -69,6 +69,14 @@ def test_egrr_step_is_the_published_one():
     torch.testing.assert_close(stage(h), expected)
 
 
+def test_egrr_starts_near_an_even_guess():
+    model = tinynets.create_model("egrr_cifar100").train()
+    with torch.no_grad():
+        loss = torch.nn.functional.cross_entropy(model(torch.randn(32, 3, 32, 32)), torch.arange(32))
+    assert loss < 5.5  # ln(100) = 4.6; with norms that start at 1 it is above 7
+    assert [stage.norm.steps[0].weight[0].item() for stage in model.stages[:2]] == pytest.approx([1 / 3, 1 / 4])
+
+
 def test_egrr_tau_and_hard_gates():
     model = small_egrr(hard=True)
     model.set_tau(0.25)

@@ -4,6 +4,8 @@
 document's.
 """
 
+import dataclasses
+
 from tinynets._checks import unknown
 
 from .recipe import Augment, Optimizer, Recipe, Schedule
@@ -15,6 +17,8 @@ _CIFAR = Recipe(
     augment=Augment(pad=4, flip=True),
 )
 
+_RECURSIVE = dataclasses.replace(_CIFAR, optimizer=Optimizer("sgd", lr=0.1, weight_decay=1e-4))
+
 _DIGITS = Recipe(
     batch_size=32,
     optimizer=Optimizer("adamw", lr=4e-3, weight_decay=0.01),
@@ -25,8 +29,8 @@ _DIGITS = Recipe(
 
 _RECIPES: dict[str, dict[str, Recipe]] = {
     "c1c2c3c4o_cifar10": {"default": _CIFAR, "digits": _DIGITS},
-    "ecnet_cifar10": {"default": _CIFAR, "digits": _DIGITS},
-    "egrr_cifar100": {"default": _CIFAR, "digits": _DIGITS},
+    "ecnet_cifar10": {"default": _RECURSIVE, "digits": _DIGITS},
+    "egrr_cifar100": {"default": _RECURSIVE, "digits": _DIGITS},
     "optimized200k_cifar10": {"default": _CIFAR, "digits": _DIGITS},
     "simplecnn_mnist": {
         "default": Recipe(

@@ -50,6 +50,8 @@ class EGRRStage(nn.Module):
         self.mix = SymmetricConv1x1(out_chans, **dd)
         self.conv = GatedDilatedConv2d(out_chans, dilations, **dd)
         self.norm = ISNorm(out_chans, num_steps, **dd)
+        for step in self.norm.steps:  # T residuals of full size make logits that no learning rate gets hold of
+            nn.init.constant_(step.get_parameter("weight"), 1 / num_steps)
         self.act = nn.ReLU6(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:

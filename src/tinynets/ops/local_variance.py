@@ -28,7 +28,7 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     mean_of_variances = F.avg_pool2d(
         row_variance, (kernel_size, 1), stride=1, padding=(radius, 0), count_include_pad=False
     )
-    return (mean_of_variances + variance_of_means).to(x.dtype)
+    return (mean_of_variances + variance_of_means).clamp(min=0).to(x.dtype)
 
 
 def _window_moments(x: Tensor, residual: Tensor | None, radius: int, dim: int) -> tuple[Tensor, Tensor]:
@@ -37,23 +37,32 @@ def _window_moments(x: Tensor, residual: Tensor | None, radius: int, dim: int) -
     The two are kept apart because a small residual would be rounded away if it were added to a large x.
     """
     size = x.shape[dim]
+    reach = min(radius, size - 1)
+    if reach <= 0:
+        return torch.zeros_like(x), torch.zeros_like(x)
+
+    total, square = _difference_sums(x, residual, 1, dim)
+    for offset in range(2, reach + 1):
+        more, more_square = _difference_sums(x, residual, offset, dim)
+        total, square = total + more, square + more_square
+
     index = torch.arange(size, device=x.device)
-    count = (index.clamp(max=radius) + (size - 1 - index).clamp(max=radius) + 1).to(x.dtype)
+    share = 1 / (index.clamp(max=radius) + (size - 1 - index).clamp(max=radius) + 1).to(x.dtype)
     if dim == 2:
-        count = count.unsqueeze(1)
+        share = share.unsqueeze(1)
+    shift = total * share
+    return shift, square * share - shift * shift
 
-    total = torch.zeros_like(x)
-    square = torch.zeros_like(x)
-    for offset in range(1, min(radius, size - 1) + 1):
-        rest = size - offset
-        to_next = x.narrow(dim, offset, rest) - x.narrow(dim, 0, rest)
-        if residual is not None:
-            to_next = to_next + (residual.narrow(dim, offset, rest) - residual.narrow(dim, 0, rest))
-        ahead = [0, offset] if dim == 3 else [0, 0, 0, offset]
-        behind = [offset, 0] if dim == 3 else [0, 0, offset, 0]
-        total = total + F.pad(to_next, ahead) - F.pad(to_next, behind)
-        squared = to_next * to_next
-        square = square + F.pad(squared, ahead) + F.pad(squared, behind)
 
-    shift = total / count
-    return shift, (square / count - shift * shift).clamp(min=0)
+def _difference_sums(x: Tensor, residual: Tensor | None, offset: int, dim: int) -> tuple[Tensor, Tensor]:
+    """Sum, and sum of squares, of the differences from each pixel to its two neighbours offset away along dim."""
+    size = x.shape[dim]
+    rest = size - offset
+    to_next = x.narrow(dim, offset, rest) - x.narrow(dim, 0, rest)
+    if residual is not None:
+        to_next = to_next + (residual.narrow(dim, offset, rest) - residual.narrow(dim, 0, rest))
+    # beyond the border there is no neighbour, which a difference of zero says
+    padded = F.pad(to_next, [offset, offset] if dim == 3 else [0, 0, offset, offset])
+    squared = padded * padded
+    total = padded.narrow(dim, offset, size) - padded.narrow(dim, 0, size)
+    return total, squared.narrow(dim, offset, size) + squared.narrow(dim, 0, size)
