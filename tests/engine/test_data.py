@@ -6,6 +6,7 @@ import pytest
 import torch
 import torchvision
 
+from tinynets._statistics import CIFAR10
 from tinynets.engine import data as data_module
 from tinynets.engine import list_data, load_data
 from tinynets.engine.data import split_validation
@@ -80,7 +81,7 @@ class StandIn(torchvision.datasets.CIFAR10):
 
 
 def test_torchvision_sets_are_downloaded_once_and_read_in_the_right_order(tmp_path, monkeypatch):
-    load = data_module._load_torchvision("cifar10", StandIn, mean=(0.5,) * 3, std=(0.2,) * 3)
+    load = data_module._load_torchvision("cifar10", StandIn, CIFAR10)
     monkeypatch.setitem(data_module._LOADERS, "cifar10", load)
     for _ in range(2):
         data = load_data("cifar10", tmp_path)

@@ -4,26 +4,20 @@ import torch
 from tinynets.ops import divisive_norm
 
 
-def reference(x, kernel_size=3, eps=1e-3):
-    x = x.double()
-    radius = kernel_size // 2
-    out = torch.empty_like(x)
-    for i in range(x.shape[2]):
-        for j in range(x.shape[3]):
-            window = x[:, :, max(i - radius, 0) : i + radius + 1, max(j - radius, 0) : j + radius + 1]
-            out[:, :, i, j] = x[:, :, i, j] / (eps + window.abs().flatten(2).mean(dim=2))
-    return out
+@pytest.fixture
+def reference(by_window):
+    return lambda x, kernel_size=3: by_window(lambda pixel, w: pixel / (1e-3 + w.abs().mean(dim=2)), x, kernel_size)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (2, 3), (7, 5)])
 @pytest.mark.parametrize("kernel_size", [1, 3, 5])
-def test_equals_the_window_by_window_form(size, kernel_size):
+def test_equals_the_window_by_window_form(size, kernel_size, reference):
     x = torch.randn(2, 3, *size)
     torch.testing.assert_close(divisive_norm(x, kernel_size).double(), reference(x, kernel_size), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_accumulated_in_fp32(dtype):
+def test_half_precision_is_accumulated_in_fp32(dtype, reference):
     x = torch.randn(2, 3, 6, 6).to(dtype)
     out = divisive_norm(x)
     assert out.dtype == dtype

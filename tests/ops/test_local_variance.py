@@ -5,41 +5,34 @@ from torch.nn import functional as F
 from tinynets.ops import local_variance
 
 
-def reference(x, kernel_size=3):
-    """Window by window in fp64, the window cut out of the image."""
-    x = x.double()
-    radius = kernel_size // 2
-    out = torch.empty_like(x)
-    for i in range(x.shape[2]):
-        for j in range(x.shape[3]):
-            window = x[:, :, max(i - radius, 0) : i + radius + 1, max(j - radius, 0) : j + radius + 1]
-            out[:, :, i, j] = window.flatten(2).var(dim=2, correction=0)
-    return out
+@pytest.fixture
+def reference(by_window):
+    return lambda x, kernel_size=3: by_window(lambda _, window: window.var(dim=2, correction=0), x, kernel_size)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (2, 3), (7, 5)])
 @pytest.mark.parametrize("kernel_size", [1, 3, 5])
-def test_equals_the_window_by_window_variance(size, kernel_size):
+def test_equals_the_window_by_window_variance(size, kernel_size, reference):
     x = torch.randn(2, 3, *size)
     torch.testing.assert_close(local_variance(x, kernel_size).double(), reference(x, kernel_size), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_accumulated_in_fp32(dtype):
+def test_half_precision_is_accumulated_in_fp32(dtype, reference):
     x = (torch.randn(2, 3, 6, 6) + 8).to(dtype)
     out = local_variance(x)
     assert out.dtype == dtype
     torch.testing.assert_close(out.double(), reference(x), rtol=2 * torch.finfo(dtype).eps, atol=1e-6)
 
 
-def test_a_large_offset_does_not_cancel():
+def test_a_large_offset_does_not_cancel(reference):
     x = torch.randn(2, 3, 9, 9) + 1000
     torch.testing.assert_close(local_variance(x).double(), reference(x), rtol=1e-4, atol=1e-6)
     naive = F.avg_pool2d(x * x, 3, 1) - F.avg_pool2d(x, 3, 1) ** 2
     assert (naive - reference(x)[:, :, 1:-1, 1:-1]).abs().max() > 0.05  # what the textbook form would have given
 
 
-def test_an_edge_inside_the_window_does_not_cancel():
+def test_an_edge_inside_the_window_does_not_cancel(reference):
     x = torch.randn(1, 1, 8, 12) * 0.1
     x[..., 6:] += 1e4
     torch.testing.assert_close(local_variance(x).double(), reference(x), rtol=1e-3, atol=1e-6)

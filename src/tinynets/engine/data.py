@@ -9,6 +9,7 @@ import torchvision.datasets
 from torch import Tensor
 
 from tinynets._checks import unknown
+from tinynets._statistics import CIFAR10, CIFAR100, MNIST, Statistics
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def split_validation(labels: Tensor, val_size: float, generator: torch.Generator
     return torch.cat(train).sort().values, torch.cat(val).sort().values
 
 
-def _load_torchvision(name: str, cls: type, mean: tuple[float, ...], std: tuple[float, ...]) -> Callable:
+def _load_torchvision(name: str, cls: type, statistics: Statistics) -> Callable:
     def load(data_dir: str | Path | None) -> ImageData:
         root = Path("data" if data_dir is None else data_dir)
         if data_dir is not None and not root.is_dir():
@@ -97,8 +98,7 @@ def _load_torchvision(name: str, cls: type, mean: tuple[float, ...], std: tuple[
             *_as_tensors(train.data, train.targets),
             *_as_tensors(test.data, test.targets),
             class_names=tuple(train.classes),
-            mean=mean,
-            std=std,
+            **statistics._asdict(),
         )
 
     return load
@@ -146,18 +146,8 @@ def _load_digits(data_dir: str | Path | None) -> ImageData:
 
 
 _LOADERS: dict[str, Callable[[str | Path | None], ImageData]] = {
-    "cifar10": _load_torchvision(
-        "cifar10",
-        torchvision.datasets.CIFAR10,
-        mean=(0.491400, 0.482158, 0.446531),
-        std=(0.247032, 0.243485, 0.261588),
-    ),
-    "cifar100": _load_torchvision(
-        "cifar100",
-        torchvision.datasets.CIFAR100,
-        mean=(0.507075, 0.486549, 0.440918),
-        std=(0.267334, 0.256438, 0.276150),
-    ),
-    "mnist": _load_torchvision("mnist", torchvision.datasets.MNIST, mean=(0.130660,), std=(0.308108,)),
+    "cifar10": _load_torchvision("cifar10", torchvision.datasets.CIFAR10, CIFAR10),
+    "cifar100": _load_torchvision("cifar100", torchvision.datasets.CIFAR100, CIFAR100),
+    "mnist": _load_torchvision("mnist", torchvision.datasets.MNIST, MNIST),
     "digits": _load_digits,
 }

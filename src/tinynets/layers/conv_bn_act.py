@@ -5,7 +5,7 @@ from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
 from torch import nn
 
-from tinynets._checks import check_odd, check_positive
+from .same_conv import same_conv
 
 
 class ConvBnAct(nn.Sequential):
@@ -38,21 +38,9 @@ class ConvBnAct(nn.Sequential):
         device=None,
         dtype=None,
     ) -> None:
-        check_positive(in_chans=in_chans, out_chans=out_chans, stride=stride, dilation=dilation, groups=groups)
-        check_odd(kernel_size=kernel_size)
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         modules: OrderedDict[str, nn.Module] = OrderedDict(
-            conv=nn.Conv2d(
-                in_chans,
-                out_chans,
-                kernel_size,
-                stride=stride,
-                padding=dilation * (kernel_size // 2),
-                dilation=dilation,
-                groups=groups,
-                bias=bias,
-                **dd,
-            ),
+            conv=same_conv(in_chans, out_chans, kernel_size, stride, dilation, groups, bias, **dd),
             bn=nn.BatchNorm2d(out_chans, track_running_stats=not batch_stats, **dd),
         )
         act = create_act_layer(act_layer, inplace=True)

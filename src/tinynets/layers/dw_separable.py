@@ -5,9 +5,8 @@ from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
 from torch import nn
 
-from tinynets._checks import check_odd, check_positive
-
 from .registry import register_layer
+from .same_conv import same_conv
 
 
 @register_layer
@@ -35,22 +34,10 @@ class DWSeparable(nn.Sequential):
         device=None,
         dtype=None,
     ) -> None:
-        check_positive(in_chans=in_chans, out_chans=out_chans, stride=stride, dilation=dilation)
-        check_odd(kernel_size=kernel_size)
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         modules: OrderedDict[str, nn.Module] = OrderedDict(
-            conv_dw=nn.Conv2d(
-                in_chans,
-                in_chans,
-                kernel_size,
-                stride=stride,
-                padding=dilation * (kernel_size // 2),
-                dilation=dilation,
-                groups=in_chans,
-                bias=False,
-                **dd,
-            ),
-            conv_pw=nn.Conv2d(in_chans, out_chans, 1, bias=False, **dd),
+            conv_dw=same_conv(in_chans, in_chans, kernel_size, stride, dilation, groups=in_chans, **dd),
+            conv_pw=same_conv(in_chans, out_chans, 1, **dd),
             bn=nn.BatchNorm2d(out_chans, **dd),
         )
         act = create_act_layer(act_layer, inplace=True)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinynets._checks import check_images, check_positive
+from tinynets._statistics import CIFAR10
 from tinynets.layers import BlurPool, ConvBnAct, DivisiveNorm, ISNorm
 
 from .base import StagedClassifier
@@ -149,8 +150,7 @@ default_cfgs = pretrained_cfgs(
     "ecnet_cifar10",
     input_size=(3, 32, 32),
     pool_size=(8, 8),
-    mean=(0.491400, 0.482158, 0.446531),
-    std=(0.247032, 0.243485, 0.261588),
+    **CIFAR10._asdict(),
     first_conv="stem.0.conv",
 )
 

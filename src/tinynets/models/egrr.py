@@ -5,6 +5,7 @@ from timm.models import register_model
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive
+from tinynets._statistics import CIFAR100
 from tinynets.layers import ConvBnAct, EntropyGate, GatedDilatedConv2d, ISNorm, SymmetricConv1x1
 
 from .base import StagedClassifier, scale_width
@@ -142,8 +143,7 @@ default_cfgs = pretrained_cfgs(
     num_classes=100,
     input_size=(3, 32, 32),
     pool_size=(4, 4),
-    mean=(0.507075, 0.486549, 0.440918),
-    std=(0.267334, 0.256438, 0.276150),
+    **CIFAR100._asdict(),
     first_conv="stem.conv",
 )
 

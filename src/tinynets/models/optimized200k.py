@@ -3,6 +3,7 @@ from typing import Any
 from timm.models import register_model
 from torch import Tensor, nn
 
+from tinynets._statistics import CIFAR10
 from tinynets.layers import ConvBnAct, DWSeparable
 
 from .base import StagedClassifier, scale_width
@@ -80,8 +81,7 @@ default_cfgs = pretrained_cfgs(
     "optimized200k_cifar10",
     input_size=(3, 32, 32),
     pool_size=(4, 4),
-    mean=(0.491400, 0.482158, 0.446531),
-    std=(0.247032, 0.243485, 0.261588),
+    **CIFAR10._asdict(),
     first_conv="stem.conv",
 )
 

@@ -5,6 +5,7 @@ from timm.layers import SelectAdaptivePool2d
 from timm.models import register_model
 from torch import Tensor, nn
 
+from tinynets._statistics import MNIST
 from tinynets.layers import ConvBnAct
 
 from .base import StagedClassifier, scale_width
@@ -158,8 +159,7 @@ default_cfgs = pretrained_cfgs(
     input_size=(1, 28, 28),
     fixed_input_size=True,
     pool_size=(7, 7),
-    mean=(0.130660,),
-    std=(0.308108,),
+    **MNIST._asdict(),
     first_conv="stem.0.conv",
 )
 
