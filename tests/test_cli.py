@@ -70,7 +70,7 @@ def test_train_reports_and_evaluate_agrees(run, finished):
     assert f"{summary['last']['test_top1']:.2f} %" in stdout
     assert str(out) in stdout
     assert summary["recipe"]["schedule"]["epochs"] == 2
-    assert summary["recipe"]["batch_size"] == 32  # the recipe for digits
+    assert summary["recipe"]["batch_size"] == 16  # the recipe for digits
     facts = json.loads(run("evaluate", out / "last.safetensors", "--json")[1])
     assert {"model", "data", "split", "top1", "top5", "loss", "images_per_second"} <= set(facts)
     assert facts["top1"] == summary["last"]["test_top1"]

@@ -47,6 +47,14 @@ def test_fewer_than_five_classes():
     assert evaluate(Oracle(3), *data([0, 1, 0]), IDENTITY)["top5"] == 100.0
 
 
+def test_is_done_in_evaluation_mode():
+    model = nn.Sequential(nn.BatchNorm2d(1), nn.Dropout(0.5), nn.Flatten(), nn.Linear(4, 3)).train()
+    images, labels = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8), torch.arange(40) % 3
+    results = [evaluate(model, images, labels, IDENTITY, batch_size)["loss"] for batch_size in (40, 7)]
+    assert results[0] == pytest.approx(results[1], rel=1e-5)
+    assert int(model[0].num_batches_tracked) == 0
+
+
 def test_the_mode_comes_back():
     model = Oracle().train()
     evaluate(model, *data([0]), IDENTITY)

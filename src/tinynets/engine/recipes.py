@@ -20,8 +20,8 @@ _CIFAR = Recipe(
 _RECURSIVE = dataclasses.replace(_CIFAR, optimizer=Optimizer("sgd", lr=0.1, weight_decay=1e-4))
 
 _DIGITS = Recipe(
-    batch_size=32,
-    optimizer=Optimizer("adamw", lr=4e-3, weight_decay=0.01),
+    batch_size=16,
+    optimizer=Optimizer("adamw", lr=8e-3, weight_decay=0.01),
     schedule=Schedule(epochs=20, warmup_epochs=2),
     augment=Augment(rotate=10, scale=0.1, shift=0.05),
     ema_decay=0.99,
