@@ -68,7 +68,24 @@ def test_other_peoples_models():
     assert tinynets.receptive_field(plain).size == 5 + 2 + 4
 
 
+def test_functional_windows_count():
+    class Functional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            x = nn.functional.max_pool2d(self.conv(x), 3, stride=2)
+            return nn.functional.avg_pool2d(x, 2)
+
+    tally = tinynets.receptive_field(Functional())
+    assert (tally.size, tally.jump) == (3 + 2 + 2, 4)
+
+
 def test_what_cannot_be_tallied_is_refused():
+    for layer in (nn.ConvTranspose2d(3, 4, 3), nn.Upsample(scale_factor=2)):
+        with pytest.raises(ValueError, match="no place in a tally of sliding windows"):
+            tinynets.receptive_field(nn.Sequential(layer))
     with pytest.raises(ValueError, match="only square windows"):
         tinynets.receptive_field(nn.Conv2d(3, 4, (1, 3)))
 

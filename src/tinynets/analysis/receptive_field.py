@@ -3,6 +3,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+import torch
 import torch.fx
 from timm.layers import BlurPool2d, SelectAdaptivePool2d, get_notrace_functions, get_notrace_modules
 from torch import nn
@@ -73,7 +74,7 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
     model with timm's forward_features is followed up to its head.
 
     Raises:
-        ValueError: a kernel is not square.
+        ValueError: a kernel is not square, or a layer is no sliding window (upsampling, transposed convolution).
         RuntimeError: torch.fx cannot trace the model.
     """
     was_training = model.training
@@ -156,6 +157,9 @@ _MODULES: dict[type[nn.Module], Callable[[Any], Window]] = {
 }
 
 
+_UNTALLIED = (nn.Conv1d, nn.Conv3d, nn.modules.conv._ConvTransposeNd, nn.Upsample, nn.Unfold)
+
+
 class _Tracer(torch.fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return (
@@ -173,20 +177,29 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
     """The window a node slides over its input, None if it works pixel by pixel, and the name of its layer."""
     if node.op == "call_module":
         module = model.get_submodule(str(node.target))
+        if isinstance(module, _UNTALLIED):
+            raise ValueError(f"{node.target}: {type(module).__name__} has no place in a tally of sliding windows")
         handler = _handler(module)
         return str(node.target), None if handler is None else handler(module)
     stack = list(node.meta.get("nn_module_stack", {}).values())
     name = stack[-1][0] if stack else node.name
-    if node.target is F.conv2d:
+    if node.target in (F.conv2d, torch.conv2d):
         return name, _functional_conv(node, model)
-    if node.target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d) or node.target == "mean":
+    if node.target in (F.max_pool2d, torch.max_pool2d, F.avg_pool2d):
+        return name, _functional_pool(node)
+    if node.target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean) or node.target == "mean":
         return name, _EVERYWHERE
+    if node.target in (F.interpolate, F.conv_transpose2d, F.unfold):
+        raise ValueError(f"{name}: {node.target.__name__} has no place in a tally of sliding windows")  # pyright: ignore
     return name, None
 
 
-def _functional_conv(node: torch.fx.Node, model: nn.Module) -> Window | None:
-    positions = ("input", "weight", "bias", "stride", "padding", "dilation")
-    given = {**dict(zip(positions, node.args, strict=False)), **node.kwargs}
+def _given(node: torch.fx.Node, *names: str) -> dict[str, Any]:
+    return {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+
+
+def _functional_conv(node: torch.fx.Node, model: nn.Module) -> Window:
+    given = _given(node, "input", "weight", "bias", "stride", "padding", "dilation")
     weight = given["weight"]
     if not isinstance(weight, torch.fx.Node) or weight.op != "get_attr":
         raise ValueError(f"the kernel of {node.name} is computed while running: its side cannot be told from the graph")
@@ -196,6 +209,13 @@ def _functional_conv(node: torch.fx.Node, model: nn.Module) -> Window | None:
         _side(given.get(key, default)) for key, default in (("stride", 1), ("padding", 0), ("dilation", 1))
     )
     return Window(_side(tuple(kernel)), stride, dilation, padding)
+
+
+def _functional_pool(node: torch.fx.Node) -> Window:
+    dilation = () if node.target is F.avg_pool2d else ("dilation",)
+    given = _given(node, "input", "kernel_size", "stride", "padding", *dilation)
+    kernel, stride = given["kernel_size"], given.get("stride") or given["kernel_size"]
+    return Window(_side(kernel), _side(stride), _side(given.get("dilation", 1)), _side(given.get("padding", 0)))
 
 
 def _side(value: Any) -> int:
