@@ -51,6 +51,12 @@ def test_pretrained_adapts_to_other_channels_and_classes(name):
     assert other.get_classifier().out_features == 4
     shared = [k for k in original.state_dict() if not k.startswith(("stem.0.conv", "head.fc"))]
     assert all(torch.equal(original.state_dict()[k], other.state_dict()[k]) for k in shared)
+    gray = torch.randn(2, 1, *original.pretrained_cfg["input_size"][1:])
+    if original.in_chans == 1:
+        expected = original.eval().forward_features(gray)
+        torch.testing.assert_close(
+            other.eval().forward_features(gray.repeat(1, 3, 1, 1)), expected, rtol=1e-4, atol=1e-4
+        )
     features = tinynets.create_model(name, pretrained=True, features_only=True)
     assert len(features(torch.randn(1, *original.pretrained_cfg["input_size"]))) == len(original.feature_info)
 

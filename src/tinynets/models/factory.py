@@ -71,7 +71,23 @@ def build_model(cls: type[ModelT], name: str, pretrained: bool, feature_cfg: dic
 
 
 def _fitting(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Refuse in one line what load_state_dict would refuse in many; timm adapts the first and the last layer."""
+    """Refuse in one line what load_state_dict would refuse in many; timm adapts classifiers and most first layers."""
     cfg: dict[str, Any] = model.pretrained_cfg  # pyright: ignore[reportAssignmentType]
-    check_shapes(model, state, f"the pretrained {cfg['architecture']}", (cfg["first_conv"], cfg["classifier"]))
+    first_conv = cfg.get("first_conv")
+    if first_conv is None:
+        _adapt_first_conv(state, model)
+    adaptable = tuple(filter(None, (first_conv, cfg["classifier"])))
+    check_shapes(model, state, f"the pretrained {cfg['architecture']}", adaptable)
     return state
+
+
+def _adapt_first_conv(state: dict[str, Tensor], model: nn.Module) -> None:
+    """Spread the first convolution's kernels over the model's channels: equal channels give what one gave before.
+
+    For models made for one channel, whose cfg names no first_conv: before 1.0.31 timm adapts from three only.
+    """
+    name, conv = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
+    weight = state[f"{name}.weight"]
+    have, want = weight.shape[1], conv.in_channels
+    if have != want:
+        state[f"{name}.weight"] = weight.repeat(1, -(-want // have), 1, 1)[:, :want] * (have / want)

@@ -160,7 +160,6 @@ default_cfgs = pretrained_cfgs(
     fixed_input_size=True,
     pool_size=(7, 7),
     **MNIST._asdict(),
-    first_conv="stem.0.conv",
 )
 
 
