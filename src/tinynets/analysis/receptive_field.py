@@ -10,6 +10,7 @@ from torch import nn
 from torch.fx.proxy import TraceError
 from torch.nn import functional as F
 
+from tinynets._modes import evaluation_mode
 from tinynets.layers import DivisiveNorm, EntropyGate, GatedDilatedConv2d, SymmetricConv1x1
 
 from .table import text_table
@@ -77,16 +78,14 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
         ValueError: a kernel is not square, or a layer is no sliding window (upsampling, transposed convolution).
         RuntimeError: torch.fx cannot trace the model.
     """
-    was_training = model.training
     tracer = _Tracer(autowrap_functions=tuple(get_notrace_functions()))
     if hasattr(model, "forward_features"):
         tracer.traced_func_name = "forward_features"
     try:
-        graph = tracer.trace(model.eval())
+        with evaluation_mode(model):
+            graph = tracer.trace(model)
     except (TraceError, TypeError) as error:
         raise RuntimeError(f"torch.fx cannot trace {type(model).__name__}: {str(error).splitlines()[0]}") from error
-    finally:
-        model.train(was_training)
 
     extents: dict[torch.fx.Node, _Extent] = {}
     rows = []

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tinynets._modes import evaluation_mode
+
 from .table import text_table
 
 
@@ -109,12 +111,10 @@ def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summar
     for name, module in model.named_modules():
         handles.append(module.register_forward_pre_hook(lambda module, _, name=name: enter(name, module)))
         handles.append(module.register_forward_hook(lambda _, __, output: leave(output)))
-    was_training = model.training
     try:
-        with torch.no_grad(), counter:
-            model.eval()(image)
+        with evaluation_mode(model), torch.no_grad(), counter:
+            model(image)
     finally:
-        model.train(was_training)
         for handle in handles:
             handle.remove()
 

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tinynets._modes import evaluation_mode
+
 from .augment import Augmenter
 
 
@@ -29,22 +31,20 @@ def evaluate(
     if len(images) == 0:
         raise ValueError("there are no images to evaluate")
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
     hits1 = hits5 = 0
     loss = 0.0
     started = time.perf_counter()
-    for start in range(0, len(images), batch_size):
-        target = labels[start : start + batch_size].to(device)
-        logits = model(normalise(images[start : start + batch_size].to(device))).float()
-        if target.max() >= logits.shape[1]:
-            raise ValueError(f"the data have class {int(target.max())}, the model has {logits.shape[1]} classes")
-        loss += F.cross_entropy(logits, target, reduction="sum").item()
-        ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices == target.unsqueeze(1)
-        hits1 += int(ranked[:, 0].sum())
-        hits5 += int(ranked.sum())
+    with evaluation_mode(model):
+        for start in range(0, len(images), batch_size):
+            target = labels[start : start + batch_size].to(device)
+            logits = model(normalise(images[start : start + batch_size].to(device))).float()
+            if target.max() >= logits.shape[1]:
+                raise ValueError(f"the data have class {int(target.max())}, the model has {logits.shape[1]} classes")
+            loss += F.cross_entropy(logits, target, reduction="sum").item()
+            ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices == target.unsqueeze(1)
+            hits1 += int(ranked[:, 0].sum())
+            hits5 += int(ranked.sum())
     seconds = time.perf_counter() - started
-    model.train(was_training)
     return {
         "top1": 100 * hits1 / len(images),
         "top5": 100 * hits5 / len(images),

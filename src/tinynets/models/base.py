@@ -71,7 +71,9 @@ class StagedClassifier(nn.Module):
         """(N, in_chans, H, W) -> the last feature map, (N, num_features, H / stride, W / stride)."""
         if not torch.jit.is_scripting():
             check_images(x, self.in_chans, self.total_stride, self.img_size)
-        x = self.stem(x)
+        return self.run_stages(self.stem(x))
+
+    def run_stages(self, x: Tensor) -> Tensor:
         if self.grad_checkpointing and not torch.jit.is_scripting():
             return checkpoint_seq(self.stages, x)
         return self.stages(x)

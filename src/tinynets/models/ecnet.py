@@ -3,19 +3,16 @@ from itertools import cycle, islice
 from typing import Any
 
 import torch
-import torch.fx
 from timm.models import checkpoint, register_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets._checks import check_images, check_positive
+from tinynets._checks import check_positive
 from tinynets._statistics import CIFAR10
 from tinynets.layers import BlurPool, ConvBnAct, DivisiveNorm, ISNorm
 
 from .base import StagedClassifier
 from .factory import build_model, pretrained_cfgs
-
-torch.fx.wrap("check_images")
 
 
 class ECBlock(nn.Module):
@@ -118,10 +115,8 @@ class ECNet(StagedClassifier):
             **dd,
         )
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        if not torch.jit.is_scripting():
-            check_images(x, self.in_chans, self.total_stride)
-        x = self.iterate(self.stem(x), 0, self.turn)
+    def run_stages(self, x: Tensor) -> Tensor:
+        x = self.iterate(x, 0, self.turn)
         return self.iterate(self.down(x), self.turn, self.iterations)
 
     def iterate(self, x: Tensor, start: int, stop: int) -> Tensor:
