@@ -126,9 +126,9 @@ def test_bad_calls_end_in_one_line(run, finished, tmp_path):
         ),
         (
             ["train", "simplecnn_mnist", "--data", "digits", "--epochs", "0"],
-            "schedule.epochs must be an integer of at least 1",
+            "schedule.epochs must be at least 1, got 0",
         ),
-        (["train", "simplecnn_mnist", "--data", "digits", "--lr", "-1"], "optimizer.lr must be a positive number"),
+        (["train", "simplecnn_mnist", "--data", "digits", "--lr", "-1"], "optimizer.lr must be above 0, got -1.0"),
         (["evaluate", truncated], "is not a readable safetensors file"),
         (["evaluate", tmp_path / "pickle.pt"], "is not a readable safetensors file"),
         (["evaluate", tmp_path / "none.safetensors"], "no weights file at"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tinynets.engine import Augment, Augmenter, evaluate
+from tinynets.engine import Augment, Augmenter, confusion_matrix, evaluate, figures, predict
 
 IDENTITY = Augmenter(Augment(), (0.0,), (1.0,))
 
@@ -72,3 +72,51 @@ def test_nothing_to_evaluate_and_unknown_classes():
     images, _ = data([0, 0])
     with pytest.raises(ValueError, match="the data have class 7, the model has 6 classes"):
         evaluate(Oracle(), images, torch.tensor([0, 7]), IDENTITY)
+
+
+def test_per_class_accuracy_and_confusion():
+    logits = torch.eye(3)[[0, 0, 1, 2, 1]] * 4
+    labels = torch.tensor([0, 1, 1, 2, 1])
+    result = figures(logits, labels)
+    assert result["per_class"] == pytest.approx([100.0, 200 / 3, 100.0])
+    assert confusion_matrix(logits, labels).tolist() == [[1, 0, 0], [1, 2, 0], [0, 0, 1]]
+    assert figures(logits[:2], torch.tensor([0, 1]))["per_class"] == [100.0, 0.0, None]
+
+
+def test_calibration_error():
+    """Ten predictions of confidence 0.8, of which five are right: 30 % off; certain and right: 0."""
+    confident = torch.tensor([[math.log(0.8), math.log(0.2)]]).repeat(10, 1)
+    labels = torch.tensor([0] * 5 + [1] * 5)
+    assert figures(confident, labels)["calibration_error"] == pytest.approx(30, abs=1e-3)
+    certain = torch.eye(2)[[0, 1, 1]] * 100
+    assert figures(certain, torch.tensor([0, 1, 1]))["calibration_error"] == pytest.approx(0, abs=1e-3)
+    both = torch.cat([confident, certain.repeat(10, 1)])
+    assert figures(both, torch.cat([labels, torch.tensor([0, 1, 1] * 10)]))["calibration_error"] == pytest.approx(
+        30 * 10 / 40, abs=1e-3
+    )
+
+
+def test_test_time_augmentation_averages_views():
+    class Linear(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(36, 4))
+
+        def forward(self, x):
+            return x.flatten(1) @ self.weight
+
+    model = Linear()
+    images = torch.randint(0, 256, (3, 1, 6, 6), dtype=torch.uint8)
+    x = images.float() / 255
+    edge = nn.functional.pad(x, (1, 1, 1, 1), mode="replicate")
+    shifted = [edge[:, :, i : i + 6, j : j + 6] for i, j in ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))]
+    mirrored = [
+        nn.functional.pad(x.flip(3), (1, 1, 1, 1), mode="replicate")[:, :, i : i + 6, j : j + 6]
+        for i, j in ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))
+    ]
+    views = {"none": [x], "flip": [x, x.flip(3)], "shift": shifted, "flip+shift": shifted + mirrored}
+    for tta, expected in views.items():
+        mean = torch.stack([model(view) for view in expected]).mean(0)
+        torch.testing.assert_close(predict(model, images, IDENTITY, 2, tta), mean, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="unknown test-time augmentation 'flips': did you mean flip"):
+        predict(model, images, IDENTITY, tta="flips")

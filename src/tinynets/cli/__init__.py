@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import tinynets
 
-from . import evaluate, info, listing, train
+from . import augment_preview, evaluate, info, listing, plot, predict, recipe, train
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -15,10 +15,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     try:
         args.run(args)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         if args.debug:
             raise
-        _fail("interrupted", 130)
+        _fail("interrupted" + (f": {error}" if str(error) else ""), 130)
     except Exception as error:
         if args.debug:
             raise
@@ -35,10 +35,10 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="tinynets", description="Compact image classifiers: list, inspect, train, evaluate."
+        prog="tinynets", description="Compact image classifiers: list, inspect, train, evaluate, plot."
     )
     parser.add_argument("--version", action="version", version=f"tinynets {tinynets.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (listing, info, train, evaluate):
+    for command in (listing, info, recipe, train, evaluate, predict, plot, augment_preview):
         command.add_command(commands)
     return parser

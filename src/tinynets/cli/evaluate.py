@@ -1,60 +1,68 @@
-"""`tinynets evaluate MODEL_OR_CHECKPOINT`: accuracy, loss and speed on a data set."""
+"""`tinynets evaluate MODEL_OR_CHECKPOINT`: accuracy, loss, calibration and speed on a data set."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-import tinynets
-from tinynets._checks import unknown
+from tinynets.analysis.table import text_table
 
-from .options import common_options, data_of, data_options, model_args, model_options, report
+from .options import (
+    common_options,
+    data_of,
+    data_options,
+    device_of,
+    device_options,
+    load_data_of,
+    load_trained,
+    model_options,
+    report,
+)
 
 
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
-        "evaluate", parents=[common_options(), model_options(), data_options()], help="accuracy, loss and speed"
+        "evaluate",
+        parents=[common_options(), model_options(), data_options(), device_options()],
+        help="accuracy, loss, calibration and speed",
     )
     command.add_argument(
         "model", metavar="MODEL_OR_CHECKPOINT", help="a model that ships weights, or a run's .safetensors"
     )
-    command.add_argument("--split", default="test", help="test or train (default: test)")
+    command.add_argument("--split", default="test", help="test, train, or val of data that have it (default: test)")
     command.add_argument("--batch-size", type=int, default=500)
+    command.add_argument("--tta", default="none", help="test-time augmentation: none, flip, shift, flip+shift")
     command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    from tinynets.engine import Augment, Augmenter, evaluate, load_data
+    from tinynets.engine import Augment, Augmenter, evaluate
 
-    model, mean, std, data_name = _load(args)
-    data = load_data(args.data or data_name, args.data_dir)
+    model, facts = load_trained(args)
+    data = load_data_of(args, facts.data or data_of(args.model))
     if (model.num_classes, model.in_chans) != (data.num_classes, data.in_chans):
         raise ValueError(
             f"{args.model} takes {model.in_chans}-channel images of {model.num_classes} classes, {data.name} has "
             f"{data.in_chans} channels and {data.num_classes} classes: name the data it was trained on with --data"
         )
     images, labels = data.split(args.split)
-    normalise = Augmenter(Augment(), mean, std)
-    result = evaluate(model.to(args.device), images, labels, normalise, args.batch_size)
-    result = {"model": args.model, "data": data.name, "split": args.split, **result}
-    report(args, result, lambda: _sentence(result))
-
-
-def _load(args: argparse.Namespace) -> tuple[Any, tuple[float, ...], tuple[float, ...], str]:
-    """The model, the mean and std it wants its images normalised with, and the data set it was trained on."""
-    from tinynets.engine import load_checkpoint
-
-    if args.model.split(".")[0] in tinynets.list_models():
-        model: Any = tinynets.create_model(args.model, pretrained=True, **model_args(args))
-        return model.eval(), model.pretrained_cfg["mean"], model.pretrained_cfg["std"], data_of(args.model)
-    if not Path(args.model).suffix and not Path(args.model).exists():
-        raise unknown("model or checkpoint", args.model, tinynets.list_models())
-    model, checkpoint = load_checkpoint(args.model)
-    return model, checkpoint.mean, checkpoint.std, checkpoint.data
+    normalise = Augmenter(Augment(), facts.mean, facts.std)
+    result = evaluate(model.to(device_of(args)), images, labels, normalise, args.batch_size, args.tta)
+    per_class = dict(zip(data.class_names, result.pop("per_class"), strict=True))
+    result = {"model": args.model, "data": data.name, "split": args.split, "tta": args.tta, **result}
+    result["per_class"] = per_class
+    report(args, result, lambda: f"{_sentence(result)}\n\n{_table(per_class)}")
 
 
 def _sentence(result: dict[str, Any]) -> str:
     return (
         f"{result['model']} on {result['data']} {result['split']} ({result['images']:,} images): "
         f"top-1 {result['top1']:.2f} %, top-5 {result['top5']:.2f} %, loss {result['loss']:.4f}, "
-        f"{result['images_per_second']:,.0f} images/s"
+        f"calibration error {result['calibration_error']:.2f} %, {result['images_per_second']:,.0f} images/s"
+        + (f", test-time augmentation {result['tta']}" if result["tta"] != "none" else "")
     )
+
+
+def _table(per_class: dict[str, float | None]) -> str:
+    """The classes, worst first."""
+    known = {name: top1 for name, top1 in per_class.items() if top1 is not None}
+    rows = [(name, f"{top1:.2f} %") for name, top1 in sorted(known.items(), key=lambda item: item[1])]
+    return text_table(("class", "top-1"), rows)

@@ -3,7 +3,14 @@
 import argparse
 import json
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tinynets
+from tinynets._checks import unknown
+
+if TYPE_CHECKING:
+    from tinynets.engine import ImageData, Recipe
 
 
 def _group() -> argparse.ArgumentParser:
@@ -28,9 +35,35 @@ def model_options() -> argparse.ArgumentParser:
 
 def data_options() -> argparse.ArgumentParser:
     group = _group()
-    group.add_argument("--data", help="cifar10, cifar100, mnist or digits (default: what the model is named after)")
-    group.add_argument("--data-dir", help="folder that holds the data set, or gets it by download (default: data)")
-    group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps, ... (default: cpu)")
+    group.add_argument(
+        "--data",
+        help="cifar10, cifar100, mnist, digits, a folder with train/ and test/ or val/, or an .npz "
+        "(default: what the model is named after)",
+    )
+    group.add_argument(
+        "--data-dir", help="folder that holds the named data set, or gets it by download (default: data)"
+    )
+    group.add_argument("--img-size", type=int, help="side in pixels that a folder's images are resized to")
+    return group
+
+
+def device_options() -> argparse.ArgumentParser:
+    group = _group()
+    group.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, ... (default: cuda if there is one)")
+    return group
+
+
+def recipe_options() -> argparse.ArgumentParser:
+    group = _group()
+    group.add_argument("--recipe", help="default, digits, seed (the founding document's), or a recipe.json")
+    group.add_argument("--epochs", type=int, help="warm-ups and ramps keep their share of the run")
+    group.add_argument("--batch-size", type=int)
+    group.add_argument("--lr", type=float)
+    group.add_argument("--val-size", type=float, help="fraction of the training set held out, 0 for none")
+    group.add_argument("--seed", type=int)
+    group.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="any field, as optimizer.weight_decay=1e-4"
+    )
     return group
 
 
@@ -40,9 +73,56 @@ def model_args(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+def recipe_of(args: argparse.Namespace, model: str, data_name: str, base: "Recipe | None" = None) -> "Recipe":
+    """The recipe named on the command line, else base, else the model's for those data; with what was overridden."""
+    from tinynets.engine import get_recipe, override, parse_settings, read_recipe, with_epochs
+
+    if args.recipe and args.recipe.endswith(".json"):
+        base = read_recipe(args.recipe)
+    elif args.recipe or base is None:
+        base = get_recipe(model, args.recipe or ("digits" if data_name == "digits" else "default"))
+    if args.epochs is not None:
+        base = with_epochs(base, args.epochs)
+    given = {"batch_size": args.batch_size, "optimizer.lr": args.lr, "val_size": args.val_size, "seed": args.seed}
+    given = {name: value for name, value in given.items() if value is not None}
+    return override(base, given | parse_settings(args.set))
+
+
 def data_of(model: str) -> str:
     """The data set a model is named after."""
     return model.split(".")[0].rpartition("_")[2]
+
+
+def load_data_of(args: argparse.Namespace, default: str) -> "ImageData":
+    """The data named on the command line, else the default."""
+    from tinynets.engine import load_data
+
+    size = None if args.img_size is None else (args.img_size, args.img_size)
+    return load_data(args.data or default, args.data_dir, size)
+
+
+def device_of(args: argparse.Namespace) -> str:
+    import torch
+
+    if args.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return args.device
+
+
+def load_trained(args: argparse.Namespace) -> tuple[Any, Any]:
+    """The model with weights that args.model names, and the facts about it: a checkpoint's or the shipped weights'."""
+    from tinynets.engine import Checkpoint, load_checkpoint
+    from tinynets.weights import find_weights, read_weights
+
+    name = args.model.split(".")[0]
+    if name not in tinynets.list_models():
+        if not Path(args.model).suffix and not Path(args.model).exists():
+            raise unknown("model or checkpoint", args.model, tinynets.list_models())
+        return load_checkpoint(args.model)
+    model: Any = tinynets.create_model(args.model, pretrained=True, **model_args(args))
+    weights = find_weights(name)
+    assert weights is not None  # create_model has refused a model without
+    return model.eval(), Checkpoint.from_dict(read_weights(weights.path)[1], str(weights.path))
 
 
 def report(args: argparse.Namespace, facts: dict[str, Any], text: Callable[[], str]) -> None:

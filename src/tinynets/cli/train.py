@@ -1,57 +1,65 @@
 """`tinynets train MODEL`: train a model from scratch into a run directory."""
 
 import argparse
-import dataclasses
-from typing import TYPE_CHECKING, Any
+import os
+from typing import Any
 
-from .options import common_options, data_of, data_options, model_args, model_options, report
-
-if TYPE_CHECKING:
-    from tinynets.engine import Recipe
+from .options import (
+    common_options,
+    data_of,
+    data_options,
+    device_of,
+    device_options,
+    load_data_of,
+    model_args,
+    model_options,
+    recipe_of,
+    recipe_options,
+    report,
+)
 
 
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
-        "train", parents=[common_options(), model_options(), data_options()], help="train a model from scratch"
+        "train",
+        parents=[common_options(), recipe_options(), model_options(), data_options(), device_options()],
+        help="train a model from scratch, on one or (by torchrun) many processes",
     )
-    command.add_argument("model", metavar="MODEL")
-    command.add_argument("--recipe", help="default, digits, or seed for the founding document's (default: by the data)")
-    command.add_argument("--epochs", type=int, help="the warm-up takes at most a tenth of them")
-    command.add_argument("--batch-size", type=int)
-    command.add_argument("--lr", type=float)
-    command.add_argument("--val-size", type=float, help="fraction of the training set held out, 0 for none")
-    command.add_argument("--seed", type=int)
+    command.add_argument("model", metavar="MODEL", nargs="?", help="may be left out with --resume")
     command.add_argument("--out", metavar="DIR", help="run directory (default: runs/MODEL)")
+    command.add_argument("--resume", action="store_true", help="go on with the run in DIR, or start it")
+    command.add_argument("--save-seconds", type=float, default=60.0, help="how often the state is saved (default: 60)")
+    command.add_argument("--tensorboard", action="store_true", help="log to DIR/tensorboard too")
     command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    from tinynets.engine import get_recipe, load_data, train
+    from tinynets.engine import RunDir, recipe_from_dict, train
 
-    data_name = args.data or data_of(args.model)
-    recipe = get_recipe(args.model, args.recipe or ("digits" if data_name == "digits" else "default"))
+    if args.model is None and not (args.resume and args.out):
+        raise ValueError("name the MODEL to train, or the run to go on with: --resume --out DIR")
     out = args.out or f"runs/{args.model}"
+    state = RunDir(out).state() if args.resume else None
+    if args.model is None and state is None:
+        raise ValueError(f"there is no run in {out} to go on with: name the MODEL to train")
+    before: dict[str, Any] = state["identity"] if state else {}
+    model = args.model or before["model"]
+    default_data = before.get("data", data_of(model))
     summary = train(
-        args.model,
-        load_data(data_name, args.data_dir),
-        _override(recipe, args),
+        model,
+        load_data_of(args, default_data),
+        recipe_of(
+            args, model, args.data or default_data, recipe_from_dict(before["recipe"]) if "recipe" in before else None
+        ),
         out,
-        device=args.device,
-        model_args=model_args(args),
+        device=device_of(args),
+        model_args=before.get("model_args", {}) | model_args(args),
+        resume=args.resume,
+        save_seconds=args.save_seconds,
+        tensorboard=args.tensorboard,
     )
-    report(args, summary, lambda: f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; the run is in {out}")
-
-
-def _override(recipe: "Recipe", args: argparse.Namespace) -> "Recipe":
-    """The recipe with what the command line says put in its place."""
-    if args.epochs is not None:
-        warmup_epochs = min(recipe.schedule.warmup_epochs, args.epochs / 10)
-        schedule = dataclasses.replace(recipe.schedule, epochs=args.epochs, warmup_epochs=warmup_epochs)
-        recipe = dataclasses.replace(recipe, schedule=schedule)
-    if args.lr is not None:
-        recipe = dataclasses.replace(recipe, optimizer=dataclasses.replace(recipe.optimizer, lr=args.lr))
-    given = {name: getattr(args, name) for name in ("batch_size", "seed", "val_size")}
-    return dataclasses.replace(recipe, **{name: value for name, value in given.items() if value is not None})
+    if os.environ.get("RANK", "0") == "0":  # torchrun's, of this process
+        report(args, summary, lambda: f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; the run is in {out}")
 
 
 def _outcome(summary: dict[str, Any]) -> str:

@@ -1,27 +1,58 @@
-"""What trains and evaluates the models: recipes, data, augmentation, the loop."""
+"""What trains and evaluates the models: recipes, data, augmentation, the loop, and what a run leaves behind."""
 
-from .augment import Augmenter
-from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from .data import ImageData, list_data, load_data
-from .evaluate import evaluate
-from .recipe import Augment, Optimizer, Recipe, Schedule
-from .recipes import get_recipe, list_recipes
-from .train import train
+from .augment import Augmenter, Draws, Mixer
+from .data import ImageData, list_data, load_data, read_image
+from .evaluate import TTA, confusion_matrix, evaluate, figures, predict
+from .loop import train
+from .recipes import (
+    Augment,
+    Distill,
+    Mixing,
+    Optimizer,
+    Recipe,
+    Recursion,
+    Schedule,
+    get_recipe,
+    list_recipes,
+    override,
+    parse_settings,
+    read_recipe,
+    recipe_from_dict,
+    with_epochs,
+)
+from .record import Checkpoint, RunDir, load_checkpoint, read_metrics, save_checkpoint
 
 __all__ = [
     "Augment",
     "Augmenter",
     "Checkpoint",
+    "Distill",
+    "Draws",
     "ImageData",
+    "Mixer",
+    "Mixing",
     "Optimizer",
     "Recipe",
+    "Recursion",
+    "RunDir",
     "Schedule",
+    "TTA",
+    "confusion_matrix",
     "evaluate",
+    "figures",
     "get_recipe",
     "list_data",
     "list_recipes",
     "load_checkpoint",
     "load_data",
+    "override",
+    "parse_settings",
+    "predict",
+    "read_image",
+    "read_metrics",
+    "read_recipe",
+    "recipe_from_dict",
     "save_checkpoint",
     "train",
+    "with_epochs",
 ]

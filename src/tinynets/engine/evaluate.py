@@ -1,3 +1,5 @@
+"""What a trained model does with images: logits, and the figures they give."""
+
 import time
 from typing import Any
 
@@ -5,50 +7,114 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tinynets._checks import check_positive, unknown
 from tinynets._modes import evaluation_mode
 
 from .augment import Augmenter
 
+_SHIFTS = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
+TTA = ("none", "flip", "shift", "flip+shift")
+
 
 @torch.inference_mode()
-def evaluate(
-    model: nn.Module, images: Tensor, labels: Tensor, normalise: Augmenter, batch_size: int = 500
-) -> dict[str, Any]:
-    """Accuracy, loss and speed of a model in evaluation mode, no test-time augmentation.
+def predict(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int = 500, tta: str = "none") -> Tensor:
+    """Logits (N, num_classes), fp32 on the CPU, of a model in evaluation mode.
 
     Args:
         model: any classifier; its mode is put back afterwards.
-        images, labels: uint8 (N, C, H, W) and int64 (N,), on any device.
+        images: uint8 (N, C, H, W) on any device.
         normalise: an `Augmenter` that only normalises.
         batch_size: images at a time.
+        tta: test-time augmentation: "flip" averages the logits of the image and its mirror image, "shift" of the
+            image and its shifts by one pixel in four directions, "flip+shift" of all ten.
+    """
+    check_positive(batch_size=batch_size)
+    views = _views(tta)
+    device = next(model.parameters()).device
+    logits = []
+    with evaluation_mode(model):
+        for batch in images.split(batch_size):
+            x = normalise(batch.to(device))
+            logits.append(torch.stack([model(_view(x, *view)).float() for view in views]).mean(0).cpu())
+    return torch.cat(logits)
+
+
+def evaluate(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    normalise: Augmenter,
+    batch_size: int = 500,
+    tta: str = "none",
+) -> dict[str, Any]:
+    """Accuracy, loss, calibration and speed of a model in evaluation mode.
+
+    Args:
+        model, images, normalise, batch_size, tta: those of `predict`.
+        labels: int64 (N,), on any device.
 
     Returns:
-        top1 and top5 in percent, loss (mean cross-entropy in nats), images_per_second, and images, their number.
+        What `figures` returns, images_per_second, and images, their number.
 
     Raises:
         ValueError: there are no images, or labels the model has no class for.
     """
     if len(images) == 0:
         raise ValueError("there are no images to evaluate")
-    device = next(model.parameters()).device
-    hits1 = hits5 = 0
-    loss = 0.0
     started = time.perf_counter()
-    with evaluation_mode(model):
-        for start in range(0, len(images), batch_size):
-            target = labels[start : start + batch_size].to(device)
-            logits = model(normalise(images[start : start + batch_size].to(device))).float()
-            if target.max() >= logits.shape[1]:
-                raise ValueError(f"the data have class {int(target.max())}, the model has {logits.shape[1]} classes")
-            loss += F.cross_entropy(logits, target, reduction="sum").item()
-            ranked = logits.topk(min(5, logits.shape[1]), dim=1).indices == target.unsqueeze(1)
-            hits1 += int(ranked[:, 0].sum())
-            hits5 += int(ranked.sum())
+    logits = predict(model, images, normalise, batch_size, tta)
     seconds = time.perf_counter() - started
+    return {**figures(logits, labels.cpu()), "images_per_second": len(images) / seconds, "images": len(images)}
+
+
+def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
+    """What logits (N, C) say about labels (N,).
+
+    Returns:
+        top1 and top5 in percent; loss, the mean cross-entropy in nats; calibration_error in percent (expected error
+        over 15 equal bins of confidence, Guo et al., 2017); per_class, the accuracy of every class in percent, None
+        for a class without images.
+    """
+    classes = logits.shape[1]
+    if labels.max() >= classes:
+        raise ValueError(f"the data have class {int(labels.max())}, the model has {classes} classes")
+    ranked = logits.topk(min(5, classes), dim=1).indices == labels.unsqueeze(1)
+    counts = torch.bincount(labels, minlength=classes)
+    hits = torch.bincount(labels[ranked[:, 0]], minlength=classes)
     return {
-        "top1": 100 * hits1 / len(images),
-        "top5": 100 * hits5 / len(images),
-        "loss": loss / len(images),
-        "images_per_second": len(images) / seconds,
-        "images": len(images),
+        "top1": 100 * int(ranked[:, 0].sum()) / len(labels),
+        "top5": 100 * int(ranked.sum()) / len(labels),
+        "loss": F.cross_entropy(logits, labels).item(),
+        "calibration_error": _calibration_error(logits, ranked[:, 0]),
+        "per_class": [100 * h / n if n else None for h, n in zip(hits.tolist(), counts.tolist(), strict=True)],
     }
+
+
+def confusion_matrix(logits: Tensor, labels: Tensor) -> Tensor:
+    """(C, C) counts: row the label, column the prediction."""
+    classes = logits.shape[1]
+    return torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes)
+
+
+def _calibration_error(logits: Tensor, correct: Tensor, bins: int = 15) -> float:
+    confidence = logits.softmax(1).amax(1)
+    index = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    gap = torch.zeros(bins, dtype=torch.float64).index_add_(0, index, (confidence - correct.float()).double())
+    return 100 * gap.abs().sum().item() / len(correct)
+
+
+def _views(tta: str) -> list[tuple[bool, int, int]]:
+    if tta not in TTA:
+        raise unknown("test-time augmentation", tta, TTA)
+    shifts = _SHIFTS if "shift" in tta else _SHIFTS[:1]
+    return [(mirrored, *shift) for mirrored in ((False, True) if "flip" in tta else (False,)) for shift in shifts]
+
+
+def _view(x: Tensor, mirrored: bool, down: int, right: int) -> Tensor:
+    if mirrored:
+        x = x.flip(3)
+    if down or right:  # what comes in from outside repeats the edge
+        height, width = x.shape[2:]
+        x = F.pad(x, (1, 1, 1, 1), mode="replicate")[:, :, 1 - down : 1 - down + height, 1 - right : 1 - right + width]
+        x = x.contiguous(memory_format=torch.channels_last)
+    return x

@@ -1,5 +1,4 @@
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +7,15 @@ from safetensors.torch import save
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
+from tinynets._files import write_file
+
 _KEY = "tinynets"
 
 
 def save_weights(path: str | Path, state: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Write tensors and JSON facts as one safetensors file: complete under its name, or not there at all."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    with open(partial, "wb") as file:
-        file.write(save(tensors, metadata={_KEY: json.dumps(facts)}))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    write_file(path, save(tensors, metadata={_KEY: json.dumps(facts)}))
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

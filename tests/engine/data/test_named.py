@@ -7,9 +7,8 @@ import torch
 import torchvision
 
 from tinynets._statistics import CIFAR10
-from tinynets.engine import data as data_module
 from tinynets.engine import list_data, load_data
-from tinynets.engine.data import split_validation
+from tinynets.engine.data import named, split_validation
 
 
 def test_digits():
@@ -81,8 +80,8 @@ class StandIn(torchvision.datasets.CIFAR10):
 
 
 def test_torchvision_sets_are_downloaded_once_and_read_in_the_right_order(tmp_path, monkeypatch):
-    load = data_module._load_torchvision("cifar10", StandIn, CIFAR10)
-    monkeypatch.setitem(data_module._LOADERS, "cifar10", load)
+    load = named._load_torchvision("cifar10", StandIn, CIFAR10)
+    monkeypatch.setitem(named.LOADERS, "cifar10", load)
     for _ in range(2):
         data = load_data("cifar10", tmp_path)
     assert StandIn.downloads == 1

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from tinynets.models import create_model
+from tinynets.engine.any_model import create_any_model
 from tinynets.weights import load_into, read_weights, save_weights
 
 
@@ -18,7 +18,21 @@ class Checkpoint:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     class_names: tuple[str, ...]
+    img_size: tuple[int, ...] | None = None
     results: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any], source: str) -> "Checkpoint":
+        """The facts in a file of weights.
+
+        Raises:
+            ValueError: they are not such facts.
+        """
+        sequences = {name: tuple(facts[name]) for name in ("mean", "std", "class_names", "img_size") if facts.get(name)}
+        try:
+            return cls(**{**facts, **sequences})
+        except TypeError as error:
+            raise ValueError(f"{source} does not say which model it holds: it is not a tinynets checkpoint") from error
 
 
 def save_checkpoint(path: str | Path, model: nn.Module, checkpoint: Checkpoint) -> None:
@@ -34,10 +48,7 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, Checkpoint]:
         ValueError: the file is damaged, not ours, or its tensors do not fit the model it names.
     """
     state, facts = read_weights(path)
-    try:
-        checkpoint = Checkpoint(**{**facts, **{name: tuple(facts[name]) for name in ("mean", "std", "class_names")}})
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not say which model it holds: it is not a tinynets checkpoint") from error
-    model = create_model(checkpoint.model, **checkpoint.model_args)
+    checkpoint = Checkpoint.from_dict(facts, str(path))
+    model = create_any_model(checkpoint.model, **checkpoint.model_args)
     load_into(model, state, str(path))
     return model.eval(), checkpoint

@@ -1,14 +1,13 @@
-import csv
 import dataclasses
 import json
 
 import pytest
 import torch
+from support import EGRR_ARGS, QUICK, rows_of
 
 from tinynets.engine import (
     Augment,
-    Optimizer,
-    Recipe,
+    Augmenter,
     Schedule,
     evaluate,
     get_recipe,
@@ -16,36 +15,25 @@ from tinynets.engine import (
     load_data,
     train,
 )
-from tinynets.engine.augment import Augmenter
-
-QUICK = Recipe(
-    batch_size=16,
-    optimizer=Optimizer("adamw", lr=1e-2),
-    schedule=Schedule(epochs=3, warmup_epochs=0.5),
-    augment=Augment(pad=1),
-    val_size=0.25,
-)
-
-
-def rows_of(out):
-    with open(out / "metrics.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_a_run_leaves_everything_behind(tiny_data, tmp_path):
     summary = train("c1c2c3c4o_cifar10", tiny_data, QUICK, tmp_path / "run")
     out = tmp_path / "run"
-    assert sorted(p.name for p in out.iterdir()) == [
+    assert sorted(p.name for p in out.iterdir() if not p.name.startswith(".")) == [
         "best.safetensors",
+        "events.jsonl",
         "last.safetensors",
         "metrics.csv",
         "recipe.json",
+        "state.previous.pt",
+        "state.pt",
         "summary.json",
     ]
     assert json.loads((out / "summary.json").read_text()) == json.loads(json.dumps(summary))
     assert json.loads((out / "recipe.json").read_text()) == QUICK.to_dict()
     rows = rows_of(out)
-    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert all(0 <= float(row["val_top1"]) <= 100 for row in rows)
     assert (summary["train_images"], summary["val_images"]) == (72, 24)
     assert summary["model_args"] == {"num_classes": 3, "in_chans": 1}
@@ -56,7 +44,7 @@ def test_a_run_leaves_everything_behind(tiny_data, tmp_path):
 
 def test_every_model_learns(name, tiny_data, tmp_path):
     model_args = {
-        "egrr_cifar100": {"channels": (8, 16), "num_steps": (2, 2), "strides": (1, 2)},
+        "egrr_cifar100": EGRR_ARGS,
         "ecnet_cifar10": {"channels": 8},
     }.get(name, {})
     recipe = dataclasses.replace(QUICK, schedule=Schedule(epochs=8, warmup_epochs=1), ema_decay=0.5)
@@ -115,14 +103,6 @@ def test_a_directory_that_holds_a_run_is_refused(tiny_data, tmp_path):
     with pytest.raises(FileExistsError, match=r"holds a run already \(metrics\.csv\)"):
         train("simplecnn_mnist", tiny_data, QUICK, tmp_path)
     assert (tmp_path / "metrics.csv").read_text() == "precious"
-
-
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_good(tiny_data, tmp_path):
-    recipe = dataclasses.replace(
-        QUICK, optimizer=Optimizer("sgd", lr=1e30), schedule=Schedule(epochs=3, warmup_epochs=2.9)
-    )
-    with pytest.raises(FloatingPointError, match=r"the loss became .* in epoch .*: lower the learning rate"):
-        train("simplecnn_mnist", tiny_data, recipe, tmp_path)
 
 
 def test_more_batch_than_data(tiny_data, tmp_path):

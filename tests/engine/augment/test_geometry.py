@@ -2,25 +2,22 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as reference
 
-from tinynets.engine import Augment, Augmenter
-from tinynets.engine.augment import random_affine, random_crop, random_cutout, random_flip
+from tinynets.engine import Draws
+from tinynets.engine.augment.cutout import random_cutout
+from tinynets.engine.augment.geometry import random_affine, random_crop, random_flip
 
 
 def images(n=16, channels=3, height=9, width=7):
     return torch.randint(0, 256, (n, channels, height, width), dtype=torch.uint8)
 
 
-def test_normalisation():
-    x = images()
-    out = Augmenter(Augment(), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))(x)
-    for c, (mean, std) in enumerate([(0.5, 0.2), (0.4, 0.3), (0.3, 0.4)]):
-        torch.testing.assert_close(out[:, c], (x[:, c].float() / 255 - mean) / std)
-    assert out.is_contiguous(memory_format=torch.channels_last)
+def draws_for(x, seed=0):
+    return Draws(torch.Generator().manual_seed(seed), len(x))
 
 
 def test_crop_cuts_a_window_of_the_padded_image():
     x = images()
-    out = random_crop(x, 2)
+    out = random_crop(x, 2, draws_for(x))
     padded = torch.nn.functional.pad(x, (2, 2, 2, 2))
     places = []
     for before, after in zip(padded, out, strict=True):
@@ -32,7 +29,7 @@ def test_crop_cuts_a_window_of_the_padded_image():
 
 def test_flip_mirrors_about_half_of_the_images():
     x = images(400)
-    out = random_flip(x)
+    out = random_flip(x, draws_for(x))
     flipped = torch.tensor([torch.equal(a.flip(2), b) for a, b in zip(x, out, strict=True)])
     same = torch.tensor([torch.equal(a, b) for a, b in zip(x, out, strict=True)])
     assert (flipped ^ same).all()
@@ -43,9 +40,9 @@ def test_flip_mirrors_about_half_of_the_images():
 def test_affine_equals_torchvision_image_by_image(ranges):
     rotate, scale, shear, shift = ranges
     x = torch.rand(6, 2, 20, 28)
-    out = random_affine(x, *ranges, generator=torch.Generator().manual_seed(5))
-    draws = (torch.rand(5, 6, generator=torch.Generator().manual_seed(5)) * 2 - 1).T.tolist()
-    for image, result, (angle, factor, slant, right, down) in zip(x, out, draws, strict=True):
+    out = random_affine(x, *ranges, draws_for(x, 5))
+    numbers = (torch.rand(5, 6, generator=torch.Generator().manual_seed(5)) * 2 - 1).T.tolist()
+    for image, result, (angle, factor, slant, right, down) in zip(x, out, numbers, strict=True):
         expected = reference.affine(
             image,
             angle=angle * rotate,
@@ -59,12 +56,19 @@ def test_affine_equals_torchvision_image_by_image(ranges):
 
 def test_affine_with_nothing_to_do_does_nothing():
     x = torch.rand(3, 2, 9, 7)
-    torch.testing.assert_close(random_affine(x, 0, 0, 0, 0), x, rtol=0, atol=1e-5)
+    torch.testing.assert_close(random_affine(x, 0, 0, 0, 0, draws_for(x)), x, rtol=0, atol=1e-5)
+
+
+def test_affine_leaves_its_share_of_the_images_alone():
+    x = torch.rand(300, 1, 9, 7)
+    out = random_affine(x, 90, 0, 0, 0, draws_for(x), probability=0.3)
+    changed = ((out - x).abs().amax((1, 2, 3)) > 1e-4).float().mean()
+    assert 0.2 < changed < 0.4
 
 
 def test_cutout_blanks_one_square_clipped_at_the_border():
     x = torch.ones(200, 2, 9, 7)
-    out = random_cutout(x, 4)
+    out = random_cutout(x, 4, draws_for(x))
     assert torch.equal(out[:, 0], out[:, 1])
     blank = out[:, 0] == 0
     heights, widths = blank.any(2).sum(1), blank.any(1).sum(1)
@@ -74,12 +78,18 @@ def test_cutout_blanks_one_square_clipped_at_the_border():
     assert (blank.float().mean(0) > 0).all()
 
 
-def test_one_generator_decides_everything():
-    augment = Augmenter(
-        Augment(pad=2, flip=True, rotate=10, scale=0.1, shift=0.1, shear=5, cutout=3), (0.5,) * 3, (0.2,) * 3
-    )
-    x = images(8)
-    first, second = (augment(x, torch.Generator().manual_seed(1)) for _ in range(2))
-    assert torch.equal(first, second)
-    assert not torch.equal(first, augment(x, torch.Generator().manual_seed(2)))
-    assert first.shape == x.shape
+def test_coarse_dropout_is_several_holes_in_a_share_of_the_images():
+    x = torch.ones(400, 1, 40, 40)
+    out = random_cutout(x, 4, draws_for(x), holes=3, probability=0.5)
+    blank = (out == 0).sum((1, 2, 3))
+    assert 0.4 < (blank > 0).float().mean() < 0.6
+    assert 16 < blank.max() <= 48
+
+
+def test_images_are_treated_one_by_one():
+    """Each image with its own numbers gives what the batch gave."""
+    x = images(5)
+    whole = random_crop(x, 2, draws_for(x))
+    for i in range(5):
+        alone = random_crop(x[i : i + 1], 2, Draws(torch.Generator().manual_seed(0), 5, slice(i, i + 1)))
+        assert torch.equal(alone, whole[i : i + 1])

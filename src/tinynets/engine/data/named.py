@@ -1,5 +1,6 @@
+"""Data sets by name: torchvision's, and scikit-learn's digits."""
+
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,80 +9,9 @@ import torch
 import torchvision.datasets
 from torch import Tensor
 
-from tinynets._checks import unknown
 from tinynets._statistics import CIFAR10, CIFAR100, MNIST, Statistics
 
-
-@dataclass(frozen=True)
-class ImageData:
-    """A data set in memory.
-
-    Images are uint8 (N, C, H, W), labels int64 (N,); mean and std are per channel, of pixels scaled to 0..1.
-    """
-
-    name: str
-    train_images: Tensor
-    train_labels: Tensor
-    test_images: Tensor
-    test_labels: Tensor
-    class_names: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.class_names)
-
-    @property
-    def in_chans(self) -> int:
-        return self.train_images.shape[1]
-
-    @property
-    def img_size(self) -> tuple[int, int]:
-        return self.train_images.shape[2], self.train_images.shape[3]
-
-    def split(self, name: str) -> tuple[Tensor, Tensor]:
-        """Images and labels of "train" or "test"."""
-        if name == "train":
-            return self.train_images, self.train_labels
-        if name == "test":
-            return self.test_images, self.test_labels
-        raise unknown("split", name, ("train", "test"))
-
-
-def load_data(name: str, data_dir: str | Path | None = None) -> ImageData:
-    """Load a data set by name.
-
-    Args:
-        name: one of `list_data()`.
-        data_dir: an existing folder that holds torchvision's files, or that they are downloaded into. None: `data`
-            under the working directory, made if need be. Not used by "digits", which comes with scikit-learn.
-
-    Raises:
-        ValueError: unknown name.
-        FileNotFoundError: data_dir does not exist.
-        RuntimeError: the files are neither there nor to be had, or scikit-learn is missing.
-    """
-    if name not in _LOADERS:
-        raise unknown("data set", name, _LOADERS)
-    return _LOADERS[name](data_dir)
-
-
-def list_data() -> list[str]:
-    """Names that `load_data` takes, sorted."""
-    return sorted(_LOADERS)
-
-
-def split_validation(labels: Tensor, val_size: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Indices for training and validation, each sorted, the latter val_size of every class (rounded)."""
-    train, val = [], []
-    for label in labels.unique():
-        members = (labels == label).nonzero().flatten()
-        members = members[torch.randperm(len(members), generator=generator)]
-        held_out = round(len(members) * val_size)
-        val.append(members[:held_out])
-        train.append(members[held_out:])
-    return torch.cat(train).sort().values, torch.cat(val).sort().values
+from .image_data import ImageData, split_validation
 
 
 def _load_torchvision(name: str, cls: type, statistics: Statistics) -> Callable:
@@ -145,7 +75,7 @@ def _load_digits(data_dir: str | Path | None) -> ImageData:
     )
 
 
-_LOADERS: dict[str, Callable[[str | Path | None], ImageData]] = {
+LOADERS: dict[str, Callable[[str | Path | None], ImageData]] = {
     "cifar10": _load_torchvision("cifar10", torchvision.datasets.CIFAR10, CIFAR10),
     "cifar100": _load_torchvision("cifar100", torchvision.datasets.CIFAR100, CIFAR100),
     "mnist": _load_torchvision("mnist", torchvision.datasets.MNIST, MNIST),

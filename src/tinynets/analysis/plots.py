@@ -1,0 +1,115 @@
+"""Pictures of a run: curves, confusion matrix, grids and tiles of images. Needs matplotlib, imported when drawing."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
+
+
+def plot_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: str | Path) -> None:
+    """Accuracy and loss over the epochs, validation as a line, training dashed.
+
+    runs: rows of metrics.csv by the name of the run.
+    """
+    figure = _figure(11, 4.2)
+    accuracy, loss = figure.subplots(1, 2)
+    for (name, rows), colour in zip(runs.items(), _COLOURS * len(runs), strict=False):
+        epochs = [row["epoch"] for row in rows]
+        marker = "o" if len(rows) < 3 else None
+        for axes, figure_name in ((accuracy, "top1"), (loss, "loss")):
+            train = [row[f"train_{figure_name}"] for row in rows]
+            axes.plot(epochs, train, color=colour, linestyle="--", marker=marker, label=f"{name}, train")
+            if f"val_{figure_name}" in rows[0]:
+                validation = [row[f"val_{figure_name}"] for row in rows]
+                axes.plot(epochs, validation, color=colour, marker=marker, label=f"{name}, validation")
+    for axes, label in ((accuracy, "top-1 accuracy (%)"), (loss, "loss")):
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    loss.legend(frameon=False)
+    _save(figure, path)
+
+
+def plot_confusion(matrix: Tensor, class_names: Sequence[str], path: str | Path) -> None:
+    """The confusion matrix (C, C) of counts, rows the labels, as percentages of each row; numbers up to 20 classes."""
+    share = 100 * matrix.double() / matrix.sum(1, keepdim=True).clamp_min(1)
+    classes = len(class_names)
+    side = min(16.0, max(4.5, 0.62 * classes if classes <= 20 else 0.16 * classes))
+    figure = _figure(side + 1, side)
+    axes = figure.subplots()
+    image = axes.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=100)
+    axes.set(xlabel="predicted", ylabel="label", xticks=range(classes), yticks=range(classes))
+    size = 9 if classes <= 20 else 5
+    axes.set_xticklabels(
+        class_names, rotation=90 if classes > 20 else 45, ha="center" if classes > 20 else "right", fontsize=size
+    )
+    axes.set_yticklabels(class_names, fontsize=size)
+    if classes <= 20:
+        for row in range(classes):
+            for column in range(classes):
+                value = share[row, column].item()
+                if value >= 0.05:
+                    colour = "white" if value > 50 else "black"
+                    axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=colour)
+    figure.colorbar(image, ax=axes, label="% of the label's images", fraction=0.045)
+    _save(figure, path)
+
+
+def plot_grid(
+    images: Tensor, path: str | Path, titles: Sequence[str] | None = None, columns: int | None = None
+) -> None:
+    """A grid of images (N, C, H, W) in 0..1, C 1 or 3, pixels as squares."""
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    figure = _figure(1.35 * columns, (1.6 if titles else 1.35) * rows)
+    for axes, image, index in zip(
+        figure.subplots(rows, columns, squeeze=False).flat,
+        _all(images, rows * columns),
+        range(rows * columns),
+        strict=True,
+    ):
+        axes.set_axis_off()
+        if image is not None:
+            axes.imshow(_pixels(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            if titles:
+                axes.set_title(titles[index], fontsize=8)
+    _save(figure, path)
+
+
+def save_tiles(images: Tensor, names: Sequence[str], folder: str | Path, side: int = 128) -> None:
+    """Each image of (N, C, H, W) in 0..1 as folder/00_name.png, enlarged by whole pixels to about that side."""
+    from PIL import Image
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, (image, name) in enumerate(zip(images, names, strict=True)):
+        scale = max(1, side // max(image.shape[1:]))
+        pixels = (_pixels(image) * 255).round().astype("uint8").repeat(scale, 0).repeat(scale, 1)
+        safe = "".join(c if c.isalnum() else "-" for c in name)
+        Image.fromarray(pixels).save(folder / f"{index:02}_{safe}.png")
+
+
+def _all(images: Tensor, count: int) -> list[Tensor | None]:
+    return list(images) + [None] * (count - len(images))
+
+
+def _pixels(image: Tensor) -> Any:
+    return image[0].numpy() if image.shape[0] == 1 else image.permute(1, 2, 0).numpy()
+
+
+def _figure(width: float, height: float) -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise RuntimeError("plots need matplotlib: pip install 'tinynets[plots]'") from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _save(figure: Any, path: str | Path) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)

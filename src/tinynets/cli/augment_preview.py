@@ -1,0 +1,57 @@
+"""`tinynets augment-preview MODEL`: what a recipe does to training images."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tinynets._checks import check_positive
+
+from .options import common_options, data_of, data_options, load_data_of, recipe_of, recipe_options, report
+
+
+def add_command(commands: Any) -> None:
+    command = commands.add_parser(
+        "augment-preview",
+        parents=[common_options(), recipe_options(), data_options()],
+        help="a picture of what a recipe does to training images",
+    )
+    command.add_argument("model", metavar="MODEL")
+    command.add_argument("--images", type=int, default=8, help="images, a row each (default: 8)")
+    command.add_argument("--views", type=int, default=7, help="augmented views beside each original (default: 7)")
+    command.add_argument("--out", metavar="FILE", default="augment-preview.png")
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    import torch
+
+    from tinynets.analysis.plots import plot_grid
+    from tinynets.engine import Augmenter, Draws, Mixer
+
+    check_positive(images=args.images, views=args.views)
+    default = data_of(args.model)
+    recipe = recipe_of(args, args.model, args.data or default)
+    data = load_data_of(args, default)
+    generator = torch.Generator().manual_seed(recipe.seed)
+    rows = torch.randperm(len(data.train_labels), generator=generator)[: args.images]
+    images, labels = data.train_images[rows], data.train_labels[rows]
+    augment = Augmenter(recipe.augment, data.mean, data.std)
+    mix = Mixer(recipe.mixing, data.num_classes)
+    columns = [images.float() / 255]
+    titles = [[data.class_names[label] for label in labels]]
+    for _ in range(args.views):
+        draws = Draws(generator, len(images))
+        x, targets = mix(augment(images, draws), labels, draws)
+        columns.append(augment.restore(x))
+        titles.append([""] * len(images) if targets.ndim == 1 else [_mixture(t, data.class_names) for t in targets])
+    grid = torch.stack(columns, 1).flatten(0, 1)
+    plot_grid(grid, args.out, [t for row in zip(*titles, strict=True) for t in row], columns=args.views + 1)
+    facts = {"out": args.out, "augment": recipe.to_dict()["augment"], "mixing": recipe.to_dict()["mixing"]}
+    report(args, facts, lambda: str(Path(args.out)))
+
+
+def _mixture(shares: Any, class_names: tuple[str, ...]) -> str:
+    """The two largest parts, as "cat .7 dog .3"."""
+    values, classes = shares.topk(min(2, len(shares)))
+    parts = zip(values.tolist(), classes.tolist(), strict=True)
+    return " ".join(f"{class_names[c]} {v:.1f}" for v, c in parts if v > 0.05)

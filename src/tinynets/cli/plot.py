@@ -1,0 +1,82 @@
+"""`tinynets plot RUN...`: curves, confusion matrix, samples and augmented samples of training runs."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from .options import common_options, data_options, device_of, device_options, load_data_of, report
+
+_SAMPLES = 16
+
+
+def add_command(commands: Any) -> None:
+    command = commands.add_parser(
+        "plot",
+        parents=[common_options(), data_options(), device_options()],
+        help="curves, confusion matrix and sample images of runs",
+    )
+    command.add_argument("runs", metavar="RUN", nargs="+", help="run directories; their curves share one picture")
+    command.add_argument("--out", metavar="DIR", help="where the pictures go (default: plots in the first run)")
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from tinynets.analysis.plots import plot_curves
+    from tinynets.engine import read_metrics
+
+    runs = [Path(name) for name in args.runs]
+    for path in runs:
+        if not (path / "metrics.csv").exists():
+            raise FileNotFoundError(f"{path} holds no finished epoch: name a run directory with a metrics.csv")
+    out = Path(args.out) if args.out else runs[0] / "plots"
+    plot_curves(dict(zip(_names(runs), map(read_metrics, runs), strict=True)), out / "curves.png")
+    made = ["curves.png"]
+    for name, path in zip(_names(runs), runs, strict=True):
+        made += _plot_images(args, path, out, f"{name}-" if len(runs) > 1 else "")
+    report(args, {"out": str(out), "files": made}, lambda: "\n".join(str(out / name) for name in made))
+
+
+def _names(runs: list[Path]) -> list[str]:
+    """The directories' names, whole paths where two share one."""
+    names = [path.resolve().name for path in runs]
+    return names if len(set(names)) == len(names) else [str(path) for path in runs]
+
+
+def _plot_images(args: argparse.Namespace, path: Path, out: Path, prefix: str) -> list[str]:
+    """What needs the data: left out, with a line that says so, where they are not to be had."""
+    from tinynets.analysis.plots import plot_confusion, plot_grid, save_tiles
+    from tinynets.engine import Augment, Augmenter, confusion_matrix, load_checkpoint, predict, read_recipe
+
+    model, facts = load_checkpoint(path / "last.safetensors")
+    try:
+        data = load_data_of(args, facts.data)
+    except (ValueError, RuntimeError, FileNotFoundError) as error:
+        print(f"tinynets: only the curves of {path}: {error}", file=sys.stderr)
+        return []
+    normalise = Augmenter(Augment(), facts.mean, facts.std)
+    logits = predict(model.to(device_of(args)), data.test_images, normalise)
+    plot_confusion(confusion_matrix(logits, data.test_labels), data.class_names, out / f"{prefix}confusion.png")
+
+    shown = _spread(len(data.test_labels))
+    labels = [data.class_names[i] for i in data.test_labels[shown]]
+    said = [data.class_names[i] for i in logits[shown].argmax(1)]
+    titles = [label if label == word else f"{label}, not {word}" for label, word in zip(labels, said, strict=True)]
+    samples = data.test_images[shown].float() / 255
+    plot_grid(samples, out / f"{prefix}samples.png", titles)
+    save_tiles(samples, labels, out / f"{prefix}samples")
+
+    chosen = _spread(len(data.train_labels))
+    augment = Augmenter(read_recipe(path / "recipe.json").augment, data.mean, data.std)
+    augmented = augment.restore(augment(data.train_images[chosen]))
+    names = [data.class_names[i] for i in data.train_labels[chosen]]
+    plot_grid(augmented, out / f"{prefix}augmented.png", names)
+    save_tiles(augmented, names, out / f"{prefix}augmented")
+    return [f"{prefix}{name}" for name in ("confusion.png", "samples.png", "samples/", "augmented.png", "augmented/")]
+
+
+def _spread(count: int) -> Any:
+    """Up to 16 indices, evenly from a fixed shuffle's start."""
+    import torch
+
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0))[:_SAMPLES]

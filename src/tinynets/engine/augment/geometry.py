@@ -1,0 +1,67 @@
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .draws import Draws
+
+
+def random_crop(images: Tensor, pad: int, draws: Draws) -> Tensor:
+    """Add pad black pixels on every side, then cut each image back to its size at a place of its own."""
+    n, _, height, width = images.shape
+    padded = F.pad(images, (pad, pad, pad, pad))
+    top, left = draws.integers(2 * pad + 1, 2).unsqueeze(2)
+    rows = top + torch.arange(height, device=images.device)
+    columns = left + torch.arange(width, device=images.device)
+    sample = torch.arange(n, device=images.device).view(n, 1, 1)
+    return padded.permute(0, 2, 3, 1)[sample, rows.unsqueeze(2), columns.unsqueeze(1)].permute(0, 3, 1, 2)
+
+
+def random_flip(images: Tensor, draws: Draws) -> Tensor:
+    """Mirror each image left to right with probability 1/2."""
+    return torch.where(draws.chosen(0.5).view(-1, 1, 1, 1), images.flip(3), images)
+
+
+def random_affine(
+    x: Tensor, rotate: float, scale: float, shear: float, shift: float, draws: Draws, probability: float = 1.0
+) -> Tensor:
+    """Shear along x, scale and rotate about the centre, then shift; black outside, bilinear interpolation.
+
+    Degrees of rotation and shear, the change of scale and the shift as a fraction of the side are drawn uniformly
+    from -value to +value, and an image is left alone with 1 - probability. x is floating point.
+    """
+    _, _, height, width = x.shape
+    draw = draws.signed(5).to(x) * draws.chosen(probability)
+    return affine(
+        x,
+        angle=draw[0] * math.radians(rotate),
+        factor=1 + draw[1] * scale,
+        slant_x=torch.tan(draw[2] * math.radians(shear)),
+        right=draw[3] * shift * width,
+        down=draw[4] * shift * height,
+    )
+
+
+def affine(x: Tensor, angle: Tensor, factor: Tensor, slant_x: Tensor, right: Tensor, down: Tensor) -> Tensor:
+    """Shear along x by slant_x, scale by factor, rotate by angle (radians, clockwise) about the centre, then shift.
+
+    x is (N, C, H, W) floating point, everything else (N,), shifts in pixels; black comes in from outside. The map is
+    that of torchvision.transforms.v2.functional.affine.
+    """
+    # where an output pixel comes from, in pixels from the centre: the inverse of scale, shear, rotation, shift
+    a = (angle.cos() - angle.sin() * slant_x) / factor
+    b = (angle.cos() * slant_x + angle.sin()) / factor
+    c, d = -angle.sin() / factor, angle.cos() / factor
+    rows = [a, b, -(a * right + b * down), c, d, -(c * right + d * down)]
+    return resample(x, torch.stack(rows, dim=1).view(-1, 2, 3))
+
+
+def resample(x: Tensor, source: Tensor, mode: str = "bilinear") -> Tensor:
+    """Output pixel p of each image from its source (N, 2, 3) @ (p, 1), in pixels from the centre; black outside."""
+    height, width = x.shape[2:]
+    (a, b, from_x), (c, d, from_y) = source.permute(1, 2, 0)
+    # affine_grid counts in half sides
+    theta = torch.stack([a, b * height / width, from_x * 2 / width, c * width / height, d, from_y * 2 / height], dim=1)
+    grid = F.affine_grid(theta.view(-1, 2, 3), list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, mode=mode, padding_mode="zeros", align_corners=False)

@@ -1,0 +1,99 @@
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tinynets.engine.recipes import Mixing
+
+from .cutout import rectangles
+from .draws import Draws
+
+
+class Mixer:
+    """Images and labels of a batch -> mixtures and their soft targets.
+
+    Image i is mixed with its neighbours i ^ 1 (and i ^ 2, i ^ 3 for RICAP): batches are shuffled anyway, and groups of
+    four stay together when a batch is split over processes. At the end of a batch that is no multiple of four an
+    image without a neighbour is its own.
+
+    Args:
+        mixing: probabilities and the Beta distributions of the shares.
+        num_classes: width of the soft targets.
+    """
+
+    def __init__(self, mixing: Mixing, num_classes: int) -> None:
+        self.mixing, self.num_classes = mixing, num_classes
+
+    def __call__(self, x: Tensor, labels: Tensor, draws: Draws, strength: float = 1.0) -> tuple[Tensor, Tensor]:
+        """(N, C, H, W) and (N,) -> mixtures and either the labels or, for a mixed batch, (N, num_classes) shares.
+
+        strength: factor on the probabilities.
+        """
+        m = self.mixing
+        if not m.any or strength <= 0:
+            return x, labels
+        draw = draws.once()
+        for probability, mix, parameter in (
+            (m.mixup, mixup, m.mixup_alpha),
+            (m.cutmix, cutmix, m.cutmix_alpha),
+            (m.ricap, ricap, m.ricap_beta),
+        ):
+            draw -= probability * strength
+            if draw < 0:
+                return mix(x, F.one_hot(labels, self.num_classes).to(x.dtype), parameter, draws)
+        return x, labels
+
+
+def mixup(x: Tensor, targets: Tensor, alpha: float, draws: Draws) -> tuple[Tensor, Tensor]:
+    """share x_i + (1 - share) x_j, share from Beta(alpha, alpha); Zhang et al., 2017."""
+    share, other = draws.beta(alpha), _neighbour(x, 1)
+    return _blend(x, x[other], share.view(-1, 1, 1, 1)), _blend(targets, targets[other], share.unsqueeze(1))
+
+
+def cutmix(x: Tensor, targets: Tensor, alpha: float, draws: Draws) -> tuple[Tensor, Tensor]:
+    """A box of j pasted into i; its area is 1 - Beta(alpha, alpha) of the image before clipping; Yun et al., 2019."""
+    height, width = x.shape[2:]
+    other = _neighbour(x, 1)
+    side = (1 - draws.beta(alpha)).sqrt().unsqueeze(1)
+    row = draws.integers(height).unsqueeze(1)
+    column = draws.integers(width).unsqueeze(1)
+    half_height, half_width = (height * side / 2).int(), (width * side / 2).int()
+    box = rectangles(height, width, row - half_height, column - half_width, row + half_height, column + half_width)
+    share = 1 - box.float().mean((1, 2)).unsqueeze(1)
+    return torch.where(box.unsqueeze(1), x[other], x), _blend(targets, targets[other], share)
+
+
+def ricap(x: Tensor, targets: Tensor, beta: float, draws: Draws) -> tuple[Tensor, Tensor]:
+    """Crops of four images around a corner at Beta(beta, beta) of each side; Takahashi et al., 2018."""
+    n, _, height, width = x.shape
+    corner_row = (draws.beta(beta) * (height + 1)).int().clamp(0, height).view(-1, 1, 1)
+    corner_column = (draws.beta(beta) * (width + 1)).int().clamp(0, width).view(-1, 1, 1)
+    offset = draws.uniform(4, 2)
+    rows = torch.arange(height, device=x.device).view(1, -1, 1)
+    columns = torch.arange(width, device=x.device).view(1, 1, -1)
+    below, beside = rows >= corner_row, columns >= corner_column
+    quadrant = (2 * below + beside).expand(n, height, width)
+
+    # the crop of quadrant q is as large as the quadrant, anywhere in its image
+    own_rows = torch.where(below, height - corner_row, corner_row).expand_as(quadrant)
+    own_columns = torch.where(beside, width - corner_column, corner_column).expand_as(quadrant)
+    sample = torch.arange(n, device=x.device).view(-1, 1, 1)
+    slack_row = (offset[quadrant, 0, sample] * (height - own_rows + 1)).int()
+    slack_column = (offset[quadrant, 1, sample] * (width - own_columns + 1)).int()
+    source = torch.stack([_neighbour(x, q) for q in range(4)])[quadrant, sample]
+    source_row = rows - below * corner_row + slack_row
+    source_column = columns - beside * corner_column + slack_column
+    mixed = x.permute(0, 2, 3, 1)[source, source_row, source_column].permute(0, 3, 1, 2)
+
+    shares = F.one_hot(quadrant.long(), 4).to(targets).mean((1, 2))
+    parts = torch.stack([targets[_neighbour(x, q)] for q in range(4)], 1)
+    return mixed, (shares.unsqueeze(2) * parts).sum(1)
+
+
+def _neighbour(x: Tensor, distance: int) -> Tensor:
+    index = torch.arange(len(x), device=x.device)
+    other = index ^ distance
+    return torch.where(other < len(x), other, index)
+
+
+def _blend(x: Tensor, other: Tensor, share: Tensor) -> Tensor:
+    return x * share + other * (1 - share)

@@ -1,0 +1,39 @@
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Interrupt:
+    """Whether Ctrl-C or SIGTERM asked the run to stop."""
+
+    requested = False
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupt]:
+    """Inside, Ctrl-C or SIGTERM only asks to stop, so that a step can end and be saved; Ctrl-C once more stops at once.
+
+    Signals within two seconds count as one: torchrun passes on what the terminal has sent already.
+    """
+    interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt  # only the main thread may handle signals
+        return
+
+    asked = 0.0
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if interrupt.requested and number == signal.SIGINT and time.monotonic() - asked > 2:
+            raise KeyboardInterrupt
+        if not interrupt.requested:
+            interrupt.requested, asked = True, time.monotonic()
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

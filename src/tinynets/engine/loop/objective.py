@@ -1,0 +1,83 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tinynets.engine.any_model import create_any_model
+from tinynets.engine.data import ImageData
+from tinynets.engine.recipes import Distill, Recipe
+from tinynets.engine.record import load_checkpoint
+
+
+class Objective:
+    """The loss of a batch: cross-entropy with label smoothing, and what a teacher says about the same images.
+
+    loss = (1 - weight) CE(student, targets) + weight T^2 KL(softmax(teacher / T) || softmax(student / T)), means over
+    the batch; "logit_std" standardises the logits of every image first.
+
+    Sources: Hinton et al., Distilling the Knowledge in a Neural Network, 2015; Sun et al., Logit Standardization in
+    Knowledge Distillation, 2024.
+    """
+
+    def __init__(self, recipe: Recipe, data: ImageData, device: torch.device) -> None:
+        self.label_smoothing, self.distill = recipe.label_smoothing, recipe.distill
+        self.teacher = load_teacher(recipe.distill.teacher, data, device) if recipe.distill.teacher else None
+
+    def __call__(self, logits: Tensor, targets: Tensor, x: Tensor) -> Tensor:
+        """logits (N, C) of images x, targets (N,) labels or (N, C) shares."""
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        if self.teacher is None:
+            return loss
+        with torch.no_grad():
+            wanted = self.teacher(x).float()
+        return (1 - self.distill.weight) * loss + self.distill.weight * distillation(logits, wanted, self.distill)
+
+
+def distillation(logits: Tensor, wanted: Tensor, distill: Distill) -> Tensor:
+    """T^2 KL(softmax(wanted / T) || softmax(logits / T)), standardised first for "logit_std"."""
+    t = distill.temperature
+    if distill.kind == "logit_std":
+        logits, wanted = standardise(logits), standardise(wanted)
+    return t**2 * F.kl_div(
+        F.log_softmax(logits / t, 1), F.log_softmax(wanted / t, 1), reduction="batchmean", log_target=True
+    )
+
+
+def standardise(logits: Tensor) -> Tensor:
+    """(z - mean) / std over the classes of each image."""
+    return (logits - logits.mean(1, keepdim=True)) / (1e-7 + logits.std(1, keepdim=True))
+
+
+def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """A trained model that takes images normalised for `data`.
+
+    name: a model of tinynets or timm with pretrained weights, or a checkpoint of ours.
+
+    Raises:
+        ValueError: unknown name, or a model for other classes or channels.
+        FileNotFoundError, RuntimeError: its weights are missing.
+    """
+    model, mean, std = _build_teacher(name, data)
+    if (model.num_classes, model.in_chans) != (data.num_classes, data.in_chans):
+        raise ValueError(
+            f"distill.teacher {name} takes {model.in_chans}-channel images of {model.num_classes} classes, {data.name} "
+            f"has {data.in_chans} and {data.num_classes}: name a teacher trained on {data.name}"
+        )
+    model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
+    if (tuple(mean), tuple(std)) == (data.mean, data.std):
+        return model
+    our_mean, our_std, its_mean, its_std = (
+        torch.tensor(values, device=device).view(-1, 1, 1) for values in (data.mean, data.std, mean, std)
+    )
+    return lambda x: model((x * our_std + our_mean - its_mean) / its_std)
+
+
+def _build_teacher(name: str, data: ImageData) -> tuple[Any, Any, Any]:
+    if Path(name).suffix == ".safetensors" or Path(name).is_file():
+        model, checkpoint = load_checkpoint(name)
+        return model, checkpoint.mean, checkpoint.std
+    model = create_any_model(name, pretrained=True)
+    return model, model.pretrained_cfg["mean"], model.pretrained_cfg["std"]

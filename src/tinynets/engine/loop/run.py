@@ -1,0 +1,251 @@
+import zlib
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import timm
+import torch
+from timm.optim import create_optimizer_v2
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+
+from tinynets.engine.any_model import create_any_model
+from tinynets.engine.augment import Augmenter, Draws, Mixer
+from tinynets.engine.data import ImageData, split_validation
+from tinynets.engine.evaluate import evaluate
+from tinynets.engine.recipes import Augment, Recipe
+
+from .norms import estimate_norms
+from .objective import Objective
+from .schedules import active_steps, learning_rate, mixing_strength, temperature
+from .workers import Workers
+
+_PRECISION = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Run:
+    """A model in training: what changes from step to step, and the step itself.
+
+    Args:
+        model: on the workers' device.
+        data, recipe: on what and how.
+        team: the processes that train it together.
+
+    Raises:
+        ValueError: the recipe does not fit the model, the data or the number of processes.
+    """
+
+    def __init__(self, model: nn.Module, data: ImageData, recipe: Recipe, team: Workers) -> None:
+        self.recipe, self.team, self.device = recipe, team, team.device
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.augment = Augmenter(recipe.augment, data.mean, data.std)
+        self.normalise = Augmenter(Augment(), data.mean, data.std)
+        self.mix = Mixer(recipe.mixing, data.num_classes)
+        self._take_data(data)
+
+        self.model = _prepared(model, recipe, team)
+        self.deepest = _check_recursion(model, recipe)
+        o = recipe.optimizer
+        self.optimizer = create_optimizer_v2(
+            self.model, opt=o.name, lr=o.lr, weight_decay=o.weight_decay, momentum=o.momentum
+        )
+        self.set_learning_rate = learning_rate(self.optimizer, recipe.schedule, self.steps)
+        self.set_learning_rate(0)
+        self.ema = ModelEmaV3(self.model, decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "fp16")
+        self.objective = Objective(recipe, data, self.device)
+        self.forward: Any = team.parallel(self.model, find_unused=recipe.recursion.depth_warmup_epochs > 0)
+        if recipe.compile:
+            self.forward = torch.compile(self.forward)
+
+        self.step = 0
+        self.order_state = self.generator.get_state()
+        self.loss_sum = torch.zeros((), device=self.device)
+        self.hits = torch.zeros((), device=self.device)
+        self.first_bad = torch.full((), -1, device=self.device)
+
+    def _take_data(self, data: ImageData) -> None:
+        recipe, device = self.recipe, self.device
+        if data.val_images is not None and data.val_labels is not None:
+            train, self.val_images, self.val_labels = slice(None), data.val_images, data.val_labels
+        else:
+            train, val = split_validation(data.train_labels, recipe.val_size, self.generator)
+            self.val_images, self.val_labels = data.train_images[val], data.train_labels[val]
+        self.train_images, self.train_labels = data.train_images[train].to(device), data.train_labels[train].to(device)
+        if recipe.schedule.patience and len(self.val_labels) == 0:
+            raise ValueError(f"schedule.patience needs validation images: {data.name} has too few for val_size")
+        self.steps = len(self.train_labels) // recipe.batch_size
+        if self.steps == 0:
+            raise ValueError(
+                f"batch_size ({recipe.batch_size}) is larger than the training set ({len(self.train_labels)} images)"
+            )
+        pieces = self.team.count * recipe.accumulate
+        if recipe.batch_size % pieces:
+            raise ValueError(
+                f"batch_size ({recipe.batch_size}) must be a multiple of processes x accumulate "
+                f"({self.team.count} x {recipe.accumulate})"
+            )
+
+    @property
+    def averaged(self) -> nn.Module:
+        """The weights that are validated and saved."""
+        return self.model if self.ema is None else self.ema.module
+
+    @property
+    def epochs_done(self) -> int:
+        return self.step // self.steps
+
+    @property
+    def within_epoch(self) -> bool:
+        """Whether an epoch has begun and not ended."""
+        return self.step % self.steps > 0
+
+    def train_epoch(self, after_step: Callable[[], None]) -> dict[str, float]:
+        """Train to the end of the epoch. Returns its mean loss, its accuracy in percent and the last learning rate."""
+        if not self.within_epoch:
+            self.order_state = self.generator.get_state()
+            self.loss_sum.zero_()
+            self.hits.zero_()
+        here = self.generator.get_state()
+        self.generator.set_state(self.order_state)
+        size = self.steps * self.recipe.batch_size
+        order = torch.randperm(len(self.train_labels), generator=self.generator)[:size]
+        if self.within_epoch:
+            self.generator.set_state(here)
+
+        self.model.train()
+        lr = 0.0
+        for rows in order.split(self.recipe.batch_size)[self.step % self.steps :]:
+            lr = self.optimizer.param_groups[0]["lr"]
+            self._train_step(rows[self.team.part(self.recipe.batch_size)].to(self.device))
+            self.step += 1
+            self.set_learning_rate(self.step)
+            if self.device.type == "cpu":
+                self.check_finite()
+            after_step()
+        self.check_finite()
+        loss_sum, hits = self.team.total(torch.stack([self.loss_sum, self.hits])).tolist()
+        return {"lr": lr, "train_loss": loss_sum / self.steps / self.team.count, "train_top1": 100 * hits / len(order)}
+
+    def _train_step(self, rows: Tensor) -> None:
+        recipe = self.recipe
+        draws = Draws(self.generator, recipe.batch_size, self.team.part(recipe.batch_size), self.device)
+        labels = self.train_labels[rows]
+        x = self.augment(self.train_images[rows], draws)
+        epoch = self.step / self.steps
+        x, targets = self.mix(x, labels, draws, mixing_strength(recipe.mixing, recipe.schedule.epochs, epoch))
+        self._set_recursion(epoch)
+        # a function of the step, so that a resumed run sees the same dropout and the same gate noise
+        torch.manual_seed(zlib.crc32(f"{recipe.seed} {self.step} {self.team.rank}".encode()))
+        self.optimizer.zero_grad()
+        pieces = zip(*(t.chunk(recipe.accumulate) for t in (x, targets, labels)), strict=True)
+        for piece, (images, wanted, own) in enumerate(pieces, 1):
+            with self._synchronised(piece == recipe.accumulate):
+                with torch.autocast(self.device.type, _PRECISION[recipe.precision], enabled=recipe.precision != "fp32"):
+                    logits = self.forward(images)
+                logits = logits.float()
+                loss = self.objective(logits, wanted, images) / recipe.accumulate
+                self.scaler.scale(loss).backward()
+            self.loss_sum += loss.detach()
+            self.hits += (logits.detach().argmax(1) == own).sum()
+        self.first_bad = torch.where((self.first_bad < 0) & ~self.loss_sum.isfinite(), self.step, self.first_bad)
+        if recipe.clip_grad:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_grad)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.ema is not None:
+            self.ema.update(self.model, step=self.step + 1)
+
+    def _synchronised(self, now: bool):
+        return nullcontext() if now or self.team.count == 1 else self.forward.no_sync()
+
+    def _set_recursion(self, epoch: float) -> None:
+        model: Any = self.model
+        if self.recipe.recursion.depth_warmup_epochs:
+            model.set_active_steps(active_steps(self.recipe.recursion, self.deepest, epoch))
+        if self.recipe.recursion.tau_end != 1 or self.recipe.recursion.tau_start != 1:
+            model.set_tau(temperature(self.recipe.recursion, epoch / self.recipe.schedule.epochs))
+
+    def check_finite(self) -> None:
+        """Raise FloatingPointError if the loss of any step so far was no finite number."""
+        bad = int(self.first_bad)
+        if bad >= 0:
+            epoch, step = divmod(bad, self.steps)
+            raise FloatingPointError(
+                f"the loss was not finite in epoch {epoch + 1}, step {step + 1} of {self.steps}, at a learning rate of "
+                f"{self.optimizer.param_groups[0]['lr']:.3g}: lower optimizer.lr or set clip_grad"
+            )
+
+    def validate(self) -> dict[str, float]:
+        """Loss and accuracy of the averaged weights on the validation images, nothing if there are none."""
+        if len(self.val_labels) == 0:
+            return {}
+        result = evaluate(self.averaged, self.val_images, self.val_labels, self.normalise)
+        return {"val_loss": result["loss"], "val_top1": result["top1"]}
+
+    def estimate_norms(self) -> None:
+        """The averaged weights' batch norm statistics anew, from recipe.bn_images clean training images."""
+        rows = torch.randperm(len(self.train_labels), generator=torch.Generator().manual_seed(self.recipe.seed))
+        images = self.train_images[rows[: self.recipe.bn_images].to(self.device)]
+        estimate_norms(self.averaged, images, self.normalise, self.recipe.batch_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "ema": None if self.ema is None else self.ema.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "generator": self.generator.get_state(),
+            "order_generator": self.order_state,
+            "loss_sum": self.loss_sum,
+            "hits": self.hits,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        if self.ema is not None:
+            self.ema.module.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.generator.set_state(state["generator"])
+        self.order_state = state["order_generator"]
+        self.loss_sum.copy_(state["loss_sum"])
+        self.hits.copy_(state["hits"])
+
+
+def build_model(name: str, data: ImageData, recipe: Recipe, model_args: dict[str, Any] | None) -> tuple[Any, dict]:
+    """A fresh model for a data set, and the arguments that build it again.
+
+    name: one of ours, or any model timm knows.
+    """
+    args: dict[str, Any] = {"num_classes": data.num_classes, "in_chans": data.in_chans}
+    cfg = timm.models.get_pretrained_cfg(name)
+    if cfg is not None and cfg.fixed_input_size:
+        args["img_size"] = data.img_size
+    if recipe.drop_rate is not None:
+        args["drop_rate"] = recipe.drop_rate
+    args |= model_args or {}
+    torch.manual_seed(recipe.seed)
+    return create_any_model(name, **args), args
+
+
+def _prepared(model: nn.Module, recipe: Recipe, team: Workers) -> nn.Module:
+    if recipe.sync_bn and team.count > 1:
+        if team.device.type != "cuda":
+            raise ValueError("sync_bn needs CUDA: torch has no synchronised batch norm for the CPU")
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    model = model.to(team.device)
+    return model.to(memory_format=torch.channels_last) if recipe.channels_last else model
+
+
+def _check_recursion(model: Any, recipe: Recipe) -> int:
+    """The deepest stage's number of steps; refuses what the model cannot do."""
+    r = recipe.recursion
+    if r.depth_warmup_epochs and not hasattr(model, "set_active_steps"):
+        raise ValueError(f"recursion.depth_warmup_epochs needs stages of many steps, {type(model).__name__} has none")
+    if (r.tau_start, r.tau_end) != (1, 1) and not hasattr(model, "set_tau"):
+        raise ValueError(f"recursion.tau needs gates with a temperature, {type(model).__name__} has none")
+    return max((stage.num_steps for stage in model.stages), default=1) if r.depth_warmup_epochs else 1

@@ -1,0 +1,72 @@
+"""What changes over a run, each a function of the step alone, so that a resumed run needs no memory of it."""
+
+import math
+from collections.abc import Callable
+
+from timm.scheduler import CosineLRScheduler
+from torch.optim import Optimizer
+
+from tinynets.engine.recipes import Mixing, Recursion, Schedule
+
+
+def learning_rate(optimizer: Optimizer, schedule: Schedule, steps: int) -> Callable[[int], None]:
+    """A function that sets the optimizer's learning rate for a step, the first being 0.
+
+    steps: of an epoch.
+    """
+    warmup = schedule.warmup_epochs * steps
+    if schedule.kind == "one_cycle":
+        return _one_cycle(optimizer, schedule, steps * schedule.epochs, warmup)
+    scheduler = CosineLRScheduler(
+        optimizer,
+        t_initial=(schedule.cosine_epochs or schedule.epochs) * steps,
+        lr_min=schedule.min_lr,
+        warmup_t=round(warmup),
+        t_in_epochs=False,
+    )
+    return scheduler.step_update
+
+
+def _one_cycle(optimizer: Optimizer, schedule: Schedule, total: int, warmup: float) -> Callable[[int], None]:
+    """torch's OneCycleLR as a function of the step."""
+    peak = optimizer.param_groups[0]["lr"]
+    momentum = optimizer.defaults.get("momentum", optimizer.defaults.get("betas", (0.0,))[0])
+    low = max(momentum - 0.1, 0.0)
+
+    def set_step(step: int) -> None:
+        if step < warmup:
+            lr, inertia = _cosine(peak / 25, peak, step / warmup), _cosine(momentum, low, step / warmup)
+        else:
+            share = (step - warmup) / (total - warmup)
+            lr, inertia = _cosine(peak, schedule.min_lr, share), _cosine(low, momentum, share)
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+            if "momentum" in group:
+                group["momentum"] = inertia
+            elif "betas" in group:
+                group["betas"] = (inertia, *group["betas"][1:])
+
+    return set_step
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
+def active_steps(recursion: Recursion, deepest: int, epoch: float) -> int:
+    """Steps a stage runs: 1 at the start, all of the deepest stage's when the warm-up is over."""
+    if epoch >= recursion.depth_warmup_epochs:
+        return deepest
+    return 1 + int(epoch / recursion.depth_warmup_epochs * (deepest - 1))
+
+
+def temperature(recursion: Recursion, progress: float) -> float:
+    """tau_start (tau_end / tau_start)^progress, progress from 0 to 1 over the run."""
+    return recursion.tau_start * (recursion.tau_end / recursion.tau_start) ** progress
+
+
+def mixing_strength(mixing: Mixing, epochs: int, epoch: float) -> float:
+    """Factor on the mixing probabilities: rises linearly over ramp_epochs, 0 in the last clean_epochs."""
+    if epoch >= epochs - mixing.clean_epochs:
+        return 0.0
+    return min(1.0, epoch / mixing.ramp_epochs) if mixing.ramp_epochs else 1.0

@@ -1,0 +1,77 @@
+"""The processes that train one model together: one, or those that torchrun started."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+class Workers:
+    """This process among its peers. With a single process every method does nothing."""
+
+    def __init__(self, rank: int, count: int, device: torch.device) -> None:
+        self.rank, self.count, self.device = rank, count, device
+
+    @property
+    def is_main(self) -> bool:
+        """The one that writes files, validates and speaks."""
+        return self.rank == 0
+
+    def share(self, value: Any) -> Any:
+        """The main process's value, for all."""
+        if self.count == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=self.device)
+        return box[0]
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over all processes."""
+        if self.count > 1:
+            dist.all_reduce(values)
+        return values
+
+    def part(self, batch_size: int) -> slice:
+        """This process's images of a batch."""
+        each = batch_size // self.count
+        return slice(self.rank * each, (self.rank + 1) * each)
+
+    def parallel(self, model: nn.Module, find_unused: bool) -> nn.Module:
+        """The model with gradients averaged over all processes.
+
+        find_unused: parameters may have no gradient, as those of steps that a depth warm-up leaves out.
+        """
+        if self.count == 1:
+            return model
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=devices, find_unused_parameters=find_unused)
+
+
+@contextmanager
+def workers(device: str | torch.device) -> Iterator[Workers]:
+    """Join the processes that torchrun started, if it did; on CUDA each gets the device of its local rank.
+
+    Raises:
+        RuntimeError: the device is not to be had.
+    """
+    device = torch.device(device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("no CUDA device is to be had: train with --device cpu (device='cpu')")
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1 or dist.is_initialized():
+        rank, count = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        yield Workers(rank, count, device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Workers(dist.get_rank(), count, device)
+    finally:
+        dist.destroy_process_group()

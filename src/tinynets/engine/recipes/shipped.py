@@ -1,0 +1,132 @@
+"""The recipes we ship, by model.
+
+"default" is ours for the data the model is named after, "digits" for the small embedded set, "seed" the founding
+document's; where that leaves a number open, it is the usual one of its time.
+"""
+
+from dataclasses import replace
+
+from tinynets._checks import unknown
+
+from .schema import Augment, Mixing, Optimizer, Recipe, Recursion, Schedule
+
+_CIFAR = Recipe(
+    batch_size=128,
+    optimizer=Optimizer("muon", lr=0.01, momentum=0.95, weight_decay=0.01),
+    schedule=Schedule(epochs=30, warmup_epochs=5),
+    augment=Augment(pad=4, flip=True),
+)
+
+_RECURSIVE = Recipe(
+    batch_size=128,
+    optimizer=Optimizer("sgd", lr=0.1, weight_decay=1e-4),
+    schedule=Schedule(epochs=200, warmup_epochs=5),
+    augment=Augment(pad=4, flip=True),
+    ema_decay=0.999,
+)
+
+_DIGITS = Recipe(
+    batch_size=16,
+    optimizer=Optimizer("adamw", lr=8e-3, weight_decay=0.01),
+    schedule=Schedule(epochs=20, warmup_epochs=2),
+    augment=Augment(rotate=10, scale=0.1, shift=0.05),
+    ema_decay=0.99,
+)
+
+_SHIFT_SCALE_ROTATE = Augment(flip=True, shift=0.0625, scale=0.1, rotate=15, affine_prob=0.5)
+
+_RECIPES: dict[str, dict[str, Recipe]] = {
+    "c1c2c3c4o_cifar10": {
+        "default": _CIFAR,
+        "seed": Recipe(
+            batch_size=128,
+            optimizer=Optimizer("adam", lr=1e-3, weight_decay=0.0),
+            schedule=Schedule(epochs=25, warmup_epochs=0),
+            augment=replace(_SHIFT_SCALE_ROTATE, cutout=16, cutout_prob=0.5),
+        ),
+    },
+    "ecnet_cifar10": {
+        "default": _RECURSIVE,
+        "seed": Recipe(
+            batch_size=128,
+            optimizer=Optimizer("sgd", lr=0.1, weight_decay=5e-4),
+            schedule=Schedule(epochs=200, warmup_epochs=0),
+            augment=Augment(pad=4, flip=True),
+        ),
+    },
+    "egrr_cifar100": {
+        "default": replace(
+            _RECURSIVE,
+            recursion=Recursion(depth_warmup_epochs=20, tau_end=0.1),
+            label_smoothing=0.1,
+            clip_grad=5.0,
+        ),
+        "seed": Recipe(
+            batch_size=128,
+            optimizer=Optimizer("sgd", lr=0.1, weight_decay=5e-4),
+            schedule=Schedule(epochs=200, warmup_epochs=5),
+            augment=Augment(pad=4, flip=True, policy="autoaugment", cutout=16),
+            recursion=Recursion(depth_warmup_epochs=20, tau_end=0.1),
+            label_smoothing=0.1,
+            clip_grad=5.0,
+            drop_rate=0.1,
+        ),
+    },
+    "optimized200k_cifar10": {
+        "default": _CIFAR,
+        "seed": Recipe(
+            batch_size=128,
+            optimizer=Optimizer("sgd", lr=0.05, weight_decay=1e-4),
+            schedule=Schedule(epochs=200, warmup_epochs=5, patience=50),
+            augment=replace(
+                _SHIFT_SCALE_ROTATE,
+                contrast=0.2,
+                brightness=0.2,
+                light_prob=0.5,
+                hue=20,
+                saturation=0.12,
+                value=0.08,
+                hsv_prob=0.5,
+                cutout=8,
+                cutout_prob=0.3,
+            ),
+            mixing=Mixing(mixup=0.3, cutmix=0.3, ricap=0.2),
+            label_smoothing=0.1,
+            ema_decay=0.999,
+            clip_grad=1.0,
+            drop_rate=0.2,
+        ),
+    },
+    "simplecnn_mnist": {
+        "default": Recipe(
+            batch_size=128,
+            optimizer=Optimizer("sgd", lr=0.1, weight_decay=5e-4),
+            schedule=Schedule(epochs=60, warmup_epochs=2),
+            augment=Augment(rotate=10, scale=0.1, shift=0.08, shear=8),
+            ema_decay=0.999,
+        ),
+        "seed": Recipe(
+            batch_size=64,
+            optimizer=Optimizer("adam", lr=2e-3, weight_decay=0.0),
+            schedule=Schedule(epochs=1, warmup_epochs=0, min_lr=1e-6, cosine_epochs=5),
+        ),
+    },
+}
+
+
+def get_recipe(model: str, name: str = "default") -> Recipe:
+    """A shipped recipe.
+
+    Raises:
+        ValueError: the model has no recipe, or none of that name.
+    """
+    if model not in _RECIPES:
+        raise unknown("model", model, _RECIPES)
+    if name not in list_recipes(model):
+        raise unknown(f"recipe of {model}", name, list_recipes(model))
+    return _DIGITS if name == "digits" else _RECIPES[model][name]
+
+
+def list_recipes(model: str) -> list[str]:
+    """Names of a model's recipes."""
+    return sorted(["digits", *_RECIPES[model]]) if model in _RECIPES else []

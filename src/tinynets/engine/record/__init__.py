@@ -1,0 +1,16 @@
+"""What a run leaves behind: its directory, checkpoints, resumable state, and what is shown meanwhile."""
+
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .run_dir import RunDir, read_metrics
+from .summary import environment
+from .terminal import Terminal
+
+__all__ = [
+    "Checkpoint",
+    "RunDir",
+    "Terminal",
+    "environment",
+    "load_checkpoint",
+    "read_metrics",
+    "save_checkpoint",
+]

@@ -1,0 +1,40 @@
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinynets._files import write_file
+
+FORMAT = 1
+
+
+def save_state(path: Path, state: dict[str, Any], backup: Path) -> None:
+    """Write all that a run needs to go on: tensors and plain values, complete or not at all.
+
+    backup: where the state before this one goes.
+    """
+    buffer = io.BytesIO()
+    torch.save({"tinynets_state": FORMAT, **state}, buffer)
+    write_file(path, buffer.getvalue(), backup)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """What `save_state` wrote, on the CPU. Nothing in the file is ever executed.
+
+    Raises:
+        ValueError: the file is damaged, not ours, or asks for code to be run.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{path} is no state of a run: it holds more than tensors and plain values, and was not executed"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} is not readable ({reason}): it may be cut short") from error
+    if not isinstance(state, dict) or state.get("tinynets_state") != FORMAT:
+        raise ValueError(f"{path} was not written by this version of tinynets' training")
+    return state

@@ -1,0 +1,23 @@
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import timm
+import torch
+import torchvision
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions and machine, as a summary.json has them."""
+    return {
+        "versions": {
+            "tinynets": version("tinynets"),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            "timm": timm.__version__,
+        },
+        "host": platform.node(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
+        "threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,45 @@
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+
+class Terminal:
+    """Progress on stderr: a bar over the whole run with the time left, or a line an epoch where it is no terminal."""
+
+    def __init__(self, steps: int, epochs: int, done: int = 0) -> None:
+        self.steps, self.epochs = steps, epochs
+        self.bar = tqdm(
+            total=steps * epochs,
+            initial=done,
+            unit="step",
+            leave=False,
+            dynamic_ncols=True,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def step(self, epoch: int) -> None:
+        if not self.bar.disable:
+            self.bar.set_description(f"epoch {epoch}/{self.epochs}", refresh=False)
+        self.bar.update()
+
+    def epoch(self, row: dict[str, Any], seconds_left: float) -> None:
+        val = f"  val {row['val_top1']:6.2f} %" if "val_top1" in row else ""
+        left = f"  {duration(seconds_left)} left" if seconds_left else ""
+        self.line(
+            f"epoch {row['epoch']:{len(str(self.epochs))}}/{self.epochs}  loss {row['train_loss']:.4f}  "
+            f"train {row['train_top1']:6.2f} %{val}  lr {row['lr']:.2g}  {row['seconds']:.1f} s{left}"
+        )
+
+    def line(self, text: str) -> None:
+        tqdm.write(text, file=sys.stderr)
+
+    def close(self) -> None:
+        self.bar.close()
+
+
+def duration(seconds: float) -> str:
+    """45 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

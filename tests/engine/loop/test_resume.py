@@ -1,0 +1,123 @@
+"""A run that is killed and resumed ends bit for bit as one that never stopped."""
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+
+import pytest
+import torch
+from support import EVERYTHING, QUICK, rows_of, train_everything
+
+from tinynets.engine import load_checkpoint, override, train, with_epochs
+from tinynets.engine.loop import Run
+from tinynets.weights import read_weights
+
+
+def weights(out):
+    return {which: read_weights(out / f"{which}.safetensors")[0] for which in ("last", "best")}
+
+
+def assert_same_run(one, other):
+    for which, state in weights(one).items():
+        again = weights(other)[which]
+        assert state.keys() == again.keys()
+        assert all(torch.equal(tensor, again[name]) for name, tensor in state.items())
+    assert rows_of(one) == rows_of(other)
+    figures = [json.loads((out / "summary.json").read_text()) for out in (one, other)]
+    for which in ("last", "best"):
+        first, second = ({k: v for k, v in f[which].items() if k != "seconds"} for f in figures)
+        assert first == second
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_sigkill_at_random_moments(tiny_data, tmp_path, kills):
+    recipe = override(EVERYTHING, {"schedule.epochs": 4 * kills})
+    train_everything(tiny_data, tmp_path / "whole", recipe=recipe)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tinynets.engine", "tinynets.models"])
+    context.Process(target=print).start()  # brings the server up
+    moments = random.Random(kills)
+    killed = 0
+    while not (tmp_path / "killed/summary.json").exists():
+        child = context.Process(target=train_everything, args=(tiny_data, tmp_path / "killed", True, recipe))
+        child.start()
+        if killed < kills:
+            child.join(moments.uniform(0.2, 0.9))
+            child.kill()
+            child.join()
+            assert child.exitcode in (0, -signal.SIGKILL)
+            killed += child.exitcode == -signal.SIGKILL
+        else:
+            child.join()
+            assert child.exitcode == 0
+    assert killed == kills
+    resumed = [json.loads(line) for line in (tmp_path / "killed/events.jsonl").read_text().splitlines()]
+    steps = {event["step"] for event in resumed if event["event"] == "resume"}
+    assert len(steps) > kills // 4  # they did get somewhere in between
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_ctrl_c_saves_and_says_so(tiny_data, tmp_path):
+    recipe = with_epochs(EVERYTHING, 4)
+    train_everything(tiny_data, tmp_path / "whole", recipe=recipe)
+    real, calls = Run._train_step, []
+
+    def interrupted(self, rows):
+        real(self, rows)
+        calls.append(self.step)
+        if len(calls) == 13:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "_train_step", interrupted)
+        with pytest.raises(KeyboardInterrupt, match=r"1 epochs and 4 steps are saved in .*: go on with --resume"):
+            train_everything(tiny_data, tmp_path / "stopped", recipe=recipe)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    train_everything(tiny_data, tmp_path / "stopped", recipe=recipe)
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_a_finished_run_is_not_touched(tiny_data, tmp_path):
+    summary = train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True)
+    before = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("*.safetensors")}
+    time.sleep(0.01)
+    assert train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True) == json.loads(json.dumps(summary))
+    assert {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("*.safetensors")} == before
+
+
+def test_killed_before_the_summary_it_is_written_again(tiny_data, tmp_path):
+    summary = train("simplecnn_mnist", tiny_data, QUICK, tmp_path)
+    (tmp_path / "summary.json").unlink()
+    again = train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True)
+    assert again["last"] == summary["last"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer.lr": 0.02}, r"has optimizer\.lr 0\.01, not 0\.02"),
+        ({"schedule.epochs": 9}, r"has schedule\.epochs 3, not 9"),
+        ({"seed": 1}, "has seed 0, not 1"),
+    ],
+)
+def test_another_recipe_is_refused_by_the_fields_name(tiny_data, tmp_path, change, message):
+    train("simplecnn_mnist", tiny_data, QUICK, tmp_path)
+    with pytest.raises(ValueError, match=message):
+        train("simplecnn_mnist", tiny_data, override(QUICK, change), tmp_path, resume=True)
+
+
+def test_another_model_or_changed_data_are_refused(tiny_data, tmp_path):
+    train("simplecnn_mnist", tiny_data, QUICK, tmp_path)
+    with pytest.raises(ValueError, match="has model 'simplecnn_mnist', not 'c1c2c3c4o_cifar10'"):
+        train("c1c2c3c4o_cifar10", tiny_data, QUICK, tmp_path, resume=True)
+    with pytest.raises(ValueError, match="has model_args"):
+        train("simplecnn_mnist", tiny_data, QUICK, tmp_path, model_args={"width": 2.0}, resume=True)
+    changed = dataclasses.replace(tiny_data, train_images=tiny_data.train_images.clone())
+    changed.train_images[5, 0, 1, 1] ^= 1
+    with pytest.raises(ValueError, match=r"stripes has changed since the run in .* began"):
+        train("simplecnn_mnist", changed, QUICK, tmp_path, resume=True)
+    assert load_checkpoint(tmp_path / "last.safetensors")[1].results["epoch"] == 3

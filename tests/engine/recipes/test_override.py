@@ -1,0 +1,90 @@
+import json
+
+import pytest
+
+from tinynets.engine import (
+    Mixing,
+    Recipe,
+    Recursion,
+    Schedule,
+    get_recipe,
+    list_recipes,
+    override,
+    parse_settings,
+    read_recipe,
+    recipe_from_dict,
+    with_epochs,
+)
+from tinynets.engine.recipes import differences
+
+
+def test_there_and_back_through_json(name, tmp_path):
+    for which in list_recipes(name):
+        recipe = get_recipe(name, which)
+        path = tmp_path / f"{which}.json"
+        path.write_text(json.dumps(recipe.to_dict()))
+        assert read_recipe(path) == recipe_from_dict(recipe.to_dict()) == recipe
+
+
+def test_settings_are_read_as_json_then_as_text():
+    settings = ["optimizer.lr=1e-2", "augment.flip=true", "drop_rate=none", "optimizer.name=adamw", "schedule.epochs=7"]
+    recipe = override(Recipe(), parse_settings(settings))
+    assert (recipe.optimizer.lr, recipe.augment.flip, recipe.drop_rate) == (0.01, True, None)
+    assert (recipe.optimizer.name, recipe.schedule.epochs) == ("adamw", 7)
+    assert recipe.optimizer.momentum == Recipe().optimizer.momentum
+
+
+def test_what_only_fits_together_may_come_in_any_order():
+    recipe = override(Recipe(), {"schedule.warmup_epochs": 50, "schedule.epochs": 100})
+    assert (recipe.schedule.warmup_epochs, recipe.schedule.epochs) == (50, 100)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("optimizer.rl=1", r"unknown recipe field 'optimizer\.rl': did you mean optimizer\.lr"),
+        ("batch=1", "unknown recipe field 'batch': did you mean batch_size"),
+        ("seed.x=1", r"unknown recipe field 'seed\.x'"),
+        ("optimizer=sgd", r"optimizer must be a section such as optimizer\.name, got 'sgd'"),
+        ("optimizer.lr=fast", r"optimizer\.lr must be a finite number, got 'fast'"),
+        ("schedule.epochs=2.5", r"schedule\.epochs must be an integer, got 2\.5"),
+        ("augment.flip=yes", r"augment\.flip must be true or false, got 'yes'"),
+        ("schedule.warmup_epochs=30", r"schedule\.warmup_epochs \(30\) must be below schedule\.epochs \(30\)"),
+        ("optimizer.lr", r"--set optimizer\.lr must be FIELD=VALUE"),
+    ],
+)
+def test_what_is_wrong_is_named(setting, message):
+    with pytest.raises(ValueError, match=message):
+        override(Recipe(), parse_settings([setting]))
+
+
+def test_files_that_are_no_recipes(tmp_path):
+    path = tmp_path / "recipe.json"
+    for text, message in (
+        ("{", "is not JSON"),
+        ("[1]", "holds no JSON object"),
+        ('{"lr": 1}', "unknown recipe field 'lr'"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_recipe(path)
+
+
+def test_another_length_keeps_every_share():
+    recipe = Recipe(
+        schedule=Schedule(epochs=100, warmup_epochs=5, cosine_epochs=120),
+        mixing=Mixing(mixup=0.5, ramp_epochs=50, clean_epochs=10),
+        recursion=Recursion(depth_warmup_epochs=20),
+    )
+    short = with_epochs(recipe, 10)
+    assert short.schedule == Schedule(epochs=10, warmup_epochs=0.5, cosine_epochs=120)
+    assert (short.mixing.ramp_epochs, short.mixing.clean_epochs, short.recursion.depth_warmup_epochs) == (5, 1, 2)
+    assert with_epochs(recipe, 200).schedule.cosine_epochs == 200
+    assert with_epochs(recipe, 100) == recipe
+    assert with_epochs(recipe, 1).schedule.warmup_epochs < 1
+
+
+def test_differences_are_named():
+    other = override(Recipe(), {"optimizer.lr": 0.2, "seed": 4})
+    assert differences(Recipe(), other) == {"optimizer.lr": (0.1, 0.2), "seed": (0, 4)}
+    assert differences(other, other) == {}

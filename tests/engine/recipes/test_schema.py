@@ -1,0 +1,99 @@
+import json
+
+import pytest
+
+from tinynets.engine import (
+    Augment,
+    Distill,
+    Mixing,
+    Optimizer,
+    Recipe,
+    Recursion,
+    Schedule,
+    get_recipe,
+    list_recipes,
+)
+
+
+def test_every_model_has_its_recipes(name):
+    assert list_recipes(name) == ["default", "digits", "seed"]
+    assert all(isinstance(get_recipe(name, which), Recipe) for which in list_recipes(name))
+
+
+def test_the_founding_recipes():
+    simple = get_recipe("simplecnn_mnist", "seed")
+    assert (simple.optimizer.name, simple.optimizer.lr, simple.batch_size) == ("adam", 0.002, 64)
+    assert simple.schedule == Schedule(epochs=1, warmup_epochs=0, min_lr=1e-6, cosine_epochs=5)
+    assert simple.augment == Augment()
+    optimized = get_recipe("optimized200k_cifar10", "seed")
+    assert (optimized.optimizer.lr, optimized.optimizer.weight_decay, optimized.clip_grad) == (0.05, 1e-4, 1.0)
+    assert (optimized.mixing.mixup, optimized.mixing.cutmix, optimized.mixing.ricap) == (0.3, 0.3, 0.2)
+    assert (optimized.label_smoothing, optimized.ema_decay) == (0.1, 0.999)
+    egrr = get_recipe("egrr_cifar100", "seed")
+    assert (egrr.recursion.depth_warmup_epochs, egrr.schedule.epochs) == (20, 200)
+    assert (egrr.recursion.tau_start, egrr.recursion.tau_end) == (1.0, 0.1)
+    assert egrr.augment.policy == "autoaugment"
+
+
+def test_recipes_are_plain_data_and_do_not_change():
+    recipe = get_recipe("egrr_cifar100")
+    assert json.loads(json.dumps(recipe.to_dict()))["augment"]["flip"] is True
+    with pytest.raises(AttributeError):
+        recipe.seed = 3
+
+
+def test_unknown_names():
+    with pytest.raises(ValueError, match="unknown model 'egrr'"):
+        get_recipe("egrr")
+    with pytest.raises(ValueError, match="unknown recipe of simplecnn_mnist 'sead': did you mean seed"):
+        get_recipe("simplecnn_mnist", "sead")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Recipe(batch_size=0), "batch_size must be at least 1, got 0"),
+        (lambda: Recipe(batch_size="128"), "batch_size must be an integer, got '128'"),
+        (lambda: Recipe(batch_size=True), "batch_size must be an integer, got True"),
+        (lambda: Recipe(batch_size=10, accumulate=3), r"accumulate \(3\) must divide batch_size \(10\)"),
+        (lambda: Recipe(val_size=1.0), r"val_size must be in \[0, 1\), got 1.0"),
+        (lambda: Recipe(label_smoothing=-0.1), "label_smoothing"),
+        (lambda: Recipe(ema_decay=1), "ema_decay"),
+        (lambda: Recipe(seed=-1), "seed"),
+        (lambda: Recipe(seed=1.5), "seed must be an integer"),
+        (lambda: Recipe(drop_rate=1.0), "drop_rate"),
+        (lambda: Recipe(drop_rate="none"), "drop_rate must be a finite number or none"),
+        (lambda: Recipe(precision="fp8"), "unknown precision 'fp8'"),
+        (lambda: Recipe(compile=1), "compile must be true or false, got 1"),
+        (lambda: Recipe(optimizer={"lr": 1}), "optimizer must be Optimizer"),
+        (lambda: Optimizer("sdg"), r"unknown optimizer\.name 'sdg': did you mean sgd"),
+        (lambda: Optimizer(lr=0), r"optimizer\.lr must be above 0"),
+        (lambda: Optimizer(lr=float("nan")), r"optimizer\.lr must be a finite number, got nan"),
+        (lambda: Optimizer(momentum=1), r"optimizer\.momentum"),
+        (lambda: Optimizer(weight_decay=-1), r"optimizer\.weight_decay"),
+        (lambda: Schedule(epochs=0), r"schedule\.epochs"),
+        (lambda: Schedule(epochs=3, warmup_epochs=3), r"schedule\.warmup_epochs \(3\) must be below"),
+        (lambda: Schedule(epochs=3, cosine_epochs=2), r"schedule\.cosine_epochs"),
+        (lambda: Schedule(kind="linear"), r"unknown schedule\.kind 'linear'"),
+        (lambda: Schedule(kind="one_cycle", warmup_epochs=0), r"one_cycle needs schedule\.warmup_epochs above 0"),
+        (lambda: Recipe(schedule=Schedule(patience=3), val_size=0), r"schedule\.patience needs a validation split"),
+        (lambda: Augment(pad=-1), r"augment\.pad"),
+        (lambda: Augment(scale=1.5), r"augment\.scale"),
+        (lambda: Augment(policy="randaugment"), r"unknown augment\.policy"),
+        (lambda: Augment(hsv_prob=2), r"augment\.hsv_prob must be a probability"),
+        (lambda: Mixing(mixup=0.6, cutmix=0.6), r"mixing\.mixup \+ mixing\.cutmix \+ mixing\.ricap must be at most 1"),
+        (lambda: Mixing(mixup_alpha=0), r"mixing\.mixup_alpha must be above 0"),
+        (
+            lambda: Recipe(mixing=Mixing(ramp_epochs=20, clean_epochs=11)),
+            r"mixing\.ramp_epochs \+ mixing\.clean_epochs",
+        ),
+        (lambda: Recursion(tau_end=0), r"recursion\.tau_end"),
+        (lambda: Recipe(recursion=Recursion(depth_warmup_epochs=31)), r"recursion\.depth_warmup_epochs \(31\)"),
+        (lambda: Distill(kind="hard"), r"unknown distill\.kind"),
+        (lambda: Distill(weight=1.1), r"distill\.weight"),
+    ],
+)
+def test_contradictions_name_the_field(build, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        build()
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,71 @@
+"""What the tests of training share: recipes, a model of a user's own, and reading a run's figures."""
+
+import csv
+
+import timm
+import torch
+from torch import nn
+
+from tinynets.engine import Augment, Mixing, Optimizer, Recipe, Recursion, Schedule, train
+
+EGRR_ARGS = {"channels": (8, 16), "num_steps": (2, 3), "strides": (1, 2)}
+
+QUICK = Recipe(
+    batch_size=16,
+    optimizer=Optimizer("adamw", lr=1e-2),
+    schedule=Schedule(epochs=3, warmup_epochs=0.5),
+    augment=Augment(pad=1),
+    val_size=0.25,
+)
+
+# for a small EGRR: whatever has a state or draws numbers is on
+EVERYTHING = Recipe(
+    batch_size=8,
+    accumulate=2,
+    optimizer=Optimizer("adamw", lr=3e-3),
+    schedule=Schedule(epochs=20, warmup_epochs=2),
+    augment=Augment(pad=1, flip=True, policy="trivialaugment", rotate=10, shift=0.1, cutout=2),
+    mixing=Mixing(mixup=0.3, cutmix=0.3, ricap=0.2, ramp_epochs=2, clean_epochs=2),
+    recursion=Recursion(depth_warmup_epochs=8, tau_end=0.1),
+    label_smoothing=0.1,
+    clip_grad=1.0,
+    ema_decay=0.95,
+    drop_rate=0.2,
+    bn_images=40,
+    val_size=0.25,
+)
+
+
+class GroupNormNet(nn.Module):
+    """A user's own model, registered with timm, whose norms see one image at a time."""
+
+    def __init__(self, num_classes=10, in_chans=3, fail_at=None):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(in_chans, 8, 3, padding=1), nn.GroupNorm(2, 8), nn.ReLU(), nn.Conv2d(8, 8, 3)
+        )
+        self.fc = nn.Linear(8, num_classes)
+        self.num_classes, self.in_chans = num_classes, in_chans
+        self.fail_at, self.calls = fail_at, 0
+
+    def forward(self, x):
+        self.calls += self.training
+        logits = self.fc(self.body(x).mean((2, 3)))
+        return logits * float("nan") if self.training and self.calls == self.fail_at else logits
+
+
+@timm.models.register_model
+def groupnorm_net(pretrained=False, **kwargs):
+    kwargs = {k: v for k, v in kwargs.items() if k in ("num_classes", "in_chans", "fail_at")}
+    return GroupNormNet(**kwargs)
+
+
+def rows_of(out):
+    with open(out / "metrics.csv", newline="") as file:
+        return [{k: float(v) for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def train_everything(data, out, resume=True, recipe=EVERYTHING):
+    """A small EGRR with everything on, its state saved at almost every step."""
+    torch.set_num_threads(1)
+    train("egrr_cifar100", data, recipe, out, model_args=EGRR_ARGS, resume=resume, save_seconds=0.05)
