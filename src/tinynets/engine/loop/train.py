@@ -173,7 +173,10 @@ class _Training:
 
     def _out_of_patience(self) -> bool:
         patience = self.run.recipe.schedule.patience
-        return bool(patience and self.history and self.history[-1]["epoch"] - self.best["epoch"] >= patience)
+        if not patience or not self.history:
+            return False
+        first_best = max(self.history, key=_score)  # as good again is no progress
+        return self.history[-1]["epoch"] - first_best["epoch"] >= patience
 
     def _stop_if_asked(self, interrupt: Interrupt) -> None:
         if interrupt.requested:

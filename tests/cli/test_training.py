@@ -1,0 +1,184 @@
+"""train, recipe, predict, plot and augment-preview."""
+
+import json
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinynets.engine import get_recipe, load_data
+
+DIGITS = ("--data", "digits")
+
+
+@pytest.fixture
+def beans(tmp_path):
+    """A small .npz of 8x8 colour images in three classes."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(36) % 3
+    images = generator.integers(0, 60, (36, 8, 8, 3), dtype=np.uint8)
+    images[labels == 1, :4] += 150
+    images[labels == 2, :, :4] += 150
+    path = tmp_path / "beans.npz"
+    names = np.array(["kidney", "lima", "navy"])
+    np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels, class_names=names)
+    return path
+
+
+def test_recipe_prints_every_field(run):
+    code, out, _ = run("recipe", "optimized200k_cifar10", "--recipe", "seed", "--set", "mixing.mixup=0.1")
+    assert code == 0
+    assert ["mixing.mixup", "0.1"] in [line.split() for line in out.splitlines()]
+    assert out.rstrip().endswith("recipes: default, digits, seed")
+    facts = json.loads(run("recipe", "egrr_cifar100", "--json")[1])
+    assert facts == get_recipe("egrr_cifar100").to_dict()
+
+
+def test_a_recipe_file_with_settings_on_top(run, tmp_path):
+    path = tmp_path / "recipe.json"
+    path.write_text(run("recipe", "simplecnn_mnist", "--recipe", "digits", "--set", "clip_grad=2.5", "--json")[1])
+    argv = ["--recipe", path, "--epochs", 1, "--set", "optimizer.weight_decay=1e-4", "--set", "augment.flip=true"]
+    code, out, _ = run("train", "simplecnn_mnist", *DIGITS, *argv, "--out", tmp_path / "run", "--json")
+    assert code == 0
+    recipe = json.loads(out)["recipe"]
+    assert (recipe["clip_grad"], recipe["optimizer"]["weight_decay"], recipe["augment"]["flip"]) == (2.5, 1e-4, True)
+    assert recipe["schedule"]["epochs"] == 1
+    assert json.loads((tmp_path / "run/recipe.json").read_text()) == recipe
+
+
+def test_resume_needs_nothing_but_the_directory(run, tmp_path):
+    out = tmp_path / "run"
+    argv = ["train", "simplecnn_mnist", *DIGITS, "--epochs", 2, "--width", 0.5, "--out", out, "--resume", "--json"]
+    first = json.loads(run(*argv)[1])  # starts what is not there
+    (out / "summary.json").unlink()
+    again = json.loads(run("train", "--resume", "--out", out, "--json")[1])
+    assert again["last"] == first["last"]
+    assert again["model_args"]["width"] == 0.5
+    for extra, message in (
+        (["--epochs", 3], "has schedule.epochs 2, not 3"),
+        (["--width", 2], "has model_args"),
+        (["--set", "ema_decay=0.5"], "has ema_decay 0.99, not 0.5"),
+    ):
+        code, _, err = run("train", "--resume", "--out", out, *extra)
+        assert code == 1
+        assert message in err
+    code, _, err = run("train", "--resume", "--out", tmp_path / "none")
+    assert (code, "there is no run in" in err) == (1, True)
+    assert "name the MODEL to train" in run("train")[2]
+
+
+def test_early_stopping_and_tensorboard(run, tmp_path):
+    argv = ["--epochs", 30, "--set", "schedule.patience=2", "--lr", 1e-9, "--set", "ema_decay=0", "--tensorboard"]
+    code, out, _ = run("train", "simplecnn_mnist", *DIGITS, *argv, "--out", tmp_path, "--json")
+    assert code == 0
+    assert json.loads(out)["last"]["epoch"] < 30
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = EventAccumulator(str(events)).Reload()
+    assert {"train_loss", "val_top1", "lr"} <= set(log.Tags()["scalars"])
+    assert len(log.Scalars("val_top1")) == json.loads(out)["last"]["epoch"]
+
+
+def test_a_data_set_of_ones_own_all_the_way(run, beans, tmp_path):
+    out = tmp_path / "run"
+    recipe = ["--recipe", "digits", "--batch-size", 6, "--epochs", 8]
+    assert run("train", "c1c2c3c4o_cifar10", "--data", beans, *recipe, "--out", out)[0] == 0
+    facts = json.loads(run("evaluate", out / "last.safetensors", "--data", beans, "--tta", "shift", "--json")[1])
+    assert list(facts["per_class"]) == ["kidney", "lima", "navy"]
+    assert facts["tta"] == "shift"
+    assert facts["top1"] > 90
+    text = run("evaluate", out / "last.safetensors", "--data", beans)[1]
+    assert "calibration error" in text
+    assert "kidney" in text
+
+    data = load_data(beans)
+    for label in range(3):
+        pixels = data.test_images[label].permute(1, 2, 0).numpy()
+        Image.fromarray(pixels).resize((16, 16), Image.Resampling.NEAREST).save(tmp_path / f"{label}.png")
+    images = [tmp_path / f"{label}.png" for label in range(3)]
+    facts = json.loads(run("predict", out / "last.safetensors", *images, "--top", 2, "--json")[1])
+    assert [p["classes"][0]["class"] for p in facts["predictions"]] == ["kidney", "lima", "navy"]
+    assert all(len(p["classes"]) == 2 for p in facts["predictions"])
+    lines = run("predict", out / "last.safetensors", *images)[1].splitlines()
+    assert lines[1].startswith(f"{images[1]}: lima ")
+    code, _, err = run("evaluate", out / "last.safetensors")
+    assert (code, "unknown data set 'beans'" in err) == (1, True)
+
+
+def test_predict_with_shipped_weights(run, tmp_path):
+    image = Image.new("L", (28, 28))
+    image.paste(255, (13, 4, 16, 24))  # a one
+    image.save(tmp_path / "one.png")
+    assert run("predict", "simplecnn_mnist", tmp_path / "one.png")[1].startswith(f"{tmp_path / 'one.png'}: 1 ")
+
+
+def test_predict_says_what_is_wrong(run, tmp_path):
+    (tmp_path / "text.png").write_text("no image")
+    for argv, message in (
+        (["simplecnn_mnist", tmp_path / "none.png"], "no image at"),
+        (["simplecnn_mnist", tmp_path / "text.png"], "is not a readable image"),
+        (["simplecnn_mnist", tmp_path / "text.png", "--top", 0], "top must be an integer of at least 1"),
+        (["egrr_cifar100", tmp_path / "text.png"], "ships no pretrained weights"),
+    ):
+        code, out, err = run("predict", *argv)
+        assert (code, out, len(err.splitlines())) == (1, "", 1)
+        assert message in err
+
+
+def test_plots(run, finished, beans, tmp_path):
+    out, _ = finished
+    code, text, _ = run("plot", out)
+    assert code == 0
+    for name in ("curves.png", "confusion.png", "samples.png", "augmented.png"):
+        assert str(out / "plots" / name) in text
+        with Image.open(out / "plots" / name) as image:
+            assert min(image.size) > 300
+            assert len(image.convert("RGB").getcolors(1 << 24)) > 20  # something was drawn
+    tiles = sorted((out / "plots/samples").iterdir())
+    assert len(tiles) == 16
+    with Image.open(tiles[0]) as tile:
+        assert tile.size == (128, 128)
+
+    other = tmp_path / "other"
+    recipe = ["--recipe", "digits", "--batch-size", 6, "--epochs", 1]
+    run("train", "c1c2c3c4o_cifar10", "--data", beans, *recipe, "--out", other)
+    code, text, err = run("plot", other, out, "--out", tmp_path / "both", "--json")
+    assert code == 0
+    assert "only the curves of" in err  # beans are not to be found by name
+    assert json.loads(text)["files"] == [
+        "curves.png",
+        *(f"run-{name}" for name in ("confusion.png", "samples.png", "samples/", "augmented.png", "augmented/")),
+    ]
+    assert "holds no finished epoch" in run("plot", tmp_path)[2]
+
+
+def test_augment_preview(run, tmp_path):
+    path = tmp_path / "preview.png"
+    settings = ["--set", "mixing.mixup=0.5", "--set", "mixing.ricap=0.5"]
+    code, text, _ = run("augment-preview", "simplecnn_mnist", *DIGITS, *settings, "--out", path, "--images", 4)
+    assert (code, text) == (0, f"{path}\n")
+    with Image.open(path) as image:
+        assert image.size[0] > 800
+
+
+def test_plots_without_matplotlib(run, finished, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, _, err = run("plot", finished[0])
+    assert (code, err) == (1, "tinynets: error: plots need matplotlib: pip install 'tinynets[plots]'\n")
+
+
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    command = [sys.executable, "-m", "tinynets", "train", "simplecnn_mnist", *DIGITS, "--epochs", "2", "--out"]
+    plain = subprocess.run([*command, tmp_path / "a"], capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in plain.stderr.splitlines()] == ["epoch", "epoch"]
+    assert "left" in plain.stderr.splitlines()[0]
+    sized = f"stty cols 100; exec {shlex.join([*command, str(tmp_path / 'b')])}"
+    script = f"import pty, sys; sys.exit(pty.spawn(['sh', '-c', {sized!r}]) >> 8)"
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, stdin=subprocess.DEVNULL)
+    assert b"step/s" in shown.stdout
+    assert b"epoch 2/2  loss" in shown.stdout

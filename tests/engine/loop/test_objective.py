@@ -1,0 +1,75 @@
+import pytest
+import torch
+from support import QUICK
+from torch.nn import functional as F
+
+import tinynets
+from tinynets.engine import Checkpoint, Distill, override, save_checkpoint, train
+from tinynets.engine.loop.objective import Objective, distillation, load_teacher
+
+
+def test_distillation_image_by_image():
+    student, teacher = torch.randn(6, 5), torch.randn(6, 5)
+    expected = 0.0
+    for s, t in zip(student, teacher, strict=True):
+        p, q = (t / 3).softmax(0), (s / 3).softmax(0)
+        expected += 9 * (p * (p / q).log()).sum() / 6
+    torch.testing.assert_close(distillation(student, teacher, Distill(temperature=3.0)), expected)
+
+
+def test_standardised_logits_have_neither_place_nor_scale():
+    student, teacher = torch.randn(6, 5), torch.randn(6, 5)
+    distill = Distill(kind="logit_std", temperature=2.0)
+    loss = distillation(student, teacher, distill)
+    torch.testing.assert_close(distillation(3 * student + 1, 0.2 * teacher - 4, distill), loss)
+    z = [(x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True) for x in (student, teacher)]
+    torch.testing.assert_close(loss, distillation(*z, Distill(temperature=2.0)))
+    assert distillation(2 * teacher, teacher, distill) < 1e-6
+
+
+def test_cross_entropy_alone_and_blended(tiny_data):
+    logits, labels, x = torch.randn(6, 3), torch.arange(6) % 3, torch.randn(6, 1, 8, 8)
+    plain = Objective(override(QUICK, {"label_smoothing": 0.2}), tiny_data, torch.device("cpu"))
+    torch.testing.assert_close(plain(logits, labels, x), F.cross_entropy(logits, labels, label_smoothing=0.2))
+    plain.teacher, plain.distill = (
+        lambda images: images.mean((2, 3)).expand(-1, 3) * torch.arange(3.0),
+        Distill(weight=0.7),
+    )
+    wanted = x.mean((2, 3)) * torch.arange(3.0)
+    expected = 0.3 * F.cross_entropy(logits, labels, label_smoothing=0.2) + 0.7 * distillation(
+        logits, wanted, plain.distill
+    )
+    torch.testing.assert_close(plain(logits, labels, x), expected)
+
+
+def test_a_teacher_gets_its_own_normalisation(tiny_data, tmp_path):
+    model = tinynets.create_model("simplecnn_mnist", num_classes=3, img_size=8).eval()
+    args = {"num_classes": 3, "img_size": 8}
+    save_checkpoint(
+        tmp_path / "t.safetensors", model, Checkpoint("simplecnn_mnist", args, "s", (0.1,), (0.7,), ("a", "b", "c"))
+    )
+    teacher = load_teacher(str(tmp_path / "t.safetensors"), tiny_data, torch.device("cpu"))
+    pixels = torch.rand(4, 1, 8, 8)
+    torch.testing.assert_close(teacher((pixels - 0.3) / 0.3), model((pixels - 0.1) / 0.7), rtol=1e-4, atol=1e-4)
+
+
+def test_a_student_learns_from_a_teacher_alone(tiny_data, tmp_path):
+    """weight 1: no label reaches the student."""
+    train("c1c2c3c4o_cifar10", tiny_data, override(QUICK, {"schedule.epochs": 6}), tmp_path / "teacher")
+    recipe = override(
+        QUICK,
+        {
+            "schedule.epochs": 10,
+            "distill.teacher": str(tmp_path / "teacher/last.safetensors"),
+            "distill.weight": 1.0,
+            "mixing.mixup": 0.3,
+        },
+    )
+    for kind in ("kd", "logit_std"):
+        summary = train("simplecnn_mnist", tiny_data, override(recipe, {"distill.kind": kind}), tmp_path / kind)
+        assert summary["last"]["test_top1"] > 90
+
+
+def test_timms_models_teach_too(tiny_data):
+    with pytest.raises(ValueError, match=r"distill\.teacher simplecnn_mnist takes 1-channel images of 10 classes"):
+        load_teacher("simplecnn_mnist", tiny_data, torch.device("cpu"))

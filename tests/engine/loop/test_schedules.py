@@ -1,0 +1,88 @@
+import math
+
+import pytest
+import torch
+from torch.optim.lr_scheduler import OneCycleLR
+
+from tinynets.engine import Mixing, Recursion, Schedule
+from tinynets.engine.loop.schedules import active_steps, learning_rate, mixing_strength, temperature
+
+
+def optimizer(kind=torch.optim.SGD, **kwargs):
+    return kind([torch.nn.Parameter(torch.zeros(1))], lr=0.4, **kwargs)
+
+
+def course(optimizer, schedule, steps, key="lr"):
+    set_step = learning_rate(optimizer, schedule, steps)
+    values = []
+    for step in range(schedule.epochs * steps):
+        set_step(step)
+        values.append(optimizer.param_groups[0][key])
+    return values
+
+
+def test_cosine_with_warm_up():
+    values = course(optimizer(), Schedule(epochs=10, warmup_epochs=2, min_lr=0.01), 5)
+    for step, value in enumerate(values):
+        expected = 0.4 * step / 10 if step < 10 else 0.01 + 0.39 * (1 + math.cos(math.pi * step / 50)) / 2
+        assert value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+def test_one_cycle_is_torchs(kind):
+    kwargs = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+    schedule = Schedule(epochs=8, warmup_epochs=2, kind="one_cycle", min_lr=1e-4)
+    reference = optimizer(kind, **kwargs)
+    scheduler = OneCycleLR(
+        reference,
+        max_lr=0.4,
+        total_steps=41,
+        pct_start=11 / 41,
+        base_momentum=0.8,
+        max_momentum=0.9,
+        final_div_factor=0.4 / 25 / 1e-4,
+    )
+    ours = optimizer(kind, **kwargs)
+    set_step = learning_rate(ours, schedule, 5)
+    key = "momentum" if kwargs else "betas"
+    for step in range(40):
+        set_step(step)
+        group, wanted = ours.param_groups[0], reference.param_groups[0]
+        assert group["lr"] == pytest.approx(wanted["lr"])
+        assert group[key] == pytest.approx(wanted[key])
+        reference.step()
+        scheduler.step()
+
+
+def test_schedules_need_no_memory():
+    """Any step may come after any other, as in a resumed run."""
+    for kind in ("cosine", "one_cycle"):
+        schedule = Schedule(epochs=4, warmup_epochs=1, kind=kind)
+        whole = course(optimizer(momentum=0.9), schedule, 6)
+        fresh = optimizer(momentum=0.9)
+        set_step = learning_rate(fresh, schedule, 6)
+        for step in (17, 3, 23, 0):
+            set_step(step)
+            assert fresh.param_groups[0]["lr"] == whole[step]
+
+
+def test_depth_grows_from_one_to_all():
+    recursion = Recursion(depth_warmup_epochs=10)
+    depths = [active_steps(recursion, 6, epoch / 4) for epoch in range(48)]
+    assert depths[0] == 1
+    assert depths == sorted(depths)
+    assert set(depths) == {1, 2, 3, 4, 5, 6}
+    assert depths[39] == 5
+    assert depths[40] == 6
+    assert active_steps(Recursion(), 6, 0.0) == 6
+
+
+def test_tau_falls_geometrically():
+    recursion = Recursion(tau_start=1.0, tau_end=0.01)
+    assert [temperature(recursion, p) for p in (0, 0.5, 1)] == pytest.approx([1, 0.1, 0.01])
+
+
+def test_mixing_ramps_up_and_ends_clean():
+    mixing = Mixing(mixup=1, ramp_epochs=4, clean_epochs=3)
+    assert [mixing_strength(mixing, 10, epoch) for epoch in (0, 1, 4, 6.9, 7, 9)] == [0, 0.25, 1, 1, 0, 0]
+    assert mixing_strength(Mixing(mixup=1), 10, 0) == 1

@@ -1,0 +1,155 @@
+"""What a recipe asks of a step."""
+
+import dataclasses
+
+import pytest
+import torch
+from support import EGRR_ARGS, EVERYTHING, QUICK, rows_of
+from torch import nn
+
+import tinynets
+from tinynets.engine import Augment, Augmenter, Optimizer, Schedule, load_checkpoint, override, train
+from tinynets.engine.loop import Run, Workers, build_model
+from tinynets.engine.loop.norms import estimate_norms
+
+ALONE = Workers(0, 1, torch.device("cpu"))
+STEADY = override(QUICK, {"optimizer.name": "momentum", "optimizer.lr": 0.05, "schedule.warmup_epochs": 0})
+
+
+def run_of(data, recipe, name="groupnorm_net", model_args=None):
+    return Run(build_model(name, data, recipe, model_args)[0], data, recipe, ALONE)
+
+
+def test_accumulation_changes_nothing_but_memory(tiny_data):
+    runs = [run_of(tiny_data, override(STEADY, {"accumulate": pieces})) for pieces in (1, 4)]
+    rows = [run.train_epoch(lambda: None) for run in runs]
+    assert rows[0]["train_loss"] == pytest.approx(rows[1]["train_loss"], abs=1e-6)
+    for one, other in zip(*(run.model.parameters() for run in runs), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+
+
+def test_gradients_are_clipped(tiny_data):
+    free, clipped = (run_of(tiny_data, override(STEADY, {"clip_grad": limit})) for limit in (0.0, 0.01))
+    for run in (free, clipped):
+        run.train_epoch(lambda: None)
+    norms = [torch.stack([p.grad.norm() for p in run.model.parameters()]).norm() for run in (free, clipped)]
+    assert norms[0] > 0.02
+    assert norms[1] <= 0.0101
+
+
+def test_norms_and_biases_do_not_decay(tiny_data):
+    run = run_of(tiny_data, STEADY, "c1c2c3c4o_cifar10")
+    decay = {id(p): g["weight_decay"] for g in run.optimizer.param_groups for p in g["params"]}
+    for name, p in run.model.named_parameters():
+        assert decay[id(p)] == (0 if p.ndim == 1 else STEADY.optimizer.weight_decay), name
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "muon", "lion", "nadamw"])
+def test_optimizers_learn(tiny_data, tmp_path, optimizer):
+    recipe = dataclasses.replace(
+        QUICK, optimizer=Optimizer(optimizer, lr=3e-3 if optimizer == "lion" else 0.02), schedule=Schedule(8, 1)
+    )
+    train("egrr_cifar100", tiny_data, recipe, tmp_path, model_args=EGRR_ARGS)
+    losses = [row["train_loss"] for row in rows_of(tmp_path)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_muon_leaves_packed_triangles_alone(tiny_data):
+    """A packed triangle is no matrix: its update is AdamW's, which is no larger than the learning rate."""
+    recipe = dataclasses.replace(STEADY, optimizer=Optimizer("muon", lr=0.01, weight_decay=0.0))
+    run = run_of(tiny_data, recipe, "egrr_cifar100", EGRR_ARGS)
+    before = {name: p.detach().clone() for name, p in run.model.named_parameters()}
+    rows = torch.arange(16)
+    run.model.train()
+    run._train_step(rows)
+    for name, p in run.model.named_parameters():
+        if "mix" in name:
+            assert p.shape[0] == 1
+            step = (p.detach() - before[name]).abs()
+            assert step.max() <= 0.0101
+            assert step.median() > 0.005  # Adam's first step is the sign
+
+
+def test_half_precision_trains(tiny_data, tmp_path):
+    for precision in ("bf16", "fp16"):
+        recipe = override(QUICK, {"precision": precision, "schedule.epochs": 6})
+        summary = train("groupnorm_net", tiny_data, recipe, tmp_path / precision)
+        rows = rows_of(tmp_path / precision)
+        assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+        assert summary["recipe"]["precision"] == precision
+
+
+def test_the_average_is_what_is_saved(tiny_data, tmp_path):
+    run = run_of(tiny_data, override(STEADY, {"ema_decay": 0.5}), "simplecnn_mnist")
+    for _ in range(3):
+        run.train_epoch(lambda: None)
+    assert run.averaged is not run.model
+    for (name, average), tensor in zip(run.averaged.state_dict().items(), run.model.state_dict().values(), strict=True):
+        if tensor.is_floating_point() and "running" in name:
+            assert not torch.equal(average, tensor)  # buffers are averaged too
+            torch.testing.assert_close(average, tensor, rtol=0.5, atol=0.5)
+
+
+def test_depth_and_temperature_follow_the_recipe(tiny_data):
+    recipe = override(EVERYTHING, {"schedule.epochs": 10})
+    run = run_of(tiny_data, recipe, "egrr_cifar100", EGRR_ARGS)
+    seen = []
+    for _ in range(10):
+        run.train_epoch(lambda: seen.append((run.model.stages[1].active_steps, float(run.model.stages[0].gate.tau))))
+    depths, taus = zip(*seen, strict=True)
+    assert depths[0] == 1
+    assert depths[-1] == 3
+    assert list(depths) == sorted(depths)
+    assert taus[0] == pytest.approx(1.0)
+    assert list(taus) == sorted(taus, reverse=True)
+    assert taus[-1] == pytest.approx(0.1, rel=0.05)
+
+
+def test_norms_estimated_anew_are_the_clean_images(tiny_data):
+    model = tinynets.create_model("c1c2c3c4o_cifar10", num_classes=3, in_chans=1, drop_rate=0.5)
+    normalise = Augmenter(Augment(), (0.3,), (0.3,))
+    images = tiny_data.train_images[:64]
+    momentum = model.stem.bn.momentum
+    model.train()
+    estimate_norms(model, images, normalise, 16)
+    x = nn.functional.conv2d(normalise(images), model.stem.conv.weight, padding=1)
+    torch.testing.assert_close(model.stem.bn.running_mean, x.mean((0, 2, 3)), rtol=1e-3, atol=1e-5)
+    within = torch.stack([part.var((0, 2, 3)) for part in x.split(16)]).mean(0)
+    torch.testing.assert_close(model.stem.bn.running_var, within, rtol=1e-3, atol=1e-5)
+    assert model.stem.bn.momentum == momentum
+    assert all(module.training for module in model.modules())
+
+
+def test_bn_images_change_the_last_weights_only_in_their_statistics(tiny_data, tmp_path):
+    recipe = override(QUICK, {"ema_decay": 0.9})
+    train("simplecnn_mnist", tiny_data, recipe, tmp_path / "as it was")
+    train("simplecnn_mnist", tiny_data, override(recipe, {"bn_images": 72}), tmp_path / "anew")
+    one, other = (
+        load_checkpoint(tmp_path / name / "last.safetensors")[0].state_dict() for name in ("as it was", "anew")
+    )
+    changed = {name for name in one if not torch.equal(one[name], other[name])}
+    assert changed
+    assert all("running" in name or "num_batches" in name for name in changed)
+
+
+def test_validation_images_of_the_data_sets_own(tiny_data, tmp_path):
+    data = dataclasses.replace(tiny_data, val_images=tiny_data.test_images[:10], val_labels=tiny_data.test_labels[:10])
+    summary = train("groupnorm_net", data, QUICK, tmp_path)
+    assert (summary["train_images"], summary["val_images"]) == (96, 10)
+
+
+def test_early_stopping(tiny_data, tmp_path):
+    recipe = override(QUICK, {"schedule.epochs": 30, "schedule.patience": 3, "optimizer.lr": 1e-12})
+    summary = train("groupnorm_net", tiny_data, recipe, tmp_path)
+    scores = [row["val_top1"] for row in rows_of(tmp_path)]
+    assert len(scores) - 1 - scores.index(max(scores)) == 3
+    resumed = train("groupnorm_net", tiny_data, recipe, tmp_path, resume=True)
+    assert resumed["last"]["epoch"] == summary["last"]["epoch"]
+
+
+@pytest.mark.slow
+def test_a_compiled_step_learns_the_same(tiny_data, tmp_path):
+    for compiled in (False, True):
+        train("groupnorm_net", tiny_data, override(QUICK, {"compile": compiled}), tmp_path / str(compiled))
+    plain, compiled = (rows_of(tmp_path / str(kind)) for kind in (False, True))
+    assert [row["train_loss"] for row in plain] == pytest.approx([row["train_loss"] for row in compiled], abs=1e-4)

@@ -1,0 +1,81 @@
+"""Several processes train one model. Each test starts torchrun, on the CPU with gloo."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from support import rows_of
+
+PROGRAM = """
+import sys, torch
+from support import QUICK  # registers groupnorm_net
+from conftest import stripes
+from tinynets.engine import Augment, ImageData, override, train
+
+torch.set_num_threads(1)
+data = ImageData("stripes", *stripes(64, 0), *stripes(48, 1), ("top", "left", "dark"), (0.3,), (0.3,))
+recipe = override(QUICK, {
+    "batch_size": 32, "schedule.epochs": 10, "val_size": 0.0, "optimizer.name": "sgd", "optimizer.lr": 0.1,
+    "ema_decay": 0.9, "mixing.mixup": 0.3, "mixing.cutmix": 0.3, "mixing.ricap": 0.3, "augment.pad": 1,
+    "augment.policy": "autoaugment", "augment.cutout": 2, "label_smoothing": 0.1, "clip_grad": 5.0,
+})
+train("groupnorm_net", data, recipe, sys.argv[1], resume="--resume" in sys.argv)
+"""
+
+
+def torchrun(*command, processes=2):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return subprocess.run([*launcher, *map(str, command)], capture_output=True, text=True, timeout=240)
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch, pytestconfig):
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath / "tests"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return path
+
+
+def test_two_processes_are_one_at_the_same_global_batch(program, tmp_path):
+    """20 steps, losses of every epoch (two steps) within 1e-5; norms that see one image at a time."""
+    alone = subprocess.run([sys.executable, program, tmp_path / "one"], capture_output=True, text=True)
+    assert alone.returncode == 0, alone.stderr
+    together = torchrun(program, tmp_path / "two")
+    assert together.returncode == 0, together.stderr
+    assert together.stderr.count("epoch 10/10") == 1  # one of them speaks
+    one, two = (rows_of(tmp_path / name) for name in ("one", "two"))
+    assert len(one) == 10
+    for first, second in zip(one, two, strict=True):
+        assert first["train_loss"] == pytest.approx(second["train_loss"], abs=1e-5)
+        assert first["train_top1"] == pytest.approx(second["train_top1"])
+    summaries = [json.loads((tmp_path / name / "summary.json").read_text()) for name in ("one", "two")]
+    assert [s["processes"] for s in summaries] == [1, 2]
+    assert summaries[0]["last"]["test_loss"] == pytest.approx(summaries[1]["last"]["test_loss"], abs=1e-4)
+    # a finished run comes back from two processes as well
+    assert torchrun(program, tmp_path / "two", "--resume").returncode == 0
+
+
+def test_egrr_with_depth_warm_up_from_the_command_line(program, tmp_path):
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (32, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "x.npz", x_train=images, y_train=np.arange(32) % 4, x_test=images, y_test=np.arange(32) % 4)
+    command = ["-m", "tinynets", "train", "egrr_cifar100", "--data", tmp_path / "x.npz", "--out", tmp_path / "run"]
+    settings = ["--epochs", 3, "--set", "recursion.depth_warmup_epochs=2", "--batch-size", 8, "--val-size", 0]
+    done = torchrun(*command, *settings, "--width", 0.25, "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)  # printed once
+    assert summary["processes"] == 2
+    assert len(rows_of(tmp_path / "run")) == 3
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(program, tmp_path):
+    command = ["-m", "tinynets", "train", "simplecnn_mnist", "--data", "digits", "--batch-size", 15]
+    done = torchrun(*command, "--out", tmp_path / "run")
+    assert done.returncode != 0
+    assert "batch_size (15) must be a multiple of processes x accumulate (2 x 1)" in done.stderr
+    assert not (tmp_path / "run").exists()
+    done = torchrun(*command[:-1], 16, "--set", "sync_bn=true", "--out", tmp_path / "run")
+    assert "sync_bn needs CUDA" in done.stderr
