@@ -177,7 +177,7 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(tmp_path, monkeypat
     plain = subprocess.run([*command, tmp_path / "a"], capture_output=True, text=True, check=True)
     assert [line.split()[0] for line in plain.stderr.splitlines()] == ["epoch", "epoch"]
     assert "left" in plain.stderr.splitlines()[0]
-    sized = f"stty cols 100; exec {shlex.join([*command, str(tmp_path / 'b')])}"
+    sized = f"stty cols 100 rows 30; exec {shlex.join([*command, str(tmp_path / 'b')])}"
     script = f"import pty, sys; sys.exit(pty.spawn(['sh', '-c', {sized!r}]) >> 8)"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, stdin=subprocess.DEVNULL)
     assert b"step/s" in shown.stdout

@@ -10,12 +10,9 @@ from .draws import Draws
 def random_crop(images: Tensor, pad: int, draws: Draws) -> Tensor:
     """Add pad black pixels on every side, then cut each image back to its size at a place of its own."""
     n, _, height, width = images.shape
-    padded = F.pad(images, (pad, pad, pad, pad))
-    top, left = draws.integers(2 * pad + 1, 2).unsqueeze(2)
-    rows = top + torch.arange(height, device=images.device)
-    columns = left + torch.arange(width, device=images.device)
-    sample = torch.arange(n, device=images.device).view(n, 1, 1)
-    return padded.permute(0, 2, 3, 1)[sample, rows.unsqueeze(2), columns.unsqueeze(1)].permute(0, 3, 1, 2)
+    top, left = draws.integers(2 * pad + 1, 2)
+    windows = F.pad(images, (pad, pad, pad, pad)).unfold(2, height, 1).unfold(3, width, 1)
+    return windows[torch.arange(n, device=images.device), :, top, left]
 
 
 def random_flip(images: Tensor, draws: Draws) -> Tensor:

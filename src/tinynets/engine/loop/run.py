@@ -135,8 +135,7 @@ class Run:
         epoch = self.step / self.steps
         x, targets = self.mix(x, labels, draws, mixing_strength(recipe.mixing, recipe.schedule.epochs, epoch))
         self._set_recursion(epoch)
-        # a function of the step, so that a resumed run sees the same dropout and the same gate noise
-        torch.manual_seed(zlib.crc32(f"{recipe.seed} {self.step} {self.team.rank}".encode()))
+        self._seed_noise()
         self.optimizer.zero_grad()
         pieces = zip(*(t.chunk(recipe.accumulate) for t in (x, targets, labels)), strict=True)
         for piece, (images, wanted, own) in enumerate(pieces, 1):
@@ -156,6 +155,13 @@ class Run:
         self.scaler.update()
         if self.ema is not None:
             self.ema.update(self.model, step=self.step + 1)
+
+    def _seed_noise(self) -> None:
+        """Dropout and gate noise are a function of the step, so that a resumed run sees the same."""
+        seed = zlib.crc32(f"{self.recipe.seed} {self.step} {self.team.rank}".encode())
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed also queues calls for devices that are not there
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).manual_seed(seed)
 
     def _synchronised(self, now: bool):
         return nullcontext() if now or self.team.count == 1 else self.forward.no_sync()

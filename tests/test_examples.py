@@ -1,0 +1,59 @@
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+TRAINING = ["train_simplecnn", "train_c1c2c3c4o", "train_optimized200k", "train_ecnet", "train_egrr", "one_layer"]
+SMALL = {"train_ecnet": ["--channels", "8", "--iterations", "3"]}
+
+
+def play(name, *argv):
+    sys.argv = [name, *map(str, argv)]
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+
+
+@pytest.fixture(autouse=True)
+def _argv(monkeypatch):
+    monkeypatch.setattr(sys, "argv", sys.argv)
+
+
+def pictures(count):
+    generator = np.random.default_rng(0)
+    labels = np.arange(count) % 2
+    images = generator.integers(0, 90, (count, 8, 8, 3), dtype=np.uint8)
+    images[labels == 1, :4] += 150
+    return images, labels
+
+
+def test_every_example_is_run_here():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*TRAINING, "finetune_imagefolder"}
+    for name in TRAINING[:5]:
+        assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < 40
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_training(name, tmp_path, capsys):
+    x, y = pictures(160)
+    np.savez(tmp_path / "x.npz", x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
+    play(name, "--data", tmp_path / "x.npz", "--epochs", 2, "--out", tmp_path / "run", *SMALL.get(name, []))
+    out = capsys.readouterr().out
+    assert "%" in out
+    if name == "one_layer":
+        assert "0 strided" not in out
+    assert (tmp_path / "run/summary.json").exists()
+
+
+def test_fine_tuning_a_folder(tmp_path, capsys):
+    for part, count in (("train", 64), ("val", 32)):
+        for index, (image, label) in enumerate(zip(*pictures(count), strict=True)):
+            folder = tmp_path / part / ("dark", "bright")[label]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{index}.png")
+    play("finetune_imagefolder", tmp_path, "--epochs", 4)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("epoch 4: validation accuracy")
+    assert float(last.split()[-2]) > 90
