@@ -44,18 +44,38 @@ ALLOWED = {
 }
 
 
+ALLOWED_IN_ENGINE = {
+    "recipes": set(),
+    "data": set(),
+    "augment": {"recipes"},
+    "record": {"any_model"},
+    "loop": {"any_model", "augment", "data", "evaluate", "recipes", "record"},
+}
+
+
+def imports_of(folder, prefix):
+    """First names behind the prefix that the files of a folder import."""
+    names = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)}
+
+
 @pytest.mark.parametrize("package", ALLOWED)
 def test_imports_point_one_way(package):
     """cli -> engine, analysis -> models -> layers -> ops."""
-    root = Path(tinynets.__file__).parent
-    imported = set()
-    for path in (root / package).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.level == 0:
-                names = [node.module] if node.module != "tinynets" else [f"tinynets.{a.name}" for a in node.names]
-            imported |= {name.split(".")[1] for name in names if name.startswith("tinynets.")}
+    imported = imports_of(Path(tinynets.__file__).parent / package, "tinynets.")
     assert imported - {package, "_checks", "_files", "_modes", "_statistics"} <= ALLOWED[package]
+
+
+@pytest.mark.parametrize("package", ALLOWED_IN_ENGINE)
+def test_imports_inside_the_engine_point_one_way(package):
+    imported = imports_of(Path(tinynets.__file__).parent / "engine" / package, "tinynets.engine.")
+    assert imported - {package} <= ALLOWED_IN_ENGINE[package]
 
 
 @pytest.mark.slow
