@@ -1,3 +1,4 @@
+import gc
 import zlib
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -195,6 +196,11 @@ class Run:
         rows = torch.randperm(len(self.train_labels), generator=torch.Generator().manual_seed(self.recipe.seed))
         images = self.train_images[rows[: self.recipe.bn_images].to(self.device)]
         estimate_norms(self.averaged, images, self.normalise, self.recipe.batch_size)
+
+    def release(self) -> None:
+        """Let go of the other processes before their group is destroyed: torch may hang in the other order."""
+        self.forward = None
+        gc.collect()
 
     def state_dict(self) -> dict[str, Any]:
         return {

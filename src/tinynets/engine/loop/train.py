@@ -65,11 +65,14 @@ def train(
         model, model_args = build_model(model_name, data, recipe, model_args)
         run = Run(model, data, recipe, team)
         directory = RunDir(out)
-        with directory.claim(resume) if team.is_main else nullcontext():
-            facts = Checkpoint(model_name, model_args, data.name, data.mean, data.std, data.class_names, data.img_size)
-            training = _Training(run, data, facts, directory, save_seconds, tensorboard)
-            with interruptible() as interrupt:
-                return training.go(interrupt)
+        try:
+            with directory.claim(resume) if team.is_main else nullcontext(), interruptible() as interrupt:
+                facts = Checkpoint(
+                    model_name, model_args, data.name, data.mean, data.std, data.class_names, data.img_size
+                )
+                return _Training(run, data, facts, directory, save_seconds, tensorboard).go(interrupt)
+        finally:
+            run.release()
 
 
 class _Training:
