@@ -9,10 +9,11 @@ import pytest
 from support import rows_of
 
 PROGRAM = """
-import sys, torch
+import os, signal, sys, torch
 from support import QUICK  # registers groupnorm_net
 from conftest import stripes
-from tinynets.engine import Augment, ImageData, override, train
+from tinynets.engine import ImageData, override, train
+from tinynets.engine.loop import Run
 
 torch.set_num_threads(1)
 data = ImageData("stripes", *stripes(64, 0), *stripes(48, 1), ("top", "left", "dark"), (0.3,), (0.3,))
@@ -21,6 +22,15 @@ recipe = override(QUICK, {
     "ema_decay": 0.9, "mixing.mixup": 0.3, "mixing.cutmix": 0.3, "mixing.ricap": 0.3, "augment.pad": 1,
     "augment.policy": "autoaugment", "augment.cutout": 2, "label_smoothing": 0.1, "clip_grad": 5.0,
 })
+if "--stop" in sys.argv:
+    real = Run._train_step
+
+    def step(self, rows):
+        real(self, rows)
+        if self.step == 6 and self.team.is_main:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    Run._train_step = step
 train("groupnorm_net", data, recipe, sys.argv[1], resume="--resume" in sys.argv)
 """
 
@@ -40,12 +50,18 @@ def program(tmp_path, monkeypatch, pytestconfig):
 
 
 def test_two_processes_are_one_at_the_same_global_batch(program, tmp_path):
-    """20 steps, losses of every epoch (two steps) within 1e-5; norms that see one image at a time."""
+    """20 steps, losses of every epoch (two steps) within 1e-5, a Ctrl-C and a resume on the way.
+
+    The norms of the model see one image at a time.
+    """
     alone = subprocess.run([sys.executable, program, tmp_path / "one"], capture_output=True, text=True)
     assert alone.returncode == 0, alone.stderr
-    together = torchrun(program, tmp_path / "two")
+    stopped = torchrun(program, tmp_path / "two", "--stop")
+    assert "3 epochs and 1 steps are saved" in stopped.stderr
+    together = torchrun(program, tmp_path / "two", "--resume")
     assert together.returncode == 0, together.stderr
     assert together.stderr.count("epoch 10/10") == 1  # one of them speaks
+    assert "epoch  3/10" not in together.stderr
     one, two = (rows_of(tmp_path / name) for name in ("one", "two"))
     assert len(one) == 10
     for first, second in zip(one, two, strict=True):
@@ -54,8 +70,6 @@ def test_two_processes_are_one_at_the_same_global_batch(program, tmp_path):
     summaries = [json.loads((tmp_path / name / "summary.json").read_text()) for name in ("one", "two")]
     assert [s["processes"] for s in summaries] == [1, 2]
     assert summaries[0]["last"]["test_loss"] == pytest.approx(summaries[1]["last"]["test_loss"], abs=1e-4)
-    # a finished run comes back from two processes as well
-    assert torchrun(program, tmp_path / "two", "--resume").returncode == 0
 
 
 def test_egrr_with_depth_warm_up_from_the_command_line(program, tmp_path):

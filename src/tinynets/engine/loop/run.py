@@ -125,8 +125,11 @@ class Run:
                 self.check_finite()
             after_step()
         self.check_finite()
-        loss_sum, hits = self.team.total(torch.stack([self.loss_sum, self.hits])).tolist()
-        return {"lr": lr, "train_loss": loss_sum / self.steps / self.team.count, "train_top1": 100 * hits / len(order)}
+        return {
+            "lr": lr,
+            "train_loss": self.loss_sum.item() / self.steps / self.team.count,
+            "train_top1": 100 * self.hits.item() / len(order),
+        }
 
     def _train_step(self, rows: Tensor) -> None:
         recipe = self.recipe
@@ -138,6 +141,7 @@ class Run:
         self._set_recursion(epoch)
         self._seed_noise()
         self.optimizer.zero_grad()
+        seen = torch.zeros(2, device=self.device)  # loss and hits of this step
         pieces = zip(*(t.chunk(recipe.accumulate) for t in (x, targets, labels)), strict=True)
         for piece, (images, wanted, own) in enumerate(pieces, 1):
             with self._synchronised(piece == recipe.accumulate):
@@ -146,8 +150,10 @@ class Run:
                 logits = logits.float()
                 loss = self.objective(logits, wanted, images) / recipe.accumulate
                 self.scaler.scale(loss).backward()
-            self.loss_sum += loss.detach()
-            self.hits += (logits.detach().argmax(1) == own).sum()
+            seen += torch.stack([loss.detach(), (logits.detach().argmax(1) == own).sum()])
+        self.team.total(seen)
+        self.loss_sum += seen[0]
+        self.hits += seen[1]
         self.first_bad = torch.where((self.first_bad < 0) & ~self.loss_sum.isfinite(), self.step, self.first_bad)
         if recipe.clip_grad:
             self.scaler.unscale_(self.optimizer)

@@ -70,7 +70,13 @@ def train(
                 facts = Checkpoint(
                     model_name, model_args, data.name, data.mean, data.std, data.class_names, data.img_size
                 )
-                return _Training(run, data, facts, directory, save_seconds, tensorboard).go(interrupt)
+                training = _Training(run, data, facts, directory, save_seconds, tensorboard)
+                try:
+                    return training.go(interrupt)
+                except RuntimeError as error:
+                    if interrupt.requested and not team.is_main:  # the main process has saved the run and gone
+                        raise KeyboardInterrupt from error
+                    raise
         finally:
             run.release()
 
