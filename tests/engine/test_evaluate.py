@@ -88,6 +88,10 @@ def test_calibration_error():
     confident = torch.tensor([[math.log(0.8), math.log(0.2)]]).repeat(10, 1)
     labels = torch.tensor([0] * 5 + [1] * 5)
     assert figures(confident, labels)["calibration_error"] == pytest.approx(30, abs=1e-3)
+    # too sure at 0.9, not sure enough at 0.75: in bins of their own they do not cancel
+    logits = torch.tensor([[math.log(0.9), math.log(0.1)], [math.log(0.75), math.log(0.25)]]).repeat_interleave(4, 0)
+    result = figures(logits, torch.tensor([0, 0, 0, 1, 0, 0, 0, 0]))
+    assert result["calibration_error"] == pytest.approx((15 + 25) / 2, abs=1e-3)
     certain = torch.eye(2)[[0, 1, 1]] * 100
     assert figures(certain, torch.tensor([0, 1, 1]))["calibration_error"] == pytest.approx(0, abs=1e-3)
     both = torch.cat([confident, certain.repeat(10, 1)])

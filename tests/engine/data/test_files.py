@@ -45,7 +45,9 @@ def test_val_is_the_test_set_unless_there_is_one(tmp_path):
     assert len(two.test_labels) == 6
     assert two.val_images is None
     three = load_data(write_folder(tmp_path / "three", ("train", "val", "test")))
-    assert len(three.split("val")[1]) == 6
+    for part in ("val", "test"):
+        first = torch.from_numpy(np.array(Image.open(tmp_path / f"three/{part}/ant/0.png"))).permute(2, 0, 1)
+        assert torch.equal(three.split(part)[0][0], first)
     with pytest.raises(ValueError, match="unknown split 'val'"):
         two.split("val")
 
