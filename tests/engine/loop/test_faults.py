@@ -10,6 +10,7 @@ import torch
 from support import EGRR_ARGS, QUICK
 
 from tinynets.engine import Optimizer, RunDir, load_checkpoint, override, train
+from tinynets.engine.loop import Run
 
 
 def state_of(out):
@@ -43,6 +44,24 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_where(tiny_data, tmp_pa
         assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
     else:
         assert not (tmp_path / "last.safetensors").exists()
+
+
+def test_where_losses_are_looked_at_later_nothing_bad_is_saved(tiny_data, tmp_path, monkeypatch):
+    """As on a GPU: the step that failed is named, and the state on the disk is from before it."""
+    real = Run.__init__
+
+    def build(self, *args):
+        real(self, *args)
+        self.looks_at_every_loss = False
+
+    monkeypatch.setattr(Run, "__init__", build)
+    for save_seconds in (0, 60):
+        out = tmp_path / str(save_seconds)
+        with pytest.raises(FloatingPointError, match="not finite in epoch 2, step 3 of 4"):
+            train("groupnorm_net", tiny_data, QUICK, out, model_args={"fail_at": 7}, save_seconds=save_seconds)
+        state = state_of(out)
+        assert state["run"]["step"] == (6 if save_seconds == 0 else 4)
+        assert all(tensor.isfinite().all() for tensor in state["run"]["model"].values())
 
 
 def test_a_learning_rate_that_blows_up(tiny_data, tmp_path):
