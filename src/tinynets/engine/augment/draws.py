@@ -24,6 +24,10 @@ class Draws:
     ) -> None:
         self.generator, self.total, self.part, self.device = generator, total, part or slice(None), device
 
+    def on_cpu(self) -> "Draws":
+        """The same draws, left on the CPU: for numbers that decide what is launched, so that no device is waited for."""
+        return Draws(self.generator, self.total, self.part)
+
     def uniform(self, *lead: int) -> Tensor:
         """(*lead, N) in [0, 1)."""
         return self._own(torch.rand(*lead, self.total, generator=self.generator))

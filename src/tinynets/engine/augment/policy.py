@@ -18,8 +18,9 @@ from .draws import Draws
 def auto_augment(images: Tensor, draws: Draws) -> Tensor:
     """One of the 25 sub-policies for each image, its two operations each with their own probability."""
     operations, probabilities, magnitudes, signed = _cifar10_tables(images.shape[3])
-    which = draws.integers(len(operations)).cpu()
-    happens, sign = draws.uniform(2).cpu(), draws.uniform(2).cpu()
+    draws = draws.on_cpu()
+    which = draws.integers(len(operations))
+    happens, sign = draws.uniform(2), draws.uniform(2)
     for turn in range(2):
         operation = operations[which, turn].where(happens[turn] < probabilities[which, turn], -1)
         flips = signed[which, turn] & (sign[turn] < 0.5)
@@ -29,9 +30,10 @@ def auto_augment(images: Tensor, draws: Draws) -> Tensor:
 
 def trivial_augment(images: Tensor, draws: Draws) -> Tensor:
     """One operation for each image, at one of 31 strengths; one in fourteen stays as it is."""
-    which = draws.integers(len(_TRIVIAL) + 1).cpu()
-    strength = draws.integers(31).cpu() / 30
-    sign = draws.uniform().cpu()
+    draws = draws.on_cpu()
+    which = draws.integers(len(_TRIVIAL) + 1)
+    strength = draws.integers(31) / 30
+    sign = draws.uniform()
     operation = torch.full_like(which, -1)
     magnitude = torch.zeros(len(which))
     for index, (name, scale) in enumerate(_TRIVIAL.items()):
