@@ -25,7 +25,7 @@ class Draws:
         self.generator, self.total, self.part, self.device = generator, total, part or slice(None), device
 
     def on_cpu(self) -> "Draws":
-        """The same draws, left on the CPU: for numbers that decide what is launched, so that a GPU is not waited for."""
+        """The same draws, left on the CPU: for what decides which operations run, so that no GPU is waited for."""
         return Draws(self.generator, self.total, self.part)
 
     def uniform(self, *lead: int) -> Tensor:
