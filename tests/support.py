@@ -1,12 +1,10 @@
 """What the tests of training share: recipes, a model of a user's own, and reading a run's figures."""
 
-import csv
-
 import timm
 import torch
 from torch import nn
 
-from tinynets.engine import Augment, Mixing, Optimizer, Recipe, Recursion, Schedule, train
+from tinynets.engine import Augment, Mixing, Optimizer, Recipe, Recursion, Schedule, read_metrics, train
 
 EGRR_ARGS = {"channels": (8, 16), "num_steps": (2, 3), "strides": (1, 2)}
 
@@ -61,8 +59,7 @@ def groupnorm_net(pretrained=False, **kwargs):
 
 
 def rows_of(out):
-    with open(out / "metrics.csv", newline="") as file:
-        return [{k: float(v) for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(out)]
 
 
 def train_everything(data, out, resume=True, recipe=EVERYTHING):

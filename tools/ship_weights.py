@@ -6,11 +6,11 @@ The last epoch is shipped, never the best on some split: what it reaches on the 
 """
 
 import argparse
-import csv
 import hashlib
 import json
 from pathlib import Path
 
+from tinynets.engine import read_metrics
 from tinynets.weights import read_weights, save_weights
 
 ARTIFACTS = Path(__file__).parents[1] / "src/tinynets/weights/artifacts"
@@ -24,8 +24,6 @@ def main() -> None:
     args = parser.parse_args()
 
     summary = json.loads((args.run / "summary.json").read_text())
-    with open(args.run / "metrics.csv", newline="") as file:
-        log = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
     name = summary["model"]
     path = ARTIFACTS / f"{name}-{args.tag}.safetensors"
     state, facts = read_weights(args.run / "last.safetensors")
@@ -48,7 +46,7 @@ def main() -> None:
         "device": summary["device"],
         "threads": summary["threads"],
         "recipe": summary["recipe"],
-        "log": log,
+        "log": read_metrics(args.run),
     }
     manifest_path.write_text(json.dumps(dict(sorted(manifest.items())), indent=1) + "\n")
     print(f"{path} ({path.stat().st_size:,} bytes): {summary['last']['test_top1']:.2f} % top-1")

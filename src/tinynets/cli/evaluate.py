@@ -7,7 +7,6 @@ from tinynets.analysis.table import text_table
 
 from .options import (
     common_options,
-    data_of,
     data_options,
     device_of,
     device_options,
@@ -37,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     from tinynets.engine import Augment, Augmenter, evaluate
 
     model, facts = load_trained(args)
-    data = load_data_of(args, facts.data or data_of(args.model))
+    data = load_data_of(args, facts.data)
     if (model.num_classes, model.in_chans) != (data.num_classes, data.in_chans):
         raise ValueError(
             f"{args.model} takes {model.in_chans}-channel images of {model.num_classes} classes, {data.name} has "

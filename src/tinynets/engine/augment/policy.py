@@ -6,6 +6,7 @@ of torchvision.transforms, nearest-neighbour interpolation included.
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -93,6 +94,7 @@ _TRIVIAL: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@cache
 def _cifar10_tables(side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """(25, 2) each: operation, probability, magnitude at images of that side, whether its sign is drawn."""
     largest = {"ShearX": 0.3, "ShearY": 0.3, "Rotate": 30.0} | dict.fromkeys(_SIGNED[5:], 0.9)

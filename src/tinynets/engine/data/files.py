@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torchvision.datasets import ImageFolder
 
-from .image_data import ImageData, statistics
+from .image_data import ImageData, channels_first, statistics
 
 _ARRAYS = ({part: (f"x_{part}", f"y_{part}") for part in ("train", "val", "test")},) + (
     {part: (f"{part}_images", f"{part}_labels") for part in ("train", "val", "test")},
@@ -123,8 +123,7 @@ def read_image(path: str | Path, mode: str, img_size: tuple[int, int] | None = N
         raise ValueError(f"{path} is not a readable image ({error})") from error
     if img_size is not None and image.size != (img_size[1], img_size[0]):
         image = image.resize((img_size[1], img_size[0]), Image.Resampling.BILINEAR)
-    pixels = torch.from_numpy(np.array(image))
-    return pixels.unsqueeze(0) if pixels.ndim == 2 else pixels.permute(2, 0, 1)
+    return channels_first(torch.from_numpy(np.array(image)).unsqueeze(0))[0]
 
 
 def _check_arrays(path: Path, images: str, x: np.ndarray, labels: str, y: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -135,6 +134,4 @@ def _check_arrays(path: Path, images: str, x: np.ndarray, labels: str, y: np.nda
         raise ValueError(f"{path}: {labels} must be {len(x)} integers, got {y.dtype} {y.shape}")
     if len(x) == 0 or y.min() < 0:
         raise ValueError(f"{path}: {images} must not be empty and {labels} must start at 0")
-    pixels = torch.from_numpy(x)
-    pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
-    return pixels.contiguous(), torch.from_numpy(y.astype(np.int64))
+    return channels_first(torch.from_numpy(x)), torch.from_numpy(y.astype(np.int64))

@@ -59,6 +59,12 @@ class ImageData:
         return digest.hexdigest()
 
 
+def channels_first(images: Tensor) -> Tensor:
+    """(N, H, W) or (N, H, W, C) -> (N, C, H, W), contiguous."""
+    images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+    return images.contiguous()
+
+
 def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel of uint8 (N, C, H, W), scaled to 0..1; exact, in integers."""
     n, channels, height, width = images.shape

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tinynets._statistics import CIFAR10, CIFAR100, MNIST, Statistics
 
-from .image_data import ImageData, split_validation
+from .image_data import ImageData, channels_first, split_validation
 
 
 def _load_torchvision(name: str, cls: type, statistics: Statistics) -> Callable:
@@ -47,9 +47,7 @@ def _open_or_download(name: str, cls: type, root: Path, train: bool):
 
 
 def _as_tensors(images: np.ndarray | Tensor, labels: list[int] | Tensor) -> tuple[Tensor, Tensor]:
-    images = torch.as_tensor(images)
-    images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
-    return images.contiguous(), torch.as_tensor(labels, dtype=torch.int64)
+    return channels_first(torch.as_tensor(images)), torch.as_tensor(labels, dtype=torch.int64)
 
 
 def _load_digits(data_dir: str | Path | None) -> ImageData:

@@ -60,7 +60,7 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
         ValueError: unknown name, or a model for other classes or channels.
         FileNotFoundError, RuntimeError: its weights are missing.
     """
-    model, mean, std = _build_teacher(name, data)
+    model, mean, std = _build_teacher(name)
     if (model.num_classes, model.in_chans) != (data.num_classes, data.in_chans):
         raise ValueError(
             f"distill.teacher {name} takes {model.in_chans}-channel images of {model.num_classes} classes, {data.name} "
@@ -75,7 +75,7 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
     return lambda x: model((x * our_std + our_mean - its_mean) / its_std)
 
 
-def _build_teacher(name: str, data: ImageData) -> tuple[Any, Any, Any]:
+def _build_teacher(name: str) -> tuple[Any, Any, Any]:
     if Path(name).suffix == ".safetensors" or Path(name).is_file():
         model, checkpoint = load_checkpoint(name)
         return model, checkpoint.mean, checkpoint.std
