@@ -1,7 +1,8 @@
+import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from ._precision import accumulable
+from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces
+from ._windows import accumulable, inverse_count, window_mean, window_sum
 
 
 def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
@@ -17,6 +18,70 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
 
     Source: Carandini and Heeger, Normalization as a canonical neural computation, 2012.
     """
+    if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
+        if custom_ops_apply():
+            return torch.ops.tinynets.divisive_norm(x, kernel_size, eps)
+    return _forward(x, kernel_size, eps)
+
+
+def _forward(x: Tensor, kernel_size: int, eps: float) -> Tensor:
     wide = accumulable(x)
-    mean = F.avg_pool2d(wide.abs(), kernel_size, stride=1, padding=kernel_size // 2, count_include_pad=False)
-    return (wide / (mean + eps)).to(x.dtype)
+    return (wide / (window_mean(wide.abs(), kernel_size) + eps)).to(x.dtype)
+
+
+def _backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:
+    """With d = eps + mean(|x|): grad / d - sign(x) * sum over the windows that x is in of (grad * x / d^2 / count)."""
+    wide = accumulable(x)
+    scale = 1 / (window_mean(wide.abs(), kernel_size) + eps)
+    direct = accumulable(grad) * scale
+    through_mean = direct * wide * scale * inverse_count(wide, kernel_size)
+    return (direct - wide.sign() * window_sum(through_mean, kernel_size)).to(x.dtype)
+
+
+def _run(x: Tensor, kernel_size: int, eps: float) -> Tensor:
+    if on_triton(x):
+        from ._triton.divisive_norm import forward
+
+        return forward(x, kernel_size, eps)
+    if not in_pieces(x):
+        return _forward(x, kernel_size, eps)
+    y = torch.empty_like(x)
+    for piece in pieces(x):
+        wide = accumulable(x[piece])
+        torch.div(wide, window_mean(wide.abs(), kernel_size).add_(eps), out=y[piece])
+    return y
+
+
+def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:
+    if on_triton(x):
+        from ._triton.divisive_norm import backward
+
+        return backward(grad, x, kernel_size, eps)
+    if not in_pieces(x):
+        return _backward(grad, x, kernel_size, eps)
+    grad_x = torch.empty_like(x)
+    inverse = inverse_count(accumulable(x[:0]), kernel_size)
+    for piece in pieces(x):  # _backward in place
+        wide = accumulable(x[piece])
+        scale = window_mean(wide.abs(), kernel_size).add_(eps).reciprocal_()
+        direct = accumulable(grad[piece]) * scale
+        through_mean = scale.mul_(direct).mul_(wide).mul_(inverse)
+        through_mean = window_sum(through_mean, kernel_size).mul_(wide.sign())
+        torch.sub(direct, through_mean, out=grad_x[piece])
+    return grad_x
+
+
+def _setup(ctx, inputs, output) -> None:
+    x, ctx.kernel_size, ctx.eps = inputs
+    ctx.save_for_backward(x)
+
+
+def _autograd(ctx, grad: Tensor):
+    (x,) = ctx.saved_tensors
+    if torch.is_grad_enabled():  # a second derivative is wanted
+        return torch.autograd.grad(_forward(x, ctx.kernel_size, ctx.eps), x, grad, create_graph=True)[0], None, None
+    return torch.ops.tinynets.divisive_norm_backward(grad, x, ctx.kernel_size, ctx.eps), None, None
+
+
+define_op("divisive_norm", _run, lambda x, kernel_size, eps: torch.empty_like(x), _autograd, _setup)
+define_op("divisive_norm_backward", _run_backward, lambda grad, x, kernel_size, eps: torch.empty_like(x))

@@ -2,17 +2,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._precision import accumulable
+from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces
+from ._windows import accumulable, inverse_count, window_mean, window_sum
+
+_PIECE = 1 << 19
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     """V = mean_window((x - mean_window(x))^2), per channel, the window clipped at the border; V >= 0.
 
-    The textbook form mean(x^2) - mean(x)^2 loses every digit once |mean| >> sqrt(V). Here the variance is split by
-    the law of total variance into a horizontal and a vertical pass,
-    V = mean_rows(Var_columns(x)) + Var_rows(mean_columns(x)), and each pass works on differences to its centre
-    pixel. The centre is part of its window, so the square of the mean difference is at most (n - 1) times the
-    variance: no offset, and no edge inside the window, can make it cancel.
+    The textbook form mean(x^2) - mean(x)^2 loses every digit once |mean| >> sqrt(V). Here everything is made of
+    differences d to the window's centre pixel: V = mean(d^2) - mean(d)^2. The centre is part of its window, so
+    mean(d)^2 is at most (n - 1) times the variance: no offset, and no edge inside the window, can make it cancel.
 
     Args:
         x: (N, C, H, W), any floating type; half precision is accumulated in fp32.
@@ -21,48 +22,139 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     Returns:
         (N, C, H, W) in the type of x, in squared units of x.
     """
+    if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
+        if custom_ops_apply():
+            return torch.ops.tinynets.local_variance(x, kernel_size)
+    return _forward(x, kernel_size)
+
+
+def _forward(x: Tensor, kernel_size: int) -> Tensor:
+    shift, square = _centred_moments(accumulable(x), kernel_size)
+    return (square - shift * shift).clamp(min=0).to(x.dtype)
+
+
+def _centred_moments(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
+    """mean(d) and mean(d^2) over the window, d the difference to its centre."""
     radius = kernel_size // 2
+    height, width = x.shape[2], x.shape[3]
+    padding = [radius, radius, radius, radius]
+    padded = F.pad(x, padding)
+    inside = F.pad(torch.ones(height, width, dtype=x.dtype, device=x.device), padding)
+    shift, square = torch.zeros_like(x), torch.zeros_like(x)
+    for i in range(kernel_size):
+        for j in range(kernel_size):
+            if i != radius or j != radius:
+                neighbour = padded.narrow(2, i, height).narrow(3, j, width)
+                difference = (neighbour - x) * inside.narrow(0, i, height).narrow(1, j, width)
+                shift, square = shift + difference, square + difference * difference
+    share = inverse_count(x, kernel_size)
+    return shift * share, square * share
+
+
+def _backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
+    """2 * sum over the windows i that x_j is in of grad_i / count_i * (x_j - mean_i), of differences again."""
+    radius = kernel_size // 2
+    height, width = x.shape[2], x.shape[3]
     wide = accumulable(x)
-    to_row_mean, row_variance = _window_moments(wide, None, radius, 3)
-    _, variance_of_means = _window_moments(wide, to_row_mean, radius, 2)
-    mean_of_variances = F.avg_pool2d(
-        row_variance, (kernel_size, 1), stride=1, padding=(radius, 0), count_include_pad=False
-    )
-    return (mean_of_variances + variance_of_means).clamp(min=0).to(x.dtype)
+    shift, _ = _centred_moments(wide, kernel_size)
+    padding = [radius, radius, radius, radius]
+    weight = F.pad(accumulable(grad) * (2 * inverse_count(wide, kernel_size)), padding)
+    padded, shift = F.pad(wide, padding), F.pad(shift, padding)
+    total = torch.zeros_like(wide)
+    for i in range(kernel_size):
+        for j in range(kernel_size):
+            centre, above_centre, share = (t.narrow(2, i, height).narrow(3, j, width) for t in (padded, shift, weight))
+            total = total + share * (wide - centre - above_centre)
+    return total.to(x.dtype)
 
 
-def _window_moments(x: Tensor, residual: Tensor | None, radius: int, dim: int) -> tuple[Tensor, Tensor]:
-    """Of x (+ residual) over the 2 * radius + 1 neighbours along dim (2 or 3): mean less the centre, and variance.
+def _run(x: Tensor, kernel_size: int) -> Tensor:
+    if on_triton(x):
+        from ._triton.local_variance import forward
 
-    The two are kept apart because a small residual would be rounded away if it were added to a large x.
+        return forward(x, kernel_size)
+    if not in_pieces(x):
+        return _forward(x, kernel_size)
+    variance = torch.empty_like(x)
+    for piece in pieces(x, _PIECE):
+        if kernel_size == 3:
+            _three_by_three(accumulable(x[piece]), variance[piece])
+        else:
+            variance[piece] = _forward(x[piece], kernel_size)
+    return variance
+
+
+def _three_by_three(x: Tensor, variance: Tensor) -> None:
+    """The same in fewer passes over memory, by V = mean_rows(Var_columns(x)) + Var_rows(mean_columns(x)).
+
+    Of three values with the differences a and b between neighbours the variance is 2/9 (a^2 + ab + b^2), of two at
+    the border, which a = 0 stands for, 1/4 b^2. The differences of the rows' means are the means of the differences.
     """
-    size = x.shape[dim]
-    reach = min(radius, size - 1)
-    if reach <= 0:
-        return torch.zeros_like(x), torch.zeros_like(x)
-
-    total, square = _difference_sums(x, residual, 1, dim)
-    for offset in range(2, reach + 1):
-        more, more_square = _difference_sums(x, residual, offset, dim)
-        total, square = total + more, square + more_square
-
-    index = torch.arange(size, device=x.device)
-    share = 1 / (index.clamp(max=radius) + (size - 1 - index).clamp(max=radius) + 1).to(x.dtype)
-    if dim == 2:
-        share = share.unsqueeze(1)
-    shift = total * share
-    return shift, square * share - shift * shift
+    height, width = x.shape[2], x.shape[3]
+    across, down = _with_border(x, 3), _with_border(x, 2)
+    torch.sub(x.narrow(3, 1, width - 1), x.narrow(3, 0, width - 1), out=across.narrow(3, 1, width - 1))
+    torch.sub(x.narrow(2, 1, height - 1), x.narrow(2, 0, height - 1), out=down.narrow(2, 1, height - 1))
+    down = F.avg_pool2d(down, (1, 3), stride=1, padding=(0, 1), count_include_pad=False)
+    within_rows = _quadratic(across.narrow(3, 0, width), across.narrow(3, 1, width)).mul_(_scale(x, 3))
+    between_rows = _quadratic(down.narrow(2, 0, height), down.narrow(2, 1, height))
+    within_rows = F.avg_pool2d(within_rows, (3, 1), stride=1, padding=(1, 0), count_include_pad=False)
+    torch.addcmul(within_rows, between_rows, _scale(x, 2).unsqueeze(1), out=variance)
 
 
-def _difference_sums(x: Tensor, residual: Tensor | None, offset: int, dim: int) -> tuple[Tensor, Tensor]:
-    """Sum, and sum of squares, of the differences from each pixel to its two neighbours offset away along dim."""
-    size = x.shape[dim]
-    rest = size - offset
-    to_next = x.narrow(dim, offset, rest) - x.narrow(dim, 0, rest)
-    if residual is not None:
-        to_next = to_next + (residual.narrow(dim, offset, rest) - residual.narrow(dim, 0, rest))
-    # beyond the border there is no neighbour, which a difference of zero says
-    padded = F.pad(to_next, [offset, offset] if dim == 3 else [0, 0, offset, offset])
-    squared = padded * padded
-    total = padded.narrow(dim, offset, size) - padded.narrow(dim, 0, size)
-    return total, squared.narrow(dim, offset, size) + squared.narrow(dim, 0, size)
+def _with_border(x: Tensor, dim: int) -> Tensor:
+    """Uninitialised, like x but one longer along dim and zero at both of that dim's ends, its memory ordered as x's."""
+    shape = list(x.shape)
+    shape[dim] += 1
+    memory_format = torch.channels_last if x.stride(1) == 1 else torch.contiguous_format
+    bordered = torch.empty(shape, dtype=x.dtype, memory_format=memory_format)
+    bordered.select(dim, 0).zero_()
+    bordered.select(dim, -1).zero_()
+    return bordered
+
+
+def _quadratic(a: Tensor, b: Tensor) -> Tensor:
+    """a^2 + ab + b^2, never negative."""
+    return (a + b).mul_(a).addcmul_(b, b)
+
+
+def _scale(x: Tensor, dim: int) -> Tensor:
+    scale = torch.full((x.shape[dim],), 2 / 9, dtype=x.dtype)
+    scale[0] = scale[-1] = 1 / 4
+    return scale
+
+
+def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
+    if on_triton(x):
+        from ._triton.local_variance import backward
+
+        return backward(grad, x, kernel_size)
+    if not in_pieces(x):
+        return _backward(grad, x, kernel_size)
+    grad_x = torch.empty_like(x)
+    share = 2 * inverse_count(accumulable(x[:0]), kernel_size)
+    for piece in pieces(
+        x, _PIECE
+    ):  # with u = share * grad: x * sum(u) - sum(u * mean), the image's own mean taken off before
+        wide = accumulable(x[piece])
+        wide = wide - wide.mean((2, 3), keepdim=True)
+        weight = accumulable(grad[piece]) * share
+        weighted_mean = window_mean(wide, kernel_size).mul_(weight)
+        total = wide.mul_(window_sum(weight, kernel_size))
+        torch.sub(total, window_sum(weighted_mean, kernel_size), out=grad_x[piece])
+    return grad_x
+
+
+def _setup(ctx, inputs, output) -> None:
+    x, ctx.kernel_size = inputs
+    ctx.save_for_backward(x)
+
+
+def _autograd(ctx, grad: Tensor):
+    (x,) = ctx.saved_tensors
+    if torch.is_grad_enabled():  # a second derivative is wanted
+        return torch.autograd.grad(_forward(x, ctx.kernel_size), x, grad, create_graph=True)[0], None
+    return torch.ops.tinynets.local_variance_backward(grad, x, ctx.kernel_size), None
+
+
+define_op("local_variance", _run, lambda x, kernel_size: torch.empty_like(x), _autograd, _setup)
+define_op("local_variance_backward", _run_backward, lambda grad, x, kernel_size: torch.empty_like(x))

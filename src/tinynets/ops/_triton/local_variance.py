@@ -1,0 +1,95 @@
+import torch
+import triton.language as tl
+from torch import Tensor
+
+from ._maps import grid_over, jit, launcher, locate, offset, sizes, widen, window_count, within
+
+BLOCK = 512
+
+
+def forward(x: Tensor, kernel_size: int) -> Tensor:
+    variance = torch.empty_like(x)
+    if x.numel() > 0:
+        launcher(local_variance_kernel)[grid_over(x, BLOCK)](
+            x, variance, *x.stride(), *variance.stride(), **sizes(x), RADIUS=kernel_size // 2, BLOCK=BLOCK
+        )
+    return variance
+
+
+def backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
+    grad_x = torch.empty_like(x)
+    shift = torch.empty_like(x, dtype=torch.promote_types(x.dtype, torch.float32))
+    if x.numel() > 0:
+        launcher(local_shift_kernel)[grid_over(x, BLOCK)](
+            x, shift, *x.stride(), *shift.stride(), **sizes(x), RADIUS=kernel_size // 2, BLOCK=BLOCK
+        )
+        strides = (*grad.stride(), *x.stride(), *shift.stride(), *grad_x.stride())
+        launcher(local_variance_backward_kernel)[grid_over(x, BLOCK)](
+            grad, x, shift, grad_x, *strides, **sizes(x), RADIUS=kernel_size // 2, BLOCK=BLOCK
+        )
+    return grad_x
+
+
+@jit
+def centred_moments(x_ptr, at, h, w, H, W, sh, sw, exists, RADIUS: tl.constexpr):
+    """mean(d) and mean(d^2) over the window, d the difference to its centre."""
+    centre = widen(tl.load(x_ptr + at, exists, 0.0))
+    shift = tl.zeros_like(centre)
+    square = tl.zeros_like(centre)
+    for i in tl.static_range(-RADIUS, RADIUS + 1):
+        for j in tl.static_range(-RADIUS, RADIUS + 1):
+            if i != 0 or j != 0:
+                inside = exists & within(h + i, w + j, H, W)
+                d = tl.where(inside, widen(tl.load(x_ptr + at + i * sh + j * sw, inside, 0.0)) - centre, 0.0)
+                shift += d
+                square += d * d
+    count = window_count(h, w, H, W, RADIUS)
+    return shift / count, square / count
+
+
+@jit
+def local_variance_kernel(
+    x_ptr, y_ptr, sxn, sxc, sxh, sxw, syn, syc, syh, syw, C, H, W,
+    CHANNELS_LAST: tl.constexpr, RADIUS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    n, c, h, w, exists = locate(C, H, W, CHANNELS_LAST, BLOCK)
+    at = offset(n, c, h, w, sxn, sxc, sxh, sxw)
+    shift, square = centred_moments(x_ptr, at, h, w, H, W, sxh, sxw, exists, RADIUS)
+    variance = tl.maximum(square - shift * shift, 0.0, propagate_nan=tl.PropagateNan.ALL)
+    tl.store(y_ptr + offset(n, c, h, w, syn, syc, syh, syw), variance, exists)
+
+
+@jit
+def local_shift_kernel(
+    x_ptr, y_ptr, sxn, sxc, sxh, sxw, syn, syc, syh, syw, C, H, W,
+    CHANNELS_LAST: tl.constexpr, RADIUS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """The window's mean less its centre."""
+    n, c, h, w, exists = locate(C, H, W, CHANNELS_LAST, BLOCK)
+    at = offset(n, c, h, w, sxn, sxc, sxh, sxw)
+    shift, _ = centred_moments(x_ptr, at, h, w, H, W, sxh, sxw, exists, RADIUS)
+    tl.store(y_ptr + offset(n, c, h, w, syn, syc, syh, syw), shift, exists)
+
+
+@jit
+def local_variance_backward_kernel(
+    g_ptr, x_ptr, shift_ptr, out_ptr,
+    sgn, sgc, sgh, sgw, sxn, sxc, sxh, sxw, ssn, ssc, ssh, ssw, son, soc, soh, sow, C, H, W,
+    CHANNELS_LAST: tl.constexpr, RADIUS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """2 * sum over the windows i that the pixel is in of g_i / count_i * ((x - x_i) - shift_i)."""
+    n, c, h, w, exists = locate(C, H, W, CHANNELS_LAST, BLOCK)
+    at_g = offset(n, c, h, w, sgn, sgc, sgh, sgw)
+    at_x = offset(n, c, h, w, sxn, sxc, sxh, sxw)
+    at_s = offset(n, c, h, w, ssn, ssc, ssh, ssw)
+    x = widen(tl.load(x_ptr + at_x, exists, 0.0))
+    total = tl.zeros_like(x)
+    for i in tl.static_range(-RADIUS, RADIUS + 1):
+        for j in tl.static_range(-RADIUS, RADIUS + 1):
+            inside = exists & within(h + i, w + j, H, W)
+            g = widen(tl.load(g_ptr + at_g + i * sgh + j * sgw, inside, 0.0))
+            centre = widen(tl.load(x_ptr + at_x + i * sxh + j * sxw, inside, 0.0))
+            shift = tl.load(shift_ptr + at_s + i * ssh + j * ssw, inside, 0.0)
+            share = g / tl.where(inside, window_count(h + i, w + j, H, W, RADIUS), 1)
+            total += tl.where(inside, share * (x - centre - shift), 0.0)
+    tl.store(out_ptr + offset(n, c, h, w, son, soc, soh, sow), 2 * total, exists)
