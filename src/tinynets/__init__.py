@@ -1,7 +1,8 @@
 """tinynets: compact image classifiers as timm models, their layers, and the engine that trains them."""
 
-from . import analysis, layers, models, ops
+from . import analysis, deploy, layers, models, ops
 from .analysis import count_parameters, receptive_field, summary
+from .deploy import fuse
 from .layers import create_layer, list_layers, register_layer
 from .models import create_model, list_models
 
@@ -13,6 +14,8 @@ __all__ = [
     "count_parameters",
     "create_layer",
     "create_model",
+    "deploy",
+    "fuse",
     "layers",
     "list_layers",
     "list_models",

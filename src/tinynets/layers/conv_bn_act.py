@@ -5,6 +5,7 @@ from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
 from torch import nn
 
+from .folding import without_norm
 from .same_conv import same_conv
 
 
@@ -47,3 +48,7 @@ class ConvBnAct(nn.Sequential):
         if act is not None:
             modules["act"] = act
         super().__init__(modules)
+
+    def fuse(self) -> nn.Sequential:
+        """The same for inference, the norm in the convolution; itself if it normalises by the batch at hand."""
+        return without_norm(self, "conv")

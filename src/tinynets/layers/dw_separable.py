@@ -5,6 +5,7 @@ from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
 from torch import nn
 
+from .folding import without_norm
 from .registry import register_layer
 from .same_conv import same_conv
 
@@ -44,3 +45,7 @@ class DWSeparable(nn.Sequential):
         if act is not None:
             modules["act"] = act
         super().__init__(modules)
+
+    def fuse(self) -> nn.Sequential:
+        """The same for inference, the norm in the pointwise convolution."""
+        return without_norm(self, "conv_pw")

@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 import torch.fx
 from torch import Tensor, nn
@@ -51,6 +53,14 @@ class SymmetricConv1x1(nn.Module):
         if weight is None:
             weight = self.weight_matrix()
         return F.conv2d(x, weight.view(self.channels, self.channels, 1, 1))
+
+    @torch.no_grad()
+    def fuse(self) -> nn.Conv2d:
+        """The same for inference: a convolution that holds W."""
+        dd: dict[str, Any] = {"device": self.packed.device, "dtype": self.packed.dtype}
+        conv = nn.Conv2d(self.channels, self.channels, 1, bias=False, **dd)
+        conv.weight.copy_(self.weight_matrix().view_as(conv.weight))
+        return conv
 
     def extra_repr(self) -> str:
         return f"{self.channels}"

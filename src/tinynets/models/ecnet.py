@@ -11,6 +11,7 @@ from tinynets._checks import check_positive
 from tinynets._statistics import CIFAR10
 from tinynets.layers import BlurPool, ConvBnAct, DivisiveNorm, ISNorm
 
+from ._fused import FusedECBlock
 from .base import StagedClassifier
 from .factory import build_model, pretrained_cfgs
 
@@ -60,6 +61,11 @@ class ECBlock(nn.Module):
         for norm in (self.expand_norm, self.contract_norm):
             norm.steps = norm.steps[:steps]
             norm.num_steps = steps
+
+    @torch.no_grad()
+    def fuse(self) -> FusedECBlock:
+        """The same for inference, the norms in the 1x1 convolutions."""
+        return FusedECBlock(self)
 
 
 class ECNet(StagedClassifier):

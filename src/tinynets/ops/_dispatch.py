@@ -32,7 +32,7 @@ def in_pieces(x: Tensor) -> bool:
     Tensors that only record what is done to them (fake, functional, traced) are subclasses. They get the form that
     a compiler fuses: no loop over pieces, nothing in place.
     """
-    return x.device.type == "cpu" and type(x) in (Tensor, torch.nn.Parameter)
+    return type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu"
 
 
 def pieces(x: Tensor, elements: int = 3 << 18) -> Iterator[slice]:

@@ -18,12 +18,12 @@ def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilati
         # no name for a branch: it has to be gone when the next one is made, which then finds its memory in the cache
         for k, dilation in enumerate(dilations):
             share = gate[piece, k : k + 1]
-            if k > 0:
-                out.addcmul_(_branch(whole, weight, dilation), share)
-            elif bias is None:
+            if k == 0:
                 torch.mul(_branch(whole, weight, dilation), share, out=out)
             else:
-                torch.addcmul(bias.view(1, -1, 1, 1), _branch(whole, weight, dilation), share, out=out)
+                out.addcmul_(_branch(whole, weight, dilation), share)
+        if bias is not None:
+            out.add_(bias.view(1, -1, 1, 1))
     return y
 
 

@@ -51,8 +51,9 @@ def _taps(weight: Tensor) -> list[Tensor]:
     The product with the identity copies them exactly, and is the one copy that inductor does not fuse away: without
     it every load of a tap gathers from C places, which halves the speed.
     """
-    flat = accumulable(weight).flatten(1).t()
-    taps = torch.eye(flat.shape[0], dtype=flat.dtype, device=flat.device) @ flat
+    taps = accumulable(weight).flatten(1).t()
+    if not taps.is_contiguous():
+        taps = torch.eye(taps.shape[0], dtype=taps.dtype, device=taps.device) @ taps
     return [tap.view(1, -1, 1, 1) for tap in taps.unbind(0)]
 
 

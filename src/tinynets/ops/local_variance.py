@@ -96,9 +96,9 @@ def _three_by_three(x: Tensor, variance: Tensor) -> None:
     torch.sub(x.narrow(2, 1, height - 1), x.narrow(2, 0, height - 1), out=down.narrow(2, 1, height - 1))
     down = F.avg_pool2d(down, (1, 3), stride=1, padding=(0, 1), count_include_pad=False)
     within_rows = _quadratic(across.narrow(3, 0, width), across.narrow(3, 1, width)).mul_(_scale(x, 3))
-    between_rows = _quadratic(down.narrow(2, 0, height), down.narrow(2, 1, height))
+    between_rows = _quadratic(down.narrow(2, 0, height), down.narrow(2, 1, height)).mul_(_scale(x, 2).unsqueeze(1))
     within_rows = F.avg_pool2d(within_rows, (3, 1), stride=1, padding=(1, 0), count_include_pad=False)
-    torch.addcmul(within_rows, between_rows, _scale(x, 2).unsqueeze(1), out=variance)
+    torch.add(within_rows, between_rows, out=variance)
 
 
 def _with_border(x: Tensor, dim: int) -> Tensor:

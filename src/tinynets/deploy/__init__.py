@@ -1,0 +1,5 @@
+"""What a trained model becomes when it is only to be used."""
+
+from .fuse import fuse
+
+__all__ = ["fuse"]

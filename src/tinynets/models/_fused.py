@@ -1,0 +1,101 @@
+"""What the recursive blocks become for inference: every step's batch norm gone into convolutions of the step's own."""
+
+from typing import Any
+
+import torch
+import torch.fx
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tinynets.layers import ISNorm
+from tinynets.layers.folding import scale_and_shift
+from tinynets.ops import divisive_norm, gated_dilated_conv2d
+from tinynets.ops._dispatch import in_pieces, pieces
+
+torch.fx.wrap("gated_dilated_conv2d")
+torch.fx.wrap("divisive_norm")
+
+
+class FusedEGRRStage(nn.Module):
+    """h <- h + ReLU6(GatedDWConv_t(W h, gate(h))): W a matrix, the norm in step t's depthwise kernel and bias.
+
+    Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
+    """
+
+    def __init__(
+        self, down: nn.Module, gate: nn.Module, mix: nn.Module, weight: Tensor, norm: ISNorm, dilations: list[int]
+    ) -> None:
+        super().__init__()
+        self.down = down
+        self.num_steps = norm.num_steps
+        self.gate = gate
+        self.mix = mix
+        self.dilations = list(dilations)
+        scales, shifts = _steps(norm)
+        # (T, taps, C): contiguous in C, as the fused op reads it, and no 4-D parameter whose layout .to() would change
+        self.weight = nn.Parameter((weight.double().flatten(1).t() * scales.unsqueeze(1)).to(weight.dtype))
+        self.bias = nn.Parameter(shifts.to(weight.dtype))
+        self.kernel_size = weight.shape[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.down(x)
+        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
+            if in_pieces(x):
+                y = torch.empty_like(x)
+                for piece in pieces(x):
+                    y[piece] = self.recur(x[piece])
+                return y
+        return self.recur(x)
+
+    def recur(self, x: Tensor) -> Tensor:
+        for step in range(self.num_steps):
+            weight = self.weight[step].t().unflatten(1, (1, self.kernel_size, self.kernel_size))
+            y = gated_dilated_conv2d(self.mix(x), weight, self.bias[step], self.gate(x), self.dilations)
+            x = F.relu6(y, inplace=True).add_(x)
+        return x
+
+
+class FusedECBlock(nn.Module):
+    """y = x + contract_t(DivisiveNorm(depthwise_d(ReLU(expand_t(x))))): norms and scale in both 1x1 convolutions.
+
+    Shape: (N, channels, H, W), step in 0..len(dilations)-1 -> (N, channels, H, W).
+    """
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        self.dilations = list(block.dilations)
+        self.depthwise = block.depthwise
+        self.kernel_size: int = block.divisive.kernel_size
+        self.eps: float = block.divisive.eps
+        dtype = block.expand.weight.dtype
+        scales, shifts = _steps(block.expand_norm)
+        self.expand = nn.Parameter(_scaled(block.expand.weight, scales).to(dtype))
+        self.expand_bias = nn.Parameter(shifts.to(dtype))
+        scales, shifts = _steps(block.contract_norm)
+        residual = block.scale.double()
+        self.contract = nn.Parameter(_scaled(block.contract.weight, scales * residual).to(dtype))
+        self.contract_bias = nn.Parameter((shifts * residual).to(dtype))
+
+    def forward(self, x: Tensor, step: int) -> Tensor:
+        dilation = self.dilations[step]
+        y = F.conv2d(x, self.expand[step].unflatten(1, (-1, 1, 1)), self.expand_bias[step]).relu_()
+        y = F.conv2d(y, self.depthwise.weight, self.depthwise.bias, 1, dilation, dilation, self.depthwise.groups)
+        y = divisive_norm(y, self.kernel_size, self.eps)
+        return F.conv2d(y, self.contract[step].unflatten(1, (-1, 1, 1)), self.contract_bias[step]).add_(x)
+
+    def truncate(self, steps: int) -> None:
+        """Keep the first so many iterations."""
+        self.dilations = self.dilations[:steps]
+        for name in ("expand", "expand_bias", "contract", "contract_bias"):
+            setattr(self, name, nn.Parameter(getattr(self, name)[:steps].detach(), requires_grad=False))
+
+
+def _steps(norm: ISNorm) -> tuple[Tensor, Tensor]:
+    """Scales and shifts of every step's norm, (T, C) each."""
+    scales, shifts = zip(*(scale_and_shift(step) for step in norm.steps), strict=True)
+    return torch.stack(scales), torch.stack(shifts)
+
+
+def _scaled(weight: Tensor, scales: Tensor) -> Tensor:
+    """Weights of a 1x1 convolution behind every step's scale, (T, C_out, C_in)."""
+    return weight.double().flatten(1) * scales.unsqueeze(2)

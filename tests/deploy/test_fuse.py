@@ -1,0 +1,136 @@
+import warnings
+
+import pytest
+import torch
+from timm.utils import reparameterize_model
+from torch import nn
+
+import tinynets
+from tinynets.layers import EntropyGate
+
+
+def trained(name, seed=0, **kwargs):
+    """A net whose norms have the statistics and affine pairs that training leaves, not those of a fresh one."""
+    torch.manual_seed(seed)
+    model = tinynets.create_model(name, **kwargs).eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.3, 2)
+            module.weight.data.mul_(torch.rand_like(module.weight) + 0.5)
+            module.bias.data.normal_(0, 0.2)
+    return model
+
+
+def images(model, count=4):
+    return torch.randn(count, *model.pretrained_cfg["input_size"])
+
+
+def assert_equal_logits(fused, model, x):
+    with torch.inference_mode():
+        expected, logits = model(x), fused(x)
+    assert (logits - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+@pytest.fixture(params=tinynets.list_models())
+def model(request):
+    return trained(request.param)
+
+
+def test_is_the_same_function_without_norms(model):
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    fused = tinynets.fuse(model)
+    assert_equal_logits(fused, model, images(model))
+    assert not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in fused.modules())
+    assert not any(parameter.requires_grad for parameter in fused.parameters())
+    assert not any(module.training for module in fused.modules())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("name", tinynets.list_models())
+def test_a_hundred_random_nets(name, seed):
+    width = {"channels": 24} if name == "ecnet_cifar10" else {"width": 0.5}
+    model = trained(name, seed, num_classes=7, **width)
+    assert_equal_logits(tinynets.fuse(model), model, images(model, 2))
+
+
+def test_fuses_once(model):
+    fused = tinynets.fuse(model)
+    again = tinynets.fuse(fused)
+    x = images(model)
+    assert again is not fused
+    assert torch.equal(again(x), fused(x))
+
+
+def test_timm_reparameterizes_to_the_same(model):
+    assert_equal_logits(reparameterize_model(model), model, images(model))
+
+
+def test_channels_last_and_half_precision(model):
+    fused = tinynets.fuse(model)
+    x = images(model)
+    expected = fused(x)
+    last = fused.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(last(x.to(memory_format=torch.channels_last)), expected, rtol=1e-4, atol=1e-4)
+    half = tinynets.fuse(model.bfloat16())(x.bfloat16())
+    assert half.dtype == torch.bfloat16
+    assert (half.float() - expected).abs().max() < 0.1 * expected.abs().max()
+
+
+def test_script_export_and_trace(model):
+    fused, x = tinynets.fuse(model), images(model)
+    expected = fused(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scripting is deprecated, not gone
+        scripted = torch.jit.script(fused)
+    torch.testing.assert_close(scripted(x), expected, rtol=1e-4, atol=1e-4)
+    program = torch.export.export(fused, (x,))
+    assert not any("tinynets" in str(node.target) for node in program.graph.nodes)
+    torch.testing.assert_close(program.module()(x), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(torch.fx.symbolic_trace(fused)(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_batches_larger_than_a_piece():
+    model = trained("egrr_cifar100", width=0.25)
+    fused, x = tinynets.fuse(model), torch.randn(70, 3, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(fused(x), torch.cat([fused(part) for part in x.split(7)]), rtol=1e-4, atol=1e-4)
+
+
+def test_hard_takes_the_likeliest_dilation():
+    soft = trained("egrr_cifar100", width=0.25)
+    hard = trained("egrr_cifar100", width=0.25, hard=True)
+    hard.load_state_dict(soft.state_dict())
+    x = images(soft)
+    torch.testing.assert_close(tinynets.fuse(soft, hard=True)(x), hard(x), rtol=1e-4, atol=1e-4)
+    assert not any(module.hard for module in soft.modules() if isinstance(module, EntropyGate))
+    assert torch.equal(tinynets.fuse(hard)(x), tinynets.fuse(soft, hard=True)(x))
+
+
+def test_hard_needs_gates():
+    with pytest.raises(ValueError, match="SimpleCNN has no EntropyGate"):
+        tinynets.fuse(tinynets.create_model("simplecnn_mnist"), hard=True)
+
+
+def test_a_module_used_twice_stays_one():
+    shared = tinynets.layers.ConvBnAct(3, 3)
+    model = nn.ModuleDict({"a": nn.Sequential(shared), "b": nn.Sequential(nn.ReLU(), shared)})
+    fused = tinynets.fuse(model)
+    assert fused["a"][0] is fused["b"][1]
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fused.modules())
+    assert isinstance(shared.bn, nn.BatchNorm2d)
+
+
+def test_norms_by_the_batch_at_hand_stay():
+    model = tinynets.create_model("simplecnn_mnist", batch_stats=True).eval()
+    assert_equal_logits(tinynets.fuse(model), model, images(model))
+
+
+def test_prunes_like_the_net_it_was():
+    model = trained("ecnet_cifar10", channels=16)
+    fused = tinynets.fuse(model)
+    for net in (model, fused):
+        net.prune_intermediate_layers([0])
+    assert_equal_logits(fused, model, images(model))
