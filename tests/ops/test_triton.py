@@ -1,0 +1,89 @@
+"""The CUDA kernels without a GPU: interpreted, and compiled ahead of time; with one, against the CPU."""
+
+import importlib
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from tinynets import ops
+
+triton = pytest.importorskip("triton")
+MODULES = ("divisive_norm", "gated_dilated_conv2d", "local_variance", "symmetric_weight")
+CONSTANTS = {
+    "CHANNELS_LAST": True,
+    "EPS": 1e-3,
+    "RADIUS": 1,
+    "BLOCK": 512,
+    "KERNEL": 3,
+    "GATES": 3,
+    "DILATIONS": 1 | 2 << 10 | 4 << 20,
+    "CENTRE_ONLY": 4,
+    "HAS_BIAS": True,
+    "BLOCK_PIXELS": 32,
+    "BLOCK_CHANNELS": 32,
+}
+INTERMEDIATES = ("direct_ptr", "through_ptr", "shift_ptr", "parts_ptr")
+
+
+def kernels():
+    for name in MODULES:
+        module = importlib.import_module(f"tinynets.ops._triton.{name}")
+        for attribute, kernel in vars(module).items():
+            if attribute.endswith("_kernel") and isinstance(kernel, triton.JITFunction):
+                yield pytest.param(kernel, id=attribute)
+
+
+def test_interpreted_kernels_equal_the_formulas():
+    program = Path(__file__).with_name("triton_interpreted.py")
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("kernel", list(kernels()))
+@pytest.mark.parametrize("capability", [80, 90])
+@pytest.mark.parametrize("dtype", ["fp32", "fp16", "bf16", "fp64"])
+def test_compiles_ahead_of_time(kernel, capability, dtype, tmp_path, monkeypatch):
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    constants = {name: CONSTANTS[name] for name in kernel.arg_names if name in CONSTANTS}
+    signature = {}
+    for name in kernel.arg_names:
+        element = "fp32" if name in INTERMEDIATES and dtype != "fp64" else dtype
+        signature[name] = "constexpr" if name in constants else f"*{element}" if name.endswith("_ptr") else "i32"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Triton's own, about defaults to come
+        source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
+        compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
+    assert compiled.asm["cubin"][:4] == b"\x7fELF"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_on_a_gpu(dtype, memory_format):
+    x = torch.randn(4, 24, 9, 8).to(memory_format=memory_format)
+    weight, gate = torch.randn(24, 1, 3, 3), torch.rand(4, 3, 9, 8)
+    tolerance = 1e-4 if dtype == torch.float32 else 3e-2
+    for op, inputs in (
+        (ops.divisive_norm, [x]),
+        (ops.local_variance, [x]),
+        (lambda x, w, g: ops.gated_dilated_conv2d(x, w, None, g, [1, 2, 4]), [x, weight, gate]),
+        (lambda packed: ops.symmetric_weight(packed, 6), [torch.randn(1, 21)]),
+    ):
+        here = [t.to(dtype).float().requires_grad_() for t in inputs]
+        there = [t.to("cuda", dtype).requires_grad_() for t in inputs]
+        expected, got = op(*here), op(*there)
+        grad = torch.randn_like(expected).to(dtype)
+        expected.backward(grad.float())
+        got.backward(grad.cuda())
+        for a, b in zip([got, *(t.grad for t in there)], [expected, *(t.grad for t in here)], strict=True):
+            torch.testing.assert_close(a.float().cpu(), b, rtol=tolerance, atol=tolerance * b.abs().max().item())
