@@ -16,6 +16,19 @@ torch.fx.wrap("gated_dilated_conv2d")
 torch.fx.wrap("divisive_norm")
 
 
+def compiled_once() -> bool:
+    """Whether the steps of a recursion can be compiled as one region: in torch.compile, from torch 2.8 on."""
+    return _nested is not None and torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+
+
+_nested: Any = getattr(torch.compiler, "nested_compile_region", None)
+
+
+@(_nested or (lambda function: function))
+def run_step(stage: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return stage.step(x, weight, bias)
+
+
 class FusedEGRRStage(nn.Module):
     """h <- h + ReLU6(GatedDWConv_t(W h, gate(h))): W a matrix, the norm in step t's depthwise kernel and bias.
 
@@ -50,9 +63,17 @@ class FusedEGRRStage(nn.Module):
     def recur(self, x: Tensor) -> Tensor:
         for step in range(self.num_steps):
             weight = self.weight[step].t().unflatten(1, (1, self.kernel_size, self.kernel_size))
-            y = gated_dilated_conv2d(self.mix(x), weight, self.bias[step], self.gate(x), self.dilations)
-            x = F.relu6(y, inplace=True).add_(x)
+            if torch.jit.is_scripting():
+                x = self.step(x, weight, self.bias[step])
+            elif compiled_once():
+                x = run_step(self, x, weight, self.bias[step])
+            else:
+                x = self.step(x, weight, self.bias[step])
         return x
+
+    def step(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        y = gated_dilated_conv2d(self.mix(x), weight, bias, self.gate(x), self.dilations)
+        return F.relu6(y, inplace=True).add_(x)
 
 
 class FusedECBlock(nn.Module):
