@@ -99,6 +99,40 @@ def test_batches_larger_than_a_piece():
         torch.testing.assert_close(fused(x), torch.cat([fused(part) for part in x.split(7)]), rtol=1e-4, atol=1e-4)
 
 
+def test_stages_leave_the_features_before_them_alone():
+    fused = tinynets.fuse(trained("egrr_cifar100", width=0.25))
+    with torch.inference_mode():
+        last, features = fused.forward_intermediates(torch.randn(2, 3, 32, 32))
+        x = features[0]
+        for stage, expected in zip(fused.stages[1:], features[1:], strict=True):
+            x = stage(x)
+            assert torch.equal(x, expected)
+    assert torch.equal(last, features[-1])
+
+
+def test_gradients_of_the_image():
+    model = trained("egrr_cifar100", width=0.25)
+    x = torch.randn(2, 3, 32, 32, requires_grad=True)
+    (expected,) = torch.autograd.grad(model(x).square().sum(), x)
+    (grad,) = torch.autograd.grad(tinynets.fuse(model)(x).square().sum(), x)
+    assert (grad - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_compiled_recursion(dynamic, monkeypatch):
+    from tinynets.models import _fused
+
+    monkeypatch.setattr(_fused, "pieces", lambda x: (slice(i, i + 2) for i in range(0, x.shape[0], 2)))
+    fused = tinynets.fuse(trained("egrr_cifar100", width=0.25))
+    stage = fused.stages[2]
+    torch._dynamo.reset()
+    compiled = torch.compile(stage, backend="aot_eager", dynamic=dynamic, fullgraph=True)
+    with torch.inference_mode():
+        for count in (4, 6):
+            x = torch.randn(count, 24, 6, 6)
+            torch.testing.assert_close(compiled(x), stage(x), rtol=1e-5, atol=1e-5)
+
+
 def test_hard_takes_the_likeliest_dilation():
     soft = trained("egrr_cifar100", width=0.25)
     hard = trained("egrr_cifar100", width=0.25, hard=True)

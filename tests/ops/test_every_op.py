@@ -112,6 +112,16 @@ def test_half_precision(name, dtype):
     assert (y.double() - expected).abs().max() < 8 * torch.finfo(dtype).eps * expected.abs().max()
 
 
+def test_window_statistics_keep_their_type_under_autocast(name):
+    if name not in ("divisive_norm", "local_variance"):
+        pytest.skip("no window statistics")
+    (x,) = inputs_of(name)
+    x = x.contiguous(memory_format=torch.channels_last)
+    expected = OPS[name][0](x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(OPS[name][0](x), expected)
+
+
 def test_pieces_of_a_batch_make_the_whole(name, monkeypatch):
     from tinynets.ops import _dispatch
 
@@ -119,7 +129,7 @@ def test_pieces_of_a_batch_make_the_whole(name, monkeypatch):
     y = OPS[name][0](*inputs)
     grads = torch.autograd.grad(y, inputs, torch.ones_like(y))
     small = lambda x, elements=0: (slice(i, i + 2) for i in range(0, x.shape[0], 2))  # noqa: E731
-    for module in ("divisive_norm", "local_variance", "_gated_pieces"):
+    for module in ("divisive_norm", "_variance_pieces", "_gated_pieces"):
         monkeypatch.setattr(importlib.import_module(f"tinynets.ops.{module}"), "pieces", small)
     again = OPS[name][0](*inputs)
     torch.testing.assert_close(again, y)

@@ -66,8 +66,11 @@ class EntropyGate(nn.Module):
         self.register_buffer("tau", torch.tensor(tau, **dd))
 
     def forward(self, x: Tensor) -> Tensor:
-        logits = self.expand(F.relu(self.reduce(local_variance(x, self.kernel_size))))
-        return gumbel_gate(logits, self.tau, self.training, self.hard)
+        return self.choose(self.reduce(local_variance(x, self.kernel_size)))
+
+    def choose(self, statistics: Tensor) -> Tensor:
+        """The gate from what `reduce` makes of the variance."""
+        return gumbel_gate(self.expand(F.relu(statistics)), self.tau, self.training, self.hard)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, hard={self.hard}"

@@ -7,13 +7,25 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets.layers import ISNorm
+from tinynets.layers import EntropyGate, ISNorm
 from tinynets.layers.folding import scale_and_shift
-from tinynets.ops import divisive_norm, gated_dilated_conv2d
-from tinynets.ops._dispatch import in_pieces, pieces
+from tinynets.ops import divisive_norm, gated_dilated_conv2d, projected_variance
+from tinynets.ops._dispatch import in_pieces, pieces, records_gradients
+
+try:
+    from torch.fx.experimental.symbolic_shapes import has_static_value
+except ImportError:  # torch < 2.8, which has no nested_compile_region either
+
+    def has_static_value(a: Any) -> bool:
+        return False
+
 
 torch.fx.wrap("gated_dilated_conv2d")
 torch.fx.wrap("divisive_norm")
+torch.fx.wrap("projected_variance")
+
+
+_nested: Any = getattr(torch.compiler, "nested_compile_region", None)
 
 
 def compiled_once() -> bool:
@@ -21,7 +33,9 @@ def compiled_once() -> bool:
     return _nested is not None and torch.compiler.is_compiling() and not torch.compiler.is_exporting()
 
 
-_nested: Any = getattr(torch.compiler, "nested_compile_region", None)
+def compiled_in_pieces(x: Tensor) -> bool:
+    """Whether a compiled recursion can run piece by piece: pieces of one size, known to the compiler, on the CPU."""
+    return compiled_once() and x.device.type == "cpu" and all(has_static_value(size) for size in x.shape)
 
 
 @(_nested or (lambda function: function))
@@ -36,7 +50,7 @@ class FusedEGRRStage(nn.Module):
     """
 
     def __init__(
-        self, down: nn.Module, gate: nn.Module, mix: nn.Module, weight: Tensor, norm: ISNorm, dilations: list[int]
+        self, down: nn.Sequential, gate: EntropyGate, mix: nn.Module, weight: Tensor, norm: ISNorm, dilations: list[int]
     ) -> None:
         super().__init__()
         self.down = down
@@ -52,15 +66,17 @@ class FusedEGRRStage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
-        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-            if in_pieces(x):
-                y = torch.empty_like(x)
+        if not torch.jit.is_scripting():
+            if in_pieces(x) and not records_gradients(x, self.weight):
+                y = torch.empty_like(x) if len(self.down) == 0 else x  # what down has made is ours to overwrite
                 for piece in pieces(x):
-                    y[piece] = self.recur(x[piece])
+                    self.recur(x[piece], y[piece])
                 return y
+            if compiled_in_pieces(x):
+                return torch.cat([self.recur(x[piece]) for piece in pieces(x)])
         return self.recur(x)
 
-    def recur(self, x: Tensor) -> Tensor:
+    def recur(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         for step in range(self.num_steps):
             weight = self.weight[step].t().unflatten(1, (1, self.kernel_size, self.kernel_size))
             if torch.jit.is_scripting():
@@ -68,12 +84,15 @@ class FusedEGRRStage(nn.Module):
             elif compiled_once():
                 x = run_step(self, x, weight, self.bias[step])
             else:
-                x = self.step(x, weight, self.bias[step])
+                x = self.step(x, weight, self.bias[step], out if step == self.num_steps - 1 else None)
         return x
 
-    def step(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        y = gated_dilated_conv2d(self.mix(x), weight, bias, self.gate(x), self.dilations)
-        return F.relu6(y, inplace=True).add_(x)
+    def step(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor | None = None) -> Tensor:
+        reduce = self.gate.reduce
+        gate = self.gate.choose(projected_variance(x, reduce.weight, reduce.bias, self.gate.kernel_size))
+        y = gated_dilated_conv2d(self.mix(x), weight, bias, gate, self.dilations)
+        y = F.relu6(y, inplace=True)
+        return y.add_(x) if out is None else torch.add(x, y, out=out)
 
 
 class FusedECBlock(nn.Module):

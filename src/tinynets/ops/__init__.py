@@ -4,6 +4,7 @@ from .divisive_norm import divisive_norm
 from .gated_dilated_conv2d import gated_dilated_conv2d
 from .gumbel_gate import gumbel_gate
 from .local_variance import local_variance
+from .projected_variance import projected_variance
 from .symmetric_weight import pack_symmetric, symmetric_weight
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "gumbel_gate",
     "local_variance",
     "pack_symmetric",
+    "projected_variance",
     "symmetric_weight",
 ]

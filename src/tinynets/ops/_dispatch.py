@@ -29,10 +29,15 @@ def _has_triton() -> bool:
 def in_pieces(x: Tensor) -> bool:
     """Whether to work through the batch in place, piece by piece: an ordinary tensor on the CPU.
 
-    Tensors that only record what is done to them (fake, functional, traced) are subclasses. They get the form that
-    a compiler fuses: no loop over pieces, nothing in place.
+    Tensors that only record what is done to them (fake, functional, traced) are subclasses, but for Dynamo's. They get
+    the form that a compiler fuses: no loop over pieces, nothing in place.
     """
-    return type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu"
+    return not torch.compiler.is_compiling() and type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu"
+
+
+def records_gradients(*tensors: Tensor) -> bool:
+    """Whether autograd will follow what is done with these."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def pieces(x: Tensor, elements: int = 3 << 18) -> Iterator[slice]:

@@ -108,5 +108,5 @@ def _weight_gradient_by_tap(x: Tensor, weight: Tensor, grad: Tensor, dilation: i
                 seen = seen.narrow(dim, max(shift, 0) if rest else 0, rest)
                 by = by.narrow(dim, max(-shift, 0) if rest else 0, rest)
             if seen.numel() > 0:
-                torch.sum(seen * by, (0, 2, 3), dtype=taps.dtype, out=taps[:, 0, i, j])
+                taps[:, 0, i, j] = torch.sum(seen * by, (0, 2, 3), dtype=taps.dtype)
     return taps

@@ -1,5 +1,7 @@
 """Sliding windows of odd side around every pixel, clipped at the border."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,10 +22,27 @@ def window_sum(x: Tensor, kernel_size: int) -> Tensor:
     return F.avg_pool2d(x, kernel_size, stride=1, padding=kernel_size // 2, divisor_override=1)
 
 
+def eager_window_sum(x: Tensor, height: int, width: int) -> Tensor:
+    """window_sum in eager mode on the CPU, by depthwise convolutions with ones (thrice as fast) if oneDNN has those."""
+    padding = [height // 2, width // 2]
+    if x.dtype == torch.float32 and x.is_contiguous(memory_format=torch.channels_last):
+        channels = x.shape[1]
+        ones = torch.ones(channels, 1, height, width)
+        return torch.convolution(x, ones, None, [1, 1], padding, [1, 1], False, [0, 0], channels)
+    return F.avg_pool2d(x, (height, width), 1, padding, divisor_override=1)
+
+
 def inverse_count(x: Tensor, kernel_size: int) -> Tensor:
     """1 / number of pixels in the window, (H, W)."""
     radius = kernel_size // 2
     return inverse_length(x, 2, radius).unsqueeze(1) * inverse_length(x, 3, radius)
+
+
+@cache
+def eager_inverse_count(height: int, width: int, kernel_size: int, dtype: torch.dtype) -> Tensor:
+    """inverse_count on the CPU, made once."""
+    with torch.inference_mode(False):
+        return inverse_count(torch.empty((0, 0, height, width), dtype=dtype, device="cpu"), kernel_size)
 
 
 def inverse_length(x: Tensor, dim: int, radius: int) -> Tensor:

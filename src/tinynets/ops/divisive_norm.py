@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces
-from ._windows import accumulable, inverse_count, window_mean, window_sum
+from ._windows import accumulable, eager_inverse_count, eager_window_sum, inverse_count, window_mean, window_sum
 
 
 def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
@@ -46,9 +46,11 @@ def _run(x: Tensor, kernel_size: int, eps: float) -> Tensor:
     if not in_pieces(x):
         return _forward(x, kernel_size, eps)
     y = torch.empty_like(x)
+    inverse = eager_inverse_count(x.shape[2], x.shape[3], kernel_size, accumulable(x[:0]).dtype)
     for piece in pieces(x):
         wide = accumulable(x[piece])
-        torch.div(wide, window_mean(wide.abs(), kernel_size).add_(eps), out=y[piece])
+        mean = eager_window_sum(wide.abs(), kernel_size, kernel_size).mul_(inverse)
+        torch.div(wide, mean.add_(eps), out=y[piece])
     return y
 
 
@@ -60,13 +62,14 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tens
     if not in_pieces(x):
         return _backward(grad, x, kernel_size, eps)
     grad_x = torch.empty_like(x)
-    inverse = inverse_count(accumulable(x[:0]), kernel_size)
+    inverse = eager_inverse_count(x.shape[2], x.shape[3], kernel_size, accumulable(x[:0]).dtype)
     for piece in pieces(x):  # _backward in place
         wide = accumulable(x[piece])
-        scale = window_mean(wide.abs(), kernel_size).add_(eps).reciprocal_()
+        mean = eager_window_sum(wide.abs(), kernel_size, kernel_size).mul_(inverse)
+        scale = mean.add_(eps).reciprocal_()
         direct = accumulable(grad[piece]) * scale
         through_mean = scale.mul_(direct).mul_(wide).mul_(inverse)
-        through_mean = window_sum(through_mean, kernel_size).mul_(wide.sign())
+        through_mean = eager_window_sum(through_mean, kernel_size, kernel_size).mul_(wide.sign())
         torch.sub(direct, through_mean, out=grad_x[piece])
     return grad_x
 

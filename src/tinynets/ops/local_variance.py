@@ -2,10 +2,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from . import _variance_pieces
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces
-from ._windows import accumulable, inverse_count, window_mean, window_sum
-
-_PIECE = 1 << 19
+from ._windows import accumulable, inverse_count
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
@@ -75,52 +74,12 @@ def _run(x: Tensor, kernel_size: int) -> Tensor:
         return forward(x, kernel_size)
     if not in_pieces(x):
         return _forward(x, kernel_size)
+    if kernel_size == 3 and min(x.shape[2:]) > 1:
+        return _variance_pieces.three_by_three(x)
     variance = torch.empty_like(x)
-    for piece in pieces(x, _PIECE):
-        if kernel_size == 3:
-            _three_by_three(accumulable(x[piece]), variance[piece])
-        else:
-            variance[piece] = _forward(x[piece], kernel_size)
+    for piece in pieces(x):
+        variance[piece] = _forward(x[piece], kernel_size)
     return variance
-
-
-def _three_by_three(x: Tensor, variance: Tensor) -> None:
-    """The same in fewer passes over memory, by V = mean_rows(Var_columns(x)) + Var_rows(mean_columns(x)).
-
-    Of three values with the differences a and b between neighbours the variance is 2/9 (a^2 + ab + b^2), of two at
-    the border, which a = 0 stands for, 1/4 b^2. The differences of the rows' means are the means of the differences.
-    """
-    height, width = x.shape[2], x.shape[3]
-    across, down = _with_border(x, 3), _with_border(x, 2)
-    torch.sub(x.narrow(3, 1, width - 1), x.narrow(3, 0, width - 1), out=across.narrow(3, 1, width - 1))
-    torch.sub(x.narrow(2, 1, height - 1), x.narrow(2, 0, height - 1), out=down.narrow(2, 1, height - 1))
-    down = F.avg_pool2d(down, (1, 3), stride=1, padding=(0, 1), count_include_pad=False)
-    within_rows = _quadratic(across.narrow(3, 0, width), across.narrow(3, 1, width)).mul_(_scale(x, 3))
-    between_rows = _quadratic(down.narrow(2, 0, height), down.narrow(2, 1, height)).mul_(_scale(x, 2).unsqueeze(1))
-    within_rows = F.avg_pool2d(within_rows, (3, 1), stride=1, padding=(1, 0), count_include_pad=False)
-    torch.add(within_rows, between_rows, out=variance)
-
-
-def _with_border(x: Tensor, dim: int) -> Tensor:
-    """Uninitialised, like x but one longer along dim and zero at both of that dim's ends, its memory ordered as x's."""
-    shape = list(x.shape)
-    shape[dim] += 1
-    memory_format = torch.channels_last if x.stride(1) == 1 else torch.contiguous_format
-    bordered = torch.empty(shape, dtype=x.dtype, memory_format=memory_format)
-    bordered.select(dim, 0).zero_()
-    bordered.select(dim, -1).zero_()
-    return bordered
-
-
-def _quadratic(a: Tensor, b: Tensor) -> Tensor:
-    """a^2 + ab + b^2, never negative."""
-    return (a + b).mul_(a).addcmul_(b, b)
-
-
-def _scale(x: Tensor, dim: int) -> Tensor:
-    scale = torch.full((x.shape[dim],), 2 / 9, dtype=x.dtype)
-    scale[0] = scale[-1] = 1 / 4
-    return scale
 
 
 def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
@@ -130,18 +89,7 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
         return backward(grad, x, kernel_size)
     if not in_pieces(x):
         return _backward(grad, x, kernel_size)
-    grad_x = torch.empty_like(x)
-    share = 2 * inverse_count(accumulable(x[:0]), kernel_size)
-    for piece in pieces(
-        x, _PIECE
-    ):  # with u = share * grad: x * sum(u) - sum(u * mean), the image's own mean taken off before
-        wide = accumulable(x[piece])
-        wide = wide - wide.mean((2, 3), keepdim=True)
-        weight = accumulable(grad[piece]) * share
-        weighted_mean = window_mean(wide, kernel_size).mul_(weight)
-        total = wide.mul_(window_sum(weight, kernel_size))
-        torch.sub(total, window_sum(weighted_mean, kernel_size), out=grad_x[piece])
-    return grad_x
+    return _variance_pieces.backward(grad, x, kernel_size)
 
 
 def _setup(ctx, inputs, output) -> None:
