@@ -13,6 +13,7 @@ from ._windows import accumulable
 
 def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
     y = torch.empty_like(x)
+    weight = weight.contiguous()
     for piece in pieces(x):
         whole, out = _channels_last(x[piece]), y[piece]
         # no name for a branch: it has to be gone when the next one is made, which then finds its memory in the cache

@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces
+from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
 from ._windows import accumulable, eager_inverse_count, eager_window_sum, inverse_count, window_mean, window_sum
 
 
@@ -20,6 +20,8 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
     """
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
         if custom_ops_apply():
+            if in_pieces(x) and not records_gradients(x):
+                return _run(x, kernel_size, eps)
             return torch.ops.tinynets.divisive_norm(x, kernel_size, eps)
     return _forward(x, kernel_size, eps)
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import _gated_pieces, _gated_stencil
-from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton
+from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
 
 
 def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
@@ -31,6 +31,8 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
                 x, weight, gate = x.to(dtype), weight.to(dtype), gate.to(dtype)
             gate = gate.to(x.dtype)
             bias = None if bias is None else bias.to(x.dtype)
+            if in_pieces(x) and not records_gradients(x, weight, gate):
+                return _run(x, weight, bias, gate, dilations)
             return torch.ops.tinynets.gated_dilated_conv2d(x, weight, bias, gate, dilations)
     return _forward(x, weight, bias, gate, dilations)
 

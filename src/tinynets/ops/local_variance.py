@@ -3,7 +3,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import _variance_pieces
-from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces
+from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
 from ._windows import accumulable, inverse_count
 
 
@@ -23,6 +23,8 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     """
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
         if custom_ops_apply():
+            if in_pieces(x) and not records_gradients(x):
+                return _run(x, kernel_size)
             return torch.ops.tinynets.local_variance(x, kernel_size)
     return _forward(x, kernel_size)
 

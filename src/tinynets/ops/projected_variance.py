@@ -3,8 +3,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ._dispatch import in_pieces, pieces, records_gradients
-from ._windows import accumulable, eager_inverse_count, eager_window_sum
+from ._windows import accumulable, eager_inverse_count, eager_window_sum, window_mean
 from .local_variance import local_variance
+
+_SMALL = 1 << 17
 
 
 def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int = 3) -> Tensor:
@@ -25,8 +27,19 @@ def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_si
     """
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
         if in_pieces(x) and x.dtype == weight.dtype and not records_gradients(x, weight):
-            return _shifted(x, weight, bias, kernel_size)
+            return (
+                _shifted(x, weight, bias, kernel_size) if x.numel() > _SMALL else _small(x, weight, bias, kernel_size)
+            )
     return F.conv2d(local_variance(x, kernel_size), weight, bias)
+
+
+def _small(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -> Tensor:
+    """Few calls: what they move hardly counts."""
+    wide = accumulable(x)
+    centred = wide - wide.mean((2, 3), keepdim=True)
+    mean = window_mean(centred, kernel_size)
+    variance = window_mean(centred.mul_(centred), kernel_size).addcmul_(mean, mean, value=-1)
+    return F.conv2d(variance.to(x.dtype), weight, bias)
 
 
 def _shifted(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -> Tensor:
