@@ -139,9 +139,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=[*tinynets.list_models(), *PEERS])
     parser.add_argument("--batch", type=int, nargs="+", help="default: 1 and 128, on a GPU 1 and 512")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument(
-        "--keep-memory", action="store_true", help="as the engine does: the C library keeps freed memory"
-    )
+    parser.add_argument("--keep-memory", action="store_true", help="the C library keeps freed memory, as in the engine")
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--no-training", action="store_true")
     parser.add_argument("--out", type=Path, help="a CSV to write, and a plot beside it")

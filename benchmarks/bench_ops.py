@@ -5,8 +5,9 @@
 A row is one op on one shape, forward or forward and backward: milliseconds of the four forms (medians, interleaved in
 one process, every call after an untimed one of its own), the most memory a call holds, and the share of the copy
 bandwidth that our better form reaches if only inputs, outputs and gradients moved, each once. `calls` is how often a
-forward pass of the model makes this call; the sums at the end count them. The C library keeps freed memory, which
-favours the naive forms: they ask for more of it. fp32, the models in channels_last; nothing else should be running.
+forward pass of the model makes this call; the sums at the end count them. With --keep-memory the C library keeps freed
+memory, as in the engine, which favours the naive forms: they ask for more of it. fp32, the models in channels_last;
+nothing else should be running.
 """
 
 import argparse
@@ -171,12 +172,15 @@ def main() -> None:
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
     parser.add_argument("--batch", type=int, nargs="+", help="default: 1 and 128, on a GPU 1 and 512")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--keep-memory", action="store_true", help="the C library keeps freed memory, as in the engine")
     parser.add_argument("--out", type=Path, help="a CSV to write, and a plot beside it")
     args = parser.parse_args()
     device = torch.device(args.device)
-    keep_freed_memory()
+    if args.keep_memory:
+        keep_freed_memory()
     batches = args.batch or [1, 512 if device.type == "cuda" else 128]
     rows = table(batches, args.rounds, device, getattr(torch, args.dtype))
+    rows = [row | {"memory": "kept" if args.keep_memory else "default"} for row in rows]
     summarise(rows)
     if args.out is not None:
         write_csv(args.out, rows)

@@ -39,7 +39,7 @@ ALLOWED = {
     "layers": {"ops"},
     "weights": set(),
     "models": {"layers", "ops", "weights"},
-    "analysis": {"layers"},
+    "analysis": {"layers", "ops"},
     "deploy": {"layers"},
     "engine": {"models", "weights"},
 }

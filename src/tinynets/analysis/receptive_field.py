@@ -10,6 +10,7 @@ from torch import nn
 from torch.fx.proxy import TraceError
 from torch.nn import functional as F
 
+from tinynets import ops
 from tinynets._modes import evaluation_mode
 from tinynets.layers import DivisiveNorm, EntropyGate, GatedDilatedConv2d, SymmetricConv1x1
 
@@ -156,6 +157,12 @@ _MODULES: dict[type[nn.Module], Callable[[Any], Window]] = {
 }
 
 
+_WINDOW_STATISTICS: dict[Any, tuple[str, ...]] = {
+    ops.divisive_norm: ("x", "kernel_size", "eps"),
+    ops.local_variance: ("x", "kernel_size"),
+    ops.projected_variance: ("x", "weight", "bias", "kernel_size"),
+}
+
 _UNTALLIED = (nn.Conv1d, nn.Conv3d, nn.modules.conv._ConvTransposeNd, nn.Upsample, nn.Unfold)
 
 
@@ -184,6 +191,11 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
     name = stack[-1][0] if stack else node.name
     if node.target in (F.conv2d, torch.conv2d):
         return name, _functional_conv(node, model)
+    if node.target is ops.gated_dilated_conv2d:
+        given = _given(node, "x", "weight", "bias", "gate", "dilations")
+        return name, _centred(_kernel(given["weight"], node, model), 1, max(given["dilations"]))
+    if node.target in _WINDOW_STATISTICS:
+        return name, _centred(_given(node, *_WINDOW_STATISTICS[node.target]).get("kernel_size", 3))
     if node.target in (F.max_pool2d, torch.max_pool2d, F.avg_pool2d):
         return name, _functional_pool(node)
     if node.target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean) or node.target == "mean":
@@ -199,15 +211,21 @@ def _given(node: torch.fx.Node, *names: str) -> dict[str, Any]:
 
 def _functional_conv(node: torch.fx.Node, model: nn.Module) -> Window:
     given = _given(node, "input", "weight", "bias", "stride", "padding", "dilation")
-    weight = given["weight"]
-    if not isinstance(weight, torch.fx.Node) or weight.op != "get_attr":
-        raise ValueError(f"the kernel of {node.name} is computed while running: its side cannot be told from the graph")
-    path, _, attribute = str(weight.target).rpartition(".")
-    kernel = getattr(model.get_submodule(path), attribute).shape[2:]
+    kernel = _kernel(given["weight"], node, model)
     stride, padding, dilation = (
         _side(given.get(key, default)) for key, default in (("stride", 1), ("padding", 0), ("dilation", 1))
     )
-    return Window(_side(tuple(kernel)), stride, dilation, padding)
+    return Window(kernel, stride, dilation, padding)
+
+
+def _kernel(weight: Any, node: torch.fx.Node, model: nn.Module) -> int:
+    """Side of a kernel that is a parameter, or one reshaped by unflatten, as fused recursions have them."""
+    if isinstance(weight, torch.fx.Node) and weight.op == "get_attr":
+        path, _, attribute = str(weight.target).rpartition(".")
+        return _side(tuple(getattr(model.get_submodule(path), attribute).shape[2:]))
+    if isinstance(weight, torch.fx.Node) and weight.target == "unflatten":
+        return _side(tuple(weight.args[2])[-2:])  # pyright: ignore[reportArgumentType]
+    raise ValueError(f"the kernel of {node.name} is computed while running: its side cannot be told from the graph")
 
 
 def _functional_pool(node: torch.fx.Node) -> Window:

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -88,7 +89,7 @@ def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summar
     size = _input_size(model, input_size)
     parameter = next(model.parameters(), torch.empty(0))
     image = torch.zeros(1, *size, device=parameter.device, dtype=parameter.dtype)
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.tinynets.gated_dilated_conv2d: _gated_flops})
     rows: dict[str, LayerRow] = {}
     running: list[list[Any]] = []  # name, flops when it began, flops of the modules inside it
 
@@ -139,6 +140,12 @@ def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summar
         layers=layers,
         blocks=blocks,
     )
+
+
+def _gated_flops(x: Any, weight: Any, bias: Any, gate: Any, dilations: Any, **_: Any) -> int:
+    """Of an op that the counter sees as one: a depthwise convolution for every dilation, as in its plain form."""
+    taps = weight[2] * weight[3] * len(dilations)
+    return 2 * math.prod(x) * taps
 
 
 def _input_size(model: nn.Module, input_size: Sequence[int] | None) -> tuple[int, ...]:

@@ -30,9 +30,11 @@ def in_pieces(x: Tensor) -> bool:
     """Whether to work through the batch in place, piece by piece: an ordinary tensor on the CPU.
 
     Tensors that only record what is done to them (fake, functional, traced) are subclasses, but for Dynamo's. They get
-    the form that a compiler fuses: no loop over pieces, nothing in place.
+    the form that a compiler fuses: no loop over pieces, nothing in place. So does everything under a mode that looks at
+    each op, such as a counter of multiply-adds: it is to see the function, not the tricks.
     """
-    return not torch.compiler.is_compiling() and type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu"
+    watched = torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+    return not watched and type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu"
 
 
 def records_gradients(*tensors: Tensor) -> bool:
