@@ -122,6 +122,18 @@ def test_window_statistics_keep_their_type_under_autocast(name):
         assert torch.equal(OPS[name][0](x), expected)
 
 
+def test_small_inputs_in_few_calls(name, monkeypatch):
+    monkeypatch.setattr("tinynets.ops._windows._SMALL", 1 << 17)
+    inputs = [t.requires_grad_() for t in inputs_of(name)]
+    y = OPS[name][0](*inputs)
+    expected = reference(name, inputs)
+    torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-4)
+    assert y.stride() == torch.empty_like(inputs[0]).stride() or name == "symmetric_weight"
+    grads = torch.autograd.grad(y, inputs, torch.ones_like(y))
+    for a, b in zip(grads, torch.autograd.grad(expected, inputs, torch.ones_like(y)), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
 def test_pieces_of_a_batch_make_the_whole(name, monkeypatch):
     from tinynets.ops import _dispatch
 

@@ -5,6 +5,11 @@ from torch.nn import functional as F
 from tinynets.ops import local_variance, projected_variance
 
 
+@pytest.fixture(params=[0, 1 << 17], ids=["large", "small"], autouse=True)
+def _largest_small_input(request, every_input_counts_as_large, monkeypatch):
+    monkeypatch.setattr("tinynets.ops._windows._SMALL", request.param)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (2, 3), (7, 5)])
 @pytest.mark.parametrize("kernel_size", [1, 3, 5])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])

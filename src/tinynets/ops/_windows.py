@@ -22,10 +22,18 @@ def window_sum(x: Tensor, kernel_size: int) -> Tensor:
     return F.avg_pool2d(x, kernel_size, stride=1, padding=kernel_size // 2, divisor_override=1)
 
 
+_SMALL = 1 << 17
+
+
+def small(x: Tensor) -> bool:
+    """Whether what counts in eager mode is how many calls there are and what each costs whatever it does."""
+    return x.numel() <= _SMALL
+
+
 def eager_window_sum(x: Tensor, height: int, width: int) -> Tensor:
-    """window_sum in eager mode on the CPU, by depthwise convolutions with ones (thrice as fast) if oneDNN has those."""
+    """window_sum in eager mode on the CPU: a depthwise convolution with ones, thrice as fast, if oneDNN has it."""
     padding = [height // 2, width // 2]
-    if x.dtype == torch.float32 and x.is_contiguous(memory_format=torch.channels_last):
+    if x.dtype == torch.float32 and not small(x) and x.is_contiguous(memory_format=torch.channels_last):
         channels = x.shape[1]
         ones = torch.ones(channels, 1, height, width)
         return torch.convolution(x, ones, None, [1, 1], padding, [1, 1], False, [0, 0], channels)

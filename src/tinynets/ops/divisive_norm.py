@@ -2,7 +2,15 @@ import torch
 from torch import Tensor
 
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
-from ._windows import accumulable, eager_inverse_count, eager_window_sum, inverse_count, window_mean, window_sum
+from ._windows import (
+    accumulable,
+    eager_inverse_count,
+    eager_window_sum,
+    inverse_count,
+    small,
+    window_mean,
+    window_sum,
+)
 
 
 def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
@@ -45,7 +53,7 @@ def _run(x: Tensor, kernel_size: int, eps: float) -> Tensor:
         from ._triton.divisive_norm import forward
 
         return forward(x, kernel_size, eps)
-    if not in_pieces(x):
+    if not in_pieces(x) or small(x):
         return _forward(x, kernel_size, eps)
     y = torch.empty_like(x)
     inverse = eager_inverse_count(x.shape[2], x.shape[3], kernel_size, accumulable(x[:0]).dtype)
@@ -61,7 +69,7 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tens
         from ._triton.divisive_norm import backward
 
         return backward(grad, x, kernel_size, eps)
-    if not in_pieces(x):
+    if not in_pieces(x) or small(x):
         return _backward(grad, x, kernel_size, eps)
     grad_x = torch.empty_like(x)
     inverse = eager_inverse_count(x.shape[2], x.shape[3], kernel_size, accumulable(x[:0]).dtype)

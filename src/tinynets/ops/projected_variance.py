@@ -3,10 +3,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ._dispatch import in_pieces, pieces, records_gradients
-from ._windows import accumulable, eager_inverse_count, eager_window_sum, window_mean
+from ._windows import accumulable, eager_inverse_count, eager_window_sum, small, window_mean
 from .local_variance import local_variance
-
-_SMALL = 1 << 17
 
 
 def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int = 3) -> Tensor:
@@ -27,14 +25,11 @@ def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_si
     """
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
         if in_pieces(x) and x.dtype == weight.dtype and not records_gradients(x, weight):
-            return (
-                _shifted(x, weight, bias, kernel_size) if x.numel() > _SMALL else _small(x, weight, bias, kernel_size)
-            )
+            return (_in_few_calls if small(x) else _shifted)(x, weight, bias, kernel_size)
     return F.conv2d(local_variance(x, kernel_size), weight, bias)
 
 
-def _small(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -> Tensor:
-    """Few calls: what they move hardly counts."""
+def _in_few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -> Tensor:
     wide = accumulable(x)
     centred = wide - wide.mean((2, 3), keepdim=True)
     mean = window_mean(centred, kernel_size)
