@@ -18,6 +18,7 @@ from typing import Any
 
 import timm
 import torch
+import torch._inductor.config
 from _measure import made_by, median, paired, ratio, synchronize, write_csv
 from _naive import NAIVE, layers_run_on
 from _resnet20 import resnet20
@@ -145,6 +146,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a CSV to write, and a plot beside it")
     args = parser.parse_args()
     device = torch.device(args.device)
+    torch._inductor.config.force_disable_caches = True  # the first call is to show what compilation takes
     if args.keep_memory:
         keep_freed_memory()
     batches = args.batch or [1, 512 if device.type == "cuda" else 128]
