@@ -128,7 +128,7 @@ def test_compiled_recursion(dynamic, monkeypatch):
     torch._dynamo.reset()
     compiled = torch.compile(stage, backend="aot_eager", dynamic=dynamic, fullgraph=True)
     with torch.inference_mode():
-        for count in (4, 6):
+        for count in (4, 6, 0):
             x = torch.randn(count, 24, 6, 6)
             torch.testing.assert_close(compiled(x), stage(x), rtol=1e-5, atol=1e-5)
 

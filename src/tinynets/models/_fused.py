@@ -35,7 +35,8 @@ def compiled_once() -> bool:
 
 def compiled_in_pieces(x: Tensor) -> bool:
     """Whether a compiled recursion can run piece by piece: pieces of one size, known to the compiler, on the CPU."""
-    return compiled_once() and x.device.type == "cpu" and all(has_static_value(size) for size in x.shape)
+    known = compiled_once() and x.device.type == "cpu" and all(has_static_value(size) for size in x.shape)
+    return known and x.shape[0] > 0
 
 
 @(_nested or (lambda function: function))

@@ -1,6 +1,6 @@
 """local_variance in eager mode on the CPU: a piece of the batch at a time, in few passes over few buffers."""
 
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -48,7 +48,7 @@ class _Scales(NamedTuple):
     rows: Tensor
 
 
-@cache
+@lru_cache
 def _scales(height: int, width: int, dtype: torch.dtype) -> _Scales:
     with torch.inference_mode(False):
         rows = inverse_length(torch.empty(height, dtype=dtype, device="cpu"), 0, 1).unsqueeze(1)

@@ -1,6 +1,6 @@
 """Sliding windows of odd side around every pixel, clipped at the border."""
 
-from functools import cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ def eager_window_sum(x: Tensor, height: int, width: int) -> Tensor:
     padding = [height // 2, width // 2]
     if x.dtype == torch.float32 and not small(x) and x.is_contiguous(memory_format=torch.channels_last):
         channels = x.shape[1]
-        ones = torch.ones(channels, 1, height, width)
+        ones = torch.ones(channels, 1, height, width, device="cpu")
         return torch.convolution(x, ones, None, [1, 1], padding, [1, 1], False, [0, 0], channels)
     return F.avg_pool2d(x, (height, width), 1, padding, divisor_override=1)
 
@@ -46,7 +46,7 @@ def inverse_count(x: Tensor, kernel_size: int) -> Tensor:
     return inverse_length(x, 2, radius).unsqueeze(1) * inverse_length(x, 3, radius)
 
 
-@cache
+@lru_cache
 def eager_inverse_count(height: int, width: int, kernel_size: int, dtype: torch.dtype) -> Tensor:
     """inverse_count on the CPU, made once."""
     with torch.inference_mode(False):
