@@ -4,7 +4,7 @@ import csv
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,6 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def median(values: Iterable[float]) -> float:
-    return statistics.median(values)
-
-
 def ratio(slow: list[float], fast: list[float]) -> float:
     """How many times faster, the median over rounds."""
     return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
@@ -68,7 +64,7 @@ def copy_bandwidth(device: torch.device) -> float:
     source = torch.rand(64 << 20, device=device)
     target = torch.empty_like(source)
     times = paired({"copy": lambda: target.copy_(source)}, 9, device)["copy"]
-    return 2 * source.nbytes / 1e6 / median(times)
+    return 2 * source.nbytes / 1e6 / statistics.median(times)
 
 
 def made_by(device: torch.device) -> dict[str, Any]:

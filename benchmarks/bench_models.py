@@ -20,12 +20,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import timm
 import torch
 import torch._inductor.config
-from _measure import made_by, median, paired, ratio, synchronize, write_csv
+from _measure import made_by, paired, ratio, synchronize, write_csv
 from _naive import NAIVE, layers_run_on
 from _resnet20 import resnet20
 from torch import Tensor, nn

@@ -15,10 +15,11 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import torch
-from _measure import copy_bandwidth, made_by, median, paired, peak_megabytes, ratio, write_csv
+from _measure import copy_bandwidth, made_by, paired, peak_megabytes, ratio, write_csv
 from _naive import NAIVE, layers_run_on
 from torch import Tensor
 

@@ -31,7 +31,7 @@ def three_by_three(x: Tensor) -> Tensor:
 def backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
     """With u = 2 * grad / count: x * sum(u) - sum(u * mean), the image's own mean taken off before."""
     grad_x = torch.empty_like(x)
-    inverse = eager_inverse_count(x.shape[2], x.shape[3], kernel_size, accumulable(x[:0]).dtype)
+    inverse = eager_inverse_count(x, kernel_size)
     for piece in pieces(x):
         wide = accumulable(x[piece])
         wide = wide - wide.mean((2, 3), keepdim=True)

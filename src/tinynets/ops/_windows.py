@@ -46,9 +46,13 @@ def inverse_count(x: Tensor, kernel_size: int) -> Tensor:
     return inverse_length(x, 2, radius).unsqueeze(1) * inverse_length(x, 3, radius)
 
 
+def eager_inverse_count(x: Tensor, kernel_size: int) -> Tensor:
+    """inverse_count for x on the CPU in the type its sums are taken in, made once."""
+    return _inverse_count(x.shape[2], x.shape[3], kernel_size, accumulable(x[:0]).dtype)
+
+
 @lru_cache
-def eager_inverse_count(height: int, width: int, kernel_size: int, dtype: torch.dtype) -> Tensor:
-    """inverse_count on the CPU, made once."""
+def _inverse_count(height: int, width: int, kernel_size: int, dtype: torch.dtype) -> Tensor:
     with torch.inference_mode(False):
         return inverse_count(torch.empty((0, 0, height, width), dtype=dtype, device="cpu"), kernel_size)
 

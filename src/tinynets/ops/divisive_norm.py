@@ -56,7 +56,7 @@ def _run(x: Tensor, kernel_size: int, eps: float) -> Tensor:
     if not in_pieces(x) or small(x):
         return _forward(x, kernel_size, eps)
     y = torch.empty_like(x)
-    inverse = eager_inverse_count(x.shape[2], x.shape[3], kernel_size, accumulable(x[:0]).dtype)
+    inverse = eager_inverse_count(x, kernel_size)
     for piece in pieces(x):
         wide = accumulable(x[piece])
         mean = eager_window_sum(wide.abs(), kernel_size, kernel_size).mul_(inverse)
@@ -72,7 +72,7 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tens
     if not in_pieces(x) or small(x):
         return _backward(grad, x, kernel_size, eps)
     grad_x = torch.empty_like(x)
-    inverse = eager_inverse_count(x.shape[2], x.shape[3], kernel_size, accumulable(x[:0]).dtype)
+    inverse = eager_inverse_count(x, kernel_size)
     for piece in pieces(x):  # _backward in place
         wide = accumulable(x[piece])
         mean = eager_window_sum(wide.abs(), kernel_size, kernel_size).mul_(inverse)

@@ -40,7 +40,7 @@ def _in_few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: i
 def _shifted(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -> Tensor:
     n, _, height, width = x.shape
     y = torch.empty((n, weight.shape[0], height, width), dtype=x.dtype, memory_format=torch.channels_last)
-    share = eager_inverse_count(height, width, kernel_size, accumulable(x[:0]).dtype)
+    share = eager_inverse_count(x, kernel_size)
     root = share.sqrt()
     weight = accumulable(weight)
     for piece in pieces(x):
