@@ -1,14 +1,17 @@
 """Put a finished run's last weights into the package and describe them in the manifest.
 
-    python tools/ship_weights.py runs/simplecnn_mnist --tag v1 --command "tinynets train simplecnn_mnist --val-size 0"
+    python tools/ship_weights.py runs/c1 --tag v1 --command "tinynets train c1c2c3c4o_cifar10 --val-size 0"
 
 The last epoch is shipped, never the best on some split: what it reaches on the test set is then an honest figure.
+Further runs of the same recipe with other seeds go into the manifest as figures; the first run's weights are shipped,
+whichever seed is the best.
 """
 
 import argparse
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from tinynets.engine import read_metrics
 from tinynets.weights import read_weights, save_weights
@@ -19,12 +22,18 @@ ARTIFACTS = Path(__file__).parents[1] / "src/tinynets/weights/artifacts"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("others", type=Path, metavar="OTHER_SEED", nargs="*")
     parser.add_argument("--tag", required=True, help="version of these weights, such as v1")
     parser.add_argument("--command", required=True, help="what reproduces the run")
     args = parser.parse_args()
 
-    summary = json.loads((args.run / "summary.json").read_text())
+    summary = _summary(args.run)
     name = summary["model"]
+    seeds = {summary["seed"]: summary["last"]["test_top1"]}
+    for other in map(_summary, args.others):
+        if other["recipe"] | {"seed": summary["seed"]} != summary["recipe"] or other["model"] != name:
+            raise SystemExit("the runs must differ in nothing but the seed")
+        seeds[other["seed"]] = other["last"]["test_top1"]
     path = ARTIFACTS / f"{name}-{args.tag}.safetensors"
     state, facts = read_weights(args.run / "last.safetensors")
     save_weights(path, state, facts)
@@ -39,7 +48,8 @@ def main() -> None:
         "params": summary["params"],
         "top1": summary["last"]["test_top1"],
         "loss": summary["last"]["test_loss"],
-        "seed": summary["recipe"]["seed"],
+        "seed": summary["seed"],
+        "seeds": seeds,
         "command": args.command,
         "train_seconds": summary["train_seconds"],
         "versions": summary["versions"],
@@ -50,6 +60,10 @@ def main() -> None:
     }
     manifest_path.write_text(json.dumps(dict(sorted(manifest.items())), indent=1) + "\n")
     print(f"{path} ({path.stat().st_size:,} bytes): {summary['last']['test_top1']:.2f} % top-1")
+
+
+def _summary(run: Path) -> dict[str, Any]:
+    return json.loads((run / "summary.json").read_text())
 
 
 if __name__ == "__main__":

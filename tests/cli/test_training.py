@@ -133,7 +133,7 @@ def test_plots(run, finished, beans, tmp_path):
     out, _ = finished
     code, text, _ = run("plot", out)
     assert code == 0
-    for name in ("curves.png", "confusion.png", "samples.png", "augmented.png"):
+    for name in ("curves.png", "confusion.png", "calibration.png", "samples.png", "augmented.png"):
         assert str(out / "plots" / name) in text
         with Image.open(out / "plots" / name) as image:
             assert min(image.size) > 300
@@ -149,10 +149,8 @@ def test_plots(run, finished, beans, tmp_path):
     code, text, err = run("plot", other, out, "--out", tmp_path / "both", "--json")
     assert code == 0
     assert "only the curves of" in err  # beans are not to be found by name
-    assert json.loads(text)["files"] == [
-        "curves.png",
-        *(f"run-{name}" for name in ("confusion.png", "samples.png", "samples/", "augmented.png", "augmented/")),
-    ]
+    made = ("confusion.png", "calibration.png", "samples.png", "samples/", "augmented.png", "augmented/")
+    assert json.loads(text)["files"] == ["curves.png", *(f"run-{name}" for name in made)]
     assert "holds no finished epoch" in run("plot", tmp_path)[2]
 
 

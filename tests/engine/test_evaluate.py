@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tinynets.engine import Augment, Augmenter, confusion_matrix, evaluate, figures, predict
+from tinynets.engine import Augment, Augmenter, calibration_bins, confusion_matrix, evaluate, figures, predict
 
 IDENTITY = Augmenter(Augment(), (0.0,), (1.0,))
 
@@ -98,6 +98,15 @@ def test_calibration_error():
     assert figures(both, torch.cat([labels, torch.tensor([0, 1, 1] * 10)]))["calibration_error"] == pytest.approx(
         30 * 10 / 40, abs=1e-3
     )
+
+
+def test_calibration_bins():
+    logits = torch.tensor([[0.95, 0.05], [0.95, 0.05], [0.4, 0.6], [0.75, 0.25]]).log()
+    bins = calibration_bins(logits, torch.tensor([0, 1, 1, 0]), bins=10)
+    assert bins.shape == (10, 3)
+    torch.testing.assert_close(bins[9].float(), torch.tensor([0.5, 0.95, 0.5]))  # two images, one of them right
+    torch.testing.assert_close(bins[[5, 7]].float(), torch.tensor([[0.25, 0.6, 1], [0.25, 0.75, 1]]))
+    assert bins[[0, 1, 2, 3, 4, 6, 8]].count_nonzero() == 0
 
 
 def test_test_time_augmentation_averages_views():

@@ -60,6 +60,27 @@ def plot_confusion(matrix: Tensor, class_names: Sequence[str], path: str | Path)
     _save(figure, path)
 
 
+def plot_calibration(bins: Tensor, path: str | Path) -> None:
+    """How often the model is right at each level of confidence, and how many images are on it.
+
+    bins: (B, 3) shares of the images, mean confidences and accuracies, as `engine.calibration_bins` counts them.
+    """
+    figure = _figure(4.8, 5.4)
+    reliability, histogram = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    share, confidence, accuracy = (100 * bins).unbind(1)
+    used = share > 0
+    reliability.plot([0, 100], [0, 100], color="0.6", linewidth=1)
+    reliability.plot(confidence[used].numpy(), accuracy[used].numpy(), color=_COLOURS[0], marker="o", markersize=4)
+    reliability.set(ylabel="accuracy (%)", xlim=(0, 100), ylim=(0, 100))
+    edges = [100 * i / len(bins) for i in range(len(bins))]
+    histogram.bar(edges, share.numpy(), width=100 / len(bins), align="edge", color=_COLOURS[5], edgecolor="white")
+    histogram.set(xlabel="confidence (%)", ylabel="% of images")
+    for axes in (reliability, histogram):
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, path)
+
+
 def plot_grid(
     images: Tensor, path: str | Path, titles: Sequence[str] | None = None, columns: int | None = None
 ) -> None:

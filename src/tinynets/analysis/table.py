@@ -17,3 +17,10 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], left: in
         return "  ".join(padded).rstrip()
 
     return "\n".join([line(cells[0]), "-" * (sum(widths) + 2 * (len(widths) - 1)), *(line(row) for row in cells[1:])])
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]], numbers: slice) -> str:
+    """A Markdown table; the columns in `numbers` are flush right."""
+    right = set(range(len(header))[numbers])
+    rule = ["---:" if column in right else "---" for column in range(len(header))]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (header, rule, *rows))

@@ -1,4 +1,4 @@
-"""`tinynets plot RUN...`: curves, confusion matrix, samples and augmented samples of training runs."""
+"""`tinynets plot RUN...`: curves, confusion matrix, calibration, samples and augmented samples of training runs."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "plot",
         parents=[common_options(), data_options(), device_options()],
-        help="curves, confusion matrix and sample images of runs",
+        help="curves, confusion matrix, calibration and sample images of runs",
     )
     command.add_argument("runs", metavar="RUN", nargs="+", help="run directories; their curves share one picture")
     command.add_argument("--out", metavar="DIR", help="where the pictures go (default: plots in the first run)")
@@ -45,8 +45,16 @@ def _names(runs: list[Path]) -> list[str]:
 
 def _plot_images(args: argparse.Namespace, path: Path, out: Path, prefix: str) -> list[str]:
     """What needs the data: left out, with a line that says so, where they are not to be had."""
-    from tinynets.analysis.plots import plot_confusion, plot_grid, save_tiles
-    from tinynets.engine import Augment, Augmenter, confusion_matrix, load_checkpoint, predict, read_recipe
+    from tinynets.analysis.plots import plot_calibration, plot_confusion, plot_grid, save_tiles
+    from tinynets.engine import (
+        Augment,
+        Augmenter,
+        calibration_bins,
+        confusion_matrix,
+        load_checkpoint,
+        predict,
+        read_recipe,
+    )
 
     model, facts = load_checkpoint(path / "last.safetensors")
     try:
@@ -57,6 +65,7 @@ def _plot_images(args: argparse.Namespace, path: Path, out: Path, prefix: str) -
     normalise = Augmenter(Augment(), facts.mean, facts.std)
     logits = predict(model.to(device_of(args)), data.test_images, normalise)
     plot_confusion(confusion_matrix(logits, data.test_labels), data.class_names, out / f"{prefix}confusion.png")
+    plot_calibration(calibration_bins(logits, data.test_labels), out / f"{prefix}calibration.png")
 
     shown = _spread(len(data.test_labels))
     labels = [data.class_names[i] for i in data.test_labels[shown]]
@@ -72,7 +81,8 @@ def _plot_images(args: argparse.Namespace, path: Path, out: Path, prefix: str) -
     names = [data.class_names[i] for i in data.train_labels[chosen]]
     plot_grid(augmented, out / f"{prefix}augmented.png", names)
     save_tiles(augmented, names, out / f"{prefix}augmented")
-    return [f"{prefix}{name}" for name in ("confusion.png", "samples.png", "samples/", "augmented.png", "augmented/")]
+    made = ("confusion.png", "calibration.png", "samples.png", "samples/", "augmented.png", "augmented/")
+    return [f"{prefix}{name}" for name in made]
 
 
 def _spread(count: int) -> Any:

@@ -2,7 +2,7 @@
 
 from .augment import Augmenter, Draws, Mixer
 from .data import ImageData, list_data, load_data, read_image
-from .evaluate import TTA, confusion_matrix, evaluate, figures, predict
+from .evaluate import TTA, calibration_bins, confusion_matrix, evaluate, figures, predict
 from .loop import train
 from .recipes import (
     Augment,
@@ -37,6 +37,7 @@ __all__ = [
     "RunDir",
     "Schedule",
     "TTA",
+    "calibration_bins",
     "confusion_matrix",
     "evaluate",
     "figures",

@@ -78,6 +78,7 @@ def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
     classes = logits.shape[1]
     if labels.max() >= classes:
         raise ValueError(f"the data have class {int(labels.max())}, the model has {classes} classes")
+    share, confidence, accuracy = calibration_bins(logits, labels).unbind(1)
     ranked = logits.topk(min(5, classes), dim=1).indices == labels.unsqueeze(1)
     counts = torch.bincount(labels, minlength=classes)
     hits = torch.bincount(labels[ranked[:, 0]], minlength=classes)
@@ -85,7 +86,7 @@ def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
         "top1": 100 * int(ranked[:, 0].sum()) / len(labels),
         "top5": 100 * int(ranked.sum()) / len(labels),
         "loss": F.cross_entropy(logits, labels).item(),
-        "calibration_error": _calibration_error(logits, ranked[:, 0]),
+        "calibration_error": 100 * (share * (confidence - accuracy).abs()).sum().item(),
         "per_class": [100 * h / n if n else None for h, n in zip(hits.tolist(), counts.tolist(), strict=True)],
     }
 
@@ -96,11 +97,16 @@ def confusion_matrix(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes)
 
 
-def _calibration_error(logits: Tensor, correct: Tensor, bins: int = 15) -> float:
-    confidence = logits.softmax(1).amax(1)
+def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
+    """(bins, 3), fp64: each bin's share of the images, their mean confidence and their accuracy, all in 0..1.
+
+    Bin i holds the images whose largest probability lies in (i / bins, (i + 1) / bins]; empty ones are zeros.
+    """
+    confidence, predicted = logits.softmax(1).max(1)
     index = (confidence * bins).ceil().long().clamp(1, bins) - 1
-    gap = torch.zeros(bins, dtype=torch.float64).index_add_(0, index, (confidence - correct.float()).double())
-    return 100 * gap.abs().sum().item() / len(correct)
+    values = torch.stack([torch.ones_like(confidence), confidence, predicted == labels], 1).double()
+    sums = torch.zeros(bins, 3, dtype=torch.float64).index_add_(0, index, values)
+    return torch.cat([sums[:, :1] / len(labels), sums[:, 1:] / sums[:, :1].clamp_min(1)], 1)
 
 
 def _views(tta: str) -> list[tuple[bool, int, int]]:

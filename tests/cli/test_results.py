@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tinynets.weights import list_peers, list_weights, read_manifest
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_results_are_the_manifests_and_the_peers(run):
+    code, out, _ = run("results", "--json")
+    rows = json.loads(out)["results"]
+    assert code == 0
+    assert {row["model"]: row["top1"] for row in rows if row["ours"]} == {
+        name: weights.facts["top1"] for name, weights in read_manifest().items()
+    }
+    assert {row["model"] for row in rows if not row["ours"]} == {peer.model for peer in list_peers()}
+    assert [row["top1"] for row in rows] == sorted((row["top1"] for row in rows), reverse=True)
+
+
+def test_results_as_text(run):
+    code, out, _ = run("results")
+    assert code == 0
+    cifar10 = out[out.index("CIFAR-10\n") : out.index("MNIST\n")]
+    assert cifar10.index("xvel Tiniest") < cifar10.index("TinyVision")  # the best first, ahead of us or not
+    assert "97.5 K" in cifar10
+    assert "43.9 M" in cifar10
+    assert all(name in out for name in list_weights())
+
+
+def test_the_readmes_results_are_up_to_date(run, tmp_path):
+    """`tinynets results --write README.md` changes nothing."""
+    copy = tmp_path / "README.md"
+    text = README.read_text(encoding="utf-8")
+    copy.write_text(text.replace("| **simplecnn_mnist** |", "| **lost** |"), encoding="utf-8")
+    assert copy.read_text(encoding="utf-8") != text
+    assert run("results", "--write", copy)[0] == 0
+    assert copy.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "there is no"),
+        ("# page\n", "must hold the lines '<!-- results -->' and '<!-- end of results -->', once each"),
+        ("<!-- end of results -->\n<!-- results -->\n", "must hold the lines"),
+        ("<!-- results -->\n<!-- end of results -->\n" * 2, "must hold the lines"),
+    ],
+)
+def test_results_refuse_a_file_without_the_place_for_them(run, tmp_path, text, message):
+    page = tmp_path / "page.md"
+    if text is not None:
+        page.write_text(text)
+    code, out, err = run("results", "--write", page)
+    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert message in err
+    assert text is None or page.read_text() == text

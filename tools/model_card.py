@@ -1,0 +1,118 @@
+"""Bring the figures and pictures of a model card up to date with the shipped weights.
+
+    python tools/model_card.py c1c2c3c4o_cifar10 --data-dir ~/data
+
+Writes what is between the lines `<!-- figures -->` of docs/models/NAME.md, and the pictures beside it.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import tinynets
+from tinynets._files import replace_block
+from tinynets.analysis.plots import plot_calibration, plot_confusion, plot_curves
+from tinynets.analysis.table import markdown_table
+from tinynets.engine import TTA, Augment, Augmenter, calibration_bins, confusion_matrix, figures, load_data, predict
+from tinynets.weights import Weights, read_manifest
+
+CARDS = Path(__file__).parents[1] / "docs/models"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", metavar="NAME", choices=sorted(read_manifest()))
+    parser.add_argument("--data-dir", help="folder that holds the data set (default: data)")
+    args = parser.parse_args()
+
+    weights = read_manifest()[args.name]
+    data = load_data(weights.facts["data"], args.data_dir)
+    model: Any = tinynets.create_model(args.name, pretrained=True)
+    normalise = Augmenter(Augment(), data.mean, data.std)
+    logits = {tta: predict(model, data.test_images, normalise, tta=tta) for tta in _views(data.name)}
+    results = {tta: figures(values, data.test_labels) for tta, values in logits.items()}
+    if abs(results["none"]["top1"] - weights.facts["top1"]) > 0.02:
+        raise SystemExit(f"{args.name} reaches {results['none']['top1']:.2f} %, the manifest says otherwise: ship anew")
+
+    pictures = CARDS / args.name
+    confusion = confusion_matrix(logits["none"], data.test_labels)
+    plot_curves({args.name: weights.facts["log"]}, pictures / "curves.png")
+    plot_confusion(confusion, data.class_names, pictures / "confusion.png")
+    plot_calibration(calibration_bins(logits["none"], data.test_labels), pictures / "calibration.png")
+    parts = [
+        _size(args.name, model, weights),
+        _accuracy(results),
+        _classes(results["none"]["per_class"], confusion, data.class_names),
+        _training(weights),
+        _pictures(args.name),
+    ]
+    replace_block(CARDS / f"{args.name}.md", "figures", "\n\n".join(parts))
+
+
+def _views(data: str) -> tuple[str, ...]:
+    """Digits have no mirror images."""
+    return tuple(tta for tta in TTA if data != "mnist" or "flip" not in tta)
+
+
+def _size(name: str, model: Any, weights: Weights) -> str:
+    rows = [
+        ("parameters", f"{weights.facts['params']:,}"),
+        ("multiply-adds an image", f"{tinynets.summary(model).macs:,}"),
+        ("receptive field", f"{tinynets.receptive_field(model).size:g} pixels"),
+        ("file", f"`{weights.path.name}`, {weights.path.stat().st_size:,} bytes, in the wheel"),
+        ("sha256", f"`{weights.sha256}`"),
+    ]
+    return markdown_table((name, weights.tag), rows, slice(0, 0))
+
+
+def _accuracy(results: dict[str, dict[str, Any]]) -> str:
+    rows = [
+        (tta, f"{r['top1']:.2f} %", f"{r['top5']:.2f} %", f"{r['loss']:.4f}", f"{r['calibration_error']:.2f} %")
+        for tta, r in results.items()
+    ]
+    header = ("test-time augmentation", "top-1", "top-5", "loss (nats)", "calibration error")
+    return f"On the test set, weights of the last epoch:\n\n{markdown_table(header, rows, slice(1, 5))}"
+
+
+def _classes(per_class: list[float], confusion: Any, names: tuple[str, ...]) -> str:
+    order = sorted(range(len(names)), key=lambda i: per_class[i])
+    wrong = confusion.clone().fill_diagonal_(0)
+    pairs = [divmod(int(i), len(names)) for i in wrong.flatten().topk(5).indices]
+    rows = [(names[a], names[b], f"{int(wrong[a, b])} of {int(confusion[a].sum()):,}") for a, b in pairs]
+
+    def listed(which: list[int]) -> str:
+        return ", ".join(f"{names[i]} {per_class[i]:.1f} %" for i in which)
+
+    return (
+        f"Hardest classes: {listed(order[:3])}; easiest: {listed(order[:-4:-1])}. The most frequent confusions:\n\n"
+        + markdown_table(("label", "taken for", "images"), rows, slice(2, 3))
+    )
+
+
+def _training(weights: Weights) -> str:
+    facts = weights.facts
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    seeds = facts["seeds"]
+    lines = [
+        f"Trained in {facts['train_seconds'] / 60:.0f} minutes on {facts['threads']} CPU thread(s) ({versions}), "
+        f"seed {facts['seed']}. The same again, from scratch:",
+        f"```bash\n{facts['command']}\n```",
+    ]
+    if len(seeds) > 1:
+        each = ", ".join(f"{top1:.2f} % (seed {seed})" for seed, top1 in seeds.items())
+        lines.append(f"Over {len(seeds)} seeds: {each}; mean {sum(seeds.values()) / len(seeds):.2f} %.")
+    rows = [(r["epoch"], f"{r['train_loss']:.10f}", f"{r['train_top1']:.4f} %") for r in facts["log"][:3]]
+    rows = [(int(epoch), loss, top1) for epoch, loss, top1 in rows]
+    lines.append(
+        "Its first epochs, which the same machine type, versions and thread count repeat to the digit:\n\n"
+        + markdown_table(("epoch", "training loss", "training top-1"), rows, slice(1, 3))
+    )
+    return "\n\n".join(lines)
+
+
+def _pictures(name: str) -> str:
+    return "\n\n".join(f"![{what}]({name}/{what}.png)" for what in ("curves", "confusion", "calibration"))
+
+
+if __name__ == "__main__":
+    main()

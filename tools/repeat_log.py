@@ -1,0 +1,46 @@
+"""Train the first epochs of shipped weights again and compare them with the log they ship with.
+
+    python tools/repeat_log.py c1c2c3c4o_cifar10 --epochs 2 --data-dir ~/data
+
+Same machine type, versions and thread count: every printed digit repeats. Ends with exit code 1 where one does not.
+"""
+
+import argparse
+
+import torch
+
+from tinynets.engine import load_data, recipe_from_dict
+from tinynets.engine.loop.cpu import keep_freed_memory
+from tinynets.engine.loop.run import Run, build_model
+from tinynets.engine.loop.workers import workers
+from tinynets.weights import read_manifest
+
+SHOWN = ("lr", "train_loss", "train_top1")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", metavar="NAME", choices=sorted(read_manifest()))
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--data-dir", help="folder that holds the data set (default: data)")
+    args = parser.parse_args()
+
+    facts = read_manifest()[args.name].facts
+    recipe = recipe_from_dict(facts["recipe"])
+    data = load_data(facts["data"], args.data_dir)
+    torch.set_num_threads(facts["threads"])
+    keep_freed_memory()
+    same = True
+    with workers("cpu") as team:
+        run = Run(build_model(args.name, data, recipe, None)[0], data, recipe, team)
+        for shipped in facts["log"][: args.epochs]:
+            row = run.train_epoch(lambda: None)
+            for key in SHOWN:
+                same &= row[key] == shipped[key]
+                print(f"epoch {shipped['epoch']:.0f}  {key}  {row[key]!r}  shipped {shipped[key]!r}", flush=True)
+        run.release()
+    raise SystemExit(None if same else "the log does not repeat")
+
+
+if __name__ == "__main__":
+    main()
