@@ -1,0 +1,75 @@
+"""The maintainers' tools, on runs of the embedded data."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinynets.engine import get_recipe, load_data, override, train, with_epochs
+from tinynets.weights import Weights, read_weights
+
+TOOLS = Path(__file__).parents[1] / "tools"
+
+
+def load_tool(name):
+    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def call(tool, monkeypatch, *argv):
+    monkeypatch.setattr(sys, "argv", ["tool", *map(str, argv)])
+    tool.main()
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two runs that differ in the seed, and one that differs in more."""
+    recipe = with_epochs(get_recipe("simplecnn_mnist", "digits"), 2)
+    for name, values in {"a": {}, "b": {"seed": 1}, "c": {"seed": 2, "optimizer.lr": 0.01}}.items():
+        train("simplecnn_mnist", load_data("digits"), override(recipe, values), tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def shipped(runs, monkeypatch):
+    """What ship_weights makes of the runs: a manifest of its own."""
+    tool = load_tool("ship_weights")
+    monkeypatch.setattr(tool, "ARTIFACTS", runs)
+    (runs / "manifest.json").write_text("{}")
+    call(tool, monkeypatch, runs / "a", runs / "b", "--tag", "v7", "--command", "tinynets train")
+    return json.loads((runs / "manifest.json").read_text())["simplecnn_mnist"]
+
+
+def test_shipping_takes_the_first_runs_last_weights_and_every_seeds_figure(runs, shipped):
+    summaries = [json.loads((runs / run / "summary.json").read_text()) for run in "ab"]
+    assert shipped["top1"] == summaries[0]["last"]["test_top1"]
+    assert shipped["seeds"] == {"0": shipped["top1"], "1": summaries[1]["last"]["test_top1"]}
+    state, facts = read_weights(runs / shipped["file"])
+    last, _ = read_weights(runs / "a/last.safetensors")
+    assert all((state[name] == last[name]).all() for name in last)
+    assert facts["model"] == "simplecnn_mnist"
+    assert [row["epoch"] for row in shipped["log"]] == [1, 2]
+
+
+def test_shipping_refuses_runs_of_other_recipes(runs, shipped, monkeypatch):
+    tool = load_tool("ship_weights")
+    monkeypatch.setattr(tool, "ARTIFACTS", runs)
+    with pytest.raises(SystemExit, match="differ in nothing but the seed"):
+        call(tool, monkeypatch, runs / "a", runs / "c", "--tag", "v8", "--command", "tinynets train")
+    assert not (runs / "simplecnn_mnist-v8.safetensors").exists()
+
+
+def test_a_log_repeats_and_a_changed_one_does_not(runs, shipped, monkeypatch):
+    tool = load_tool("repeat_log")
+    entry = Weights("v7", runs / shipped["file"], shipped["sha256"], shipped)
+    monkeypatch.setattr(tool, "read_manifest", lambda: {"simplecnn_mnist": entry})
+    with pytest.raises(SystemExit) as done:
+        call(tool, monkeypatch, "simplecnn_mnist", "--epochs", 2)
+    assert done.value.code is None
+    shipped["log"][1]["train_loss"] *= 1 + 1e-9
+    with pytest.raises(SystemExit, match="does not repeat"):
+        call(tool, monkeypatch, "simplecnn_mnist", "--epochs", 2)
