@@ -1,16 +1,20 @@
 import hashlib
 import json
+import re
 import socket
+from pathlib import Path
 
 import pytest
 import timm
 import torch
 
 import tinynets
-from tinynets.engine import Augment, Augmenter, evaluate, load_data
+from tinynets.engine import Augment, Augmenter, evaluate, get_recipe, load_data, recipe_from_dict
+from tinynets.engine.recipes import differences
 from tinynets.weights import Weights, check_weights, list_weights, manifest, read_manifest, read_weights
 
 PRETRAINED = list_weights()
+CARDS = Path(__file__).parents[2] / "docs/models"
 
 
 def test_every_artifact_is_in_the_manifest_and_every_entry_has_one():
@@ -28,6 +32,27 @@ def test_entries_say_what_the_weights_are(name):
     log = json.loads(json.dumps(weights.facts["log"]))
     assert log[-1]["epoch"] == weights.facts["recipe"]["schedule"]["epochs"]
     assert read_weights(weights.path)[1]["model"] == name
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_the_default_recipe_is_the_one_the_weights_were_trained_with(name):
+    """All of the training set, and nothing else that a user would have to set."""
+    shipped = recipe_from_dict(read_manifest()[name].facts["recipe"])
+    assert differences(shipped, get_recipe(name)).keys() == {"val_size"}
+    assert shipped.val_size == 0
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_every_model_has_a_card_with_its_figures(name):
+    facts = read_manifest()[name].facts
+    card = (CARDS / f"{name}.md").read_text(encoding="utf-8")
+    assert f"| parameters | {facts['params']:,} |" in card
+    assert f"| none | {facts['top1']:.2f} % |" in card
+    assert facts["sha256"] in card
+    assert facts["command"] in card
+    pictures = re.findall(r"!\[.*\]\((.*)\)", card)
+    assert len(pictures) == 3
+    assert all((CARDS / picture).is_file() for picture in pictures)
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
