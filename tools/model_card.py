@@ -93,8 +93,9 @@ def _training(weights: Weights) -> str:
     facts = weights.facts
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     seeds = facts["seeds"]
+    threads = "one thread" if facts["threads"] == 1 else f"{facts['threads']} threads"
     lines = [
-        f"Trained in {facts['train_seconds'] / 60:.0f} minutes on {facts['threads']} CPU thread(s) ({versions}), "
+        f"Trained in {facts['train_seconds'] / 60:.0f} minutes with {threads} on the CPU ({versions}), "
         f"seed {facts['seed']}. The same again, from scratch:",
         f"```bash\n{facts['command']}\n```",
     ]
