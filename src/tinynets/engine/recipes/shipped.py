@@ -11,9 +11,7 @@ from tinynets._checks import unknown
 from .schema import Augment, Mixing, Optimizer, Recipe, Recursion, Schedule
 
 _CIFAR = Recipe(
-    batch_size=128,
-    optimizer=Optimizer("muon", lr=0.01, momentum=0.95, weight_decay=0.01),
-    schedule=Schedule(epochs=30, warmup_epochs=5),
+    optimizer=Optimizer("muon", lr=0.01, momentum=0.95, weight_decay=0.02),
     augment=Augment(pad=4, flip=True),
 )
 
@@ -37,7 +35,13 @@ _SHIFT_SCALE_ROTATE = Augment(flip=True, shift=0.0625, scale=0.1, rotate=15, aff
 
 _RECIPES: dict[str, dict[str, Recipe]] = {
     "c1c2c3c4o_cifar10": {
-        "default": _CIFAR,
+        "default": replace(
+            _CIFAR,
+            batch_size=128,
+            schedule=Schedule(epochs=100, warmup_epochs=5),
+            mixing=Mixing(cutmix=0.25, ramp_epochs=35, clean_epochs=12),
+            ema_decay=0.999,
+        ),
         "seed": Recipe(
             batch_size=128,
             optimizer=Optimizer("adam", lr=1e-3, weight_decay=0.0),
@@ -73,7 +77,14 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
         ),
     },
     "optimized200k_cifar10": {
-        "default": _CIFAR,
+        "default": replace(
+            _CIFAR,
+            batch_size=64,
+            schedule=Schedule(epochs=85, warmup_epochs=5),
+            mixing=Mixing(cutmix=0.5, ramp_epochs=30, clean_epochs=10),
+            ema_decay=0.9995,
+            drop_rate=0.0,
+        ),
         "seed": Recipe(
             batch_size=128,
             optimizer=Optimizer("sgd", lr=0.05, weight_decay=1e-4),
