@@ -102,8 +102,7 @@ def _training(weights: Weights) -> str:
     if len(seeds) > 1:
         each = ", ".join(f"{top1:.2f} % (seed {seed})" for seed, top1 in seeds.items())
         lines.append(f"Over {len(seeds)} seeds: {each}; mean {sum(seeds.values()) / len(seeds):.2f} %.")
-    rows = [(r["epoch"], f"{r['train_loss']:.10f}", f"{r['train_top1']:.4f} %") for r in facts["log"][:3]]
-    rows = [(int(epoch), loss, top1) for epoch, loss, top1 in rows]
+    rows = [(f"{r['epoch']:.0f}", f"{r['train_loss']:.10f}", f"{r['train_top1']:.4f} %") for r in facts["log"][:3]]
     lines.append(
         "Its first epochs, which the same machine type, versions and thread count repeat to the digit:\n\n"
         + markdown_table(("epoch", "training loss", "training top-1"), rows, slice(1, 3))

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ def test_results_as_text(run):
     assert "97.5 K" in cifar10
     assert "43.9 M" in cifar10
     assert all(name in out for name in list_weights())
+
+
+def test_several_seeds_are_shown_as_their_mean(run, monkeypatch):
+    name, weights = next(iter(read_manifest().items()))
+    facts = weights.facts | {"seeds": {"0": 99.0, "1": 98.5}}
+    monkeypatch.setattr("tinynets.cli.results.read_manifest", lambda: {name: replace(weights, facts=facts)})
+    assert "; mean of 2 seeds 98.75" in run("results")[1]
 
 
 def test_the_readmes_results_are_up_to_date(run, tmp_path):
