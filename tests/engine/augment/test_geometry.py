@@ -15,16 +15,24 @@ def draws_for(x, seed=0):
     return Draws(torch.Generator().manual_seed(seed), len(x))
 
 
-def test_crop_cuts_a_window_of_the_padded_image():
+@pytest.mark.parametrize("mode", ["constant", "reflect"])
+def test_crop_cuts_a_window_of_the_padded_image(mode):
     x = images()
-    out = random_crop(x, 2, draws_for(x))
-    padded = torch.nn.functional.pad(x, (2, 2, 2, 2))
+    out = random_crop(x, 2, draws_for(x), mode)
+    padded = torch.nn.functional.pad(x.float(), (2, 2, 2, 2), mode=mode).byte()
     places = []
     for before, after in zip(padded, out, strict=True):
         found = [(i, j) for i in range(5) for j in range(5) if torch.equal(before[:, i : i + 9, j : j + 7], after)]
         assert len(found) == 1
         places += found
     assert len(set(places)) > 5
+
+
+def test_reflection_about_an_image_that_is_too_small_is_refused():
+    x = images(height=4)
+    assert random_crop(x, 3, draws_for(x), "reflect").shape == x.shape
+    with pytest.raises(ValueError, match=r"augment\.pad \(4\) must be below the images' side \(4\)"):
+        random_crop(x, 4, draws_for(x), "reflect")
 
 
 def test_flip_mirrors_about_half_of_the_images():

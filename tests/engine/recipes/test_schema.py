@@ -78,6 +78,7 @@ def test_unknown_names():
         (lambda: Schedule(kind="one_cycle", warmup_epochs=0), r"one_cycle needs schedule\.warmup_epochs above 0"),
         (lambda: Recipe(schedule=Schedule(patience=3), val_size=0), r"schedule\.patience needs a validation split"),
         (lambda: Augment(pad=-1), r"augment\.pad"),
+        (lambda: Augment(pad_mode="edge"), r"unknown augment\.pad_mode 'edge'"),
         (lambda: Augment(scale=1.5), r"augment\.scale"),
         (lambda: Augment(policy="randaugment"), r"unknown augment\.policy"),
         (lambda: Augment(hsv_prob=2), r"augment\.hsv_prob must be a probability"),

@@ -33,7 +33,7 @@ class Augmenter:
         a = self.augment
         draws = draws or Draws(None, len(images), device=images.device)
         if a.pad:
-            images = random_crop(images, a.pad, draws)
+            images = random_crop(images, a.pad, draws, a.pad_mode)
         if a.flip:
             images = random_flip(images, draws)
         if a.policy:

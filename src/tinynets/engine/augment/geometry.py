@@ -7,11 +7,22 @@ from torch.nn import functional as F
 from .draws import Draws
 
 
-def random_crop(images: Tensor, pad: int, draws: Draws) -> Tensor:
-    """Add pad black pixels on every side, then cut each image back to its size at a place of its own."""
+def random_crop(images: Tensor, pad: int, draws: Draws, mode: str = "constant") -> Tensor:
+    """Add pad pixels on every side, then cut each image back to its size at a place of its own.
+
+    mode: "constant" adds black, "reflect" mirrors the image about its outermost pixels and needs pad < side.
+    """
     n, _, height, width = images.shape
     top, left = draws.integers(2 * pad + 1, 2)
-    windows = F.pad(images, (pad, pad, pad, pad)).unfold(2, height, 1).unfold(3, width, 1)
+    if mode == "reflect" and pad >= min(height, width):
+        raise ValueError(
+            f"augment.pad ({pad}) must be below the images' side ({min(height, width)}) to reflect: lower it or set "
+            "augment.pad_mode=constant"
+        )
+    border = (pad, pad, pad, pad)
+    # CUDA reflects no integers
+    padded = F.pad(images, border) if mode == "constant" else F.pad(images.float(), border, mode).to(images.dtype)
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)
     return windows[torch.arange(n, device=images.device), :, top, left]
 
 

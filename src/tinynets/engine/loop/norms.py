@@ -11,7 +11,8 @@ def estimate_norms(model: nn.Module, images: Tensor, normalise: Augmenter, batch
     """Running statistics of all batch norms anew, each the plain mean over batches of clean images.
 
     Everything else is in evaluation mode: no dropout, no noise in gates, full depth. An average of weights has no
-    statistics of its own; those that came along with it are of other weights and of augmented images.
+    statistics of its own; those that came along with it are of other weights and of augmented images. Where those
+    look different to the first norm (a black border around crops), the net has learned with that, and this does harm.
 
     images: uint8 (N, C, H, W).
     """

@@ -126,7 +126,8 @@ class Schedule(Section):
 class Augment(Section):
     """What happens to a training image, each number drawn anew for every image, in the order of the fields.
 
-    pad: pixels of black border before a random crop back to size.
+    pad: pixels added on every side before a random crop back to size.
+    pad_mode: what they are, "constant" (black) or "reflect" (the image mirrored).
     flip: mirror half of the images.
     policy: "autoaugment" (the CIFAR-10 policy) or "trivialaugment" (wide).
     rotate, shear: degrees to either side.
@@ -141,6 +142,7 @@ class Augment(Section):
     prefix: ClassVar[str] = "augment."
 
     pad: int = 0
+    pad_mode: str = "constant"
     flip: bool = False
     policy: str | None = None
     rotate: float = 0.0
@@ -164,6 +166,7 @@ class Augment(Section):
         self.at_least(1, "cutout_holes")
         self.below_one("scale", "shift")
         self.probability("affine_prob", "light_prob", "hsv_prob", "cutout_prob")
+        self.one_of("pad_mode", ("constant", "reflect"))
         if self.policy is not None:
             self.one_of("policy", ("autoaugment", "trivialaugment"))
 
