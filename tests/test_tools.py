@@ -63,6 +63,16 @@ def test_shipping_refuses_runs_of_other_recipes(runs, shipped, monkeypatch):
     assert not (runs / "simplecnn_mnist-v8.safetensors").exists()
 
 
+def test_shipping_removes_the_weights_before(runs, shipped, monkeypatch):
+    tool = load_tool("ship_weights")
+    monkeypatch.setattr(tool, "ARTIFACTS", runs)
+    for _ in range(2):
+        call(tool, monkeypatch, runs / "b", "--tag", "v8", "--command", "tinynets train")
+    manifest = json.loads((runs / "manifest.json").read_text())
+    assert manifest["simplecnn_mnist"]["seeds"] == {"1": manifest["simplecnn_mnist"]["top1"]}
+    assert [path.name for path in runs.glob("simplecnn_mnist-*")] == ["simplecnn_mnist-v8.safetensors"]
+
+
 def test_a_log_repeats_and_a_changed_one_does_not(runs, shipped, monkeypatch):
     tool = load_tool("repeat_log")
     entry = Weights("v7", runs / shipped["file"], shipped["sha256"], shipped)

@@ -4,7 +4,7 @@
 
 The last epoch is shipped, never the best on some split: what it reaches on the test set is then an honest figure.
 Further runs of the same recipe with other seeds go into the manifest as figures; the first run's weights are shipped,
-whichever seed is the best.
+whichever seed is the best. The weights the model had before are removed.
 """
 
 import argparse
@@ -40,6 +40,7 @@ def main() -> None:
 
     manifest_path = ARTIFACTS / "manifest.json"
     manifest = json.loads(manifest_path.read_text())
+    before = manifest.get(name)
     manifest[name] = {
         "tag": args.tag,
         "file": path.name,
@@ -59,6 +60,8 @@ def main() -> None:
         "log": read_metrics(args.run),
     }
     manifest_path.write_text(json.dumps(dict(sorted(manifest.items())), indent=1) + "\n")
+    if before and before["file"] != path.name:
+        (ARTIFACTS / before["file"]).unlink()
     print(f"{path} ({path.stat().st_size:,} bytes): {summary['last']['test_top1']:.2f} % top-1")
 
 
