@@ -14,6 +14,7 @@ from tinynets._files import replace_block
 from tinynets.analysis.plots import plot_calibration, plot_confusion, plot_curves
 from tinynets.analysis.table import markdown_table
 from tinynets.engine import TTA, Augment, Augmenter, calibration_bins, confusion_matrix, figures, load_data, predict
+from tinynets.engine.loop.cpu import keep_freed_memory
 from tinynets.weights import Weights, read_manifest
 
 CARDS = Path(__file__).parents[1] / "docs/models"
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--data-dir", help="folder that holds the data set (default: data)")
     args = parser.parse_args()
 
+    keep_freed_memory()
     weights = read_manifest()[args.name]
     data = load_data(weights.facts["data"], args.data_dir)
     model: Any = tinynets.create_model(args.name, pretrained=True)
