@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tinynets.engine import ImageData
+from tinynets.weights import manifest
 
 MODELS = ["c1c2c3c4o_cifar10", "ecnet_cifar10", "egrr_cifar100", "optimized200k_cifar10", "simplecnn_mnist"]
 
@@ -22,6 +23,15 @@ def seeded():
 @pytest.fixture(params=MODELS)
 def name(request):
     return request.param
+
+
+@pytest.fixture
+def unshipped(monkeypatch):
+    """The name of a model that ships no weights, whatever the package holds."""
+    name = "c1c2c3c4o_cifar10"
+    entries = {other: weights for other, weights in manifest.read_manifest().items() if other != name}
+    monkeypatch.setattr(manifest, "read_manifest", lambda: entries)
+    return name
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_pretrained_models_evaluate_by_name(run, real_data):
     assert facts["top1"] == pytest.approx(read_manifest()[name].facts["top1"], abs=0.02)
 
 
-def test_bad_calls_end_in_one_line(run, finished, tmp_path):
+def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):
     out, _ = finished
     truncated = tmp_path / "cut.safetensors"
     truncated.write_bytes((out / "last.safetensors").read_bytes()[:1000])
@@ -108,7 +108,7 @@ def test_bad_calls_end_in_one_line(run, finished, tmp_path):
         (["evaluate", tmp_path / "pickle.pt"], "is not a readable safetensors file"),
         (["evaluate", tmp_path / "none.safetensors"], "no weights file at"),
         (["evaluate", "simplecn"], "unknown model or checkpoint 'simplecn'"),
-        (["evaluate", "egrr_cifar100", "--data", "digits"], "ships no pretrained weights"),
+        (["evaluate", unshipped, "--data", "digits"], "ships no pretrained weights"),
         (["evaluate", out / "last.safetensors", "--split", "val"], "unknown split 'val'"),
         (["evaluate", out / "last.safetensors", "--device", "cuda:99"], ""),
     ]

@@ -116,13 +116,13 @@ def test_predict_with_shipped_weights(run, tmp_path):
     assert run("predict", "simplecnn_mnist", tmp_path / "one.png")[1].startswith(f"{tmp_path / 'one.png'}: 1 ")
 
 
-def test_predict_says_what_is_wrong(run, tmp_path):
+def test_predict_says_what_is_wrong(run, tmp_path, unshipped):
     (tmp_path / "text.png").write_text("no image")
     for argv, message in (
         (["simplecnn_mnist", tmp_path / "none.png"], "no image at"),
         (["simplecnn_mnist", tmp_path / "text.png"], "is not a readable image"),
         (["simplecnn_mnist", tmp_path / "text.png", "--top", 0], "top must be an integer of at least 1"),
-        (["egrr_cifar100", tmp_path / "text.png"], "ships no pretrained weights"),
+        ([unshipped, tmp_path / "text.png"], "ships no pretrained weights"),
     ):
         code, out, err = run("predict", *argv)
         assert (code, out, len(err.splitlines())) == (1, "", 1)

@@ -5,8 +5,6 @@ import torch
 import tinynets
 from tinynets.weights import list_weights
 
-UNTRAINED = "egrr_cifar100"
-
 
 def test_list_models():
     assert tinynets.list_models() == [
@@ -29,10 +27,9 @@ def test_unknown_names_come_with_the_nearest(wrong):
 
 
 @pytest.mark.parametrize("create", [tinynets.create_model, timm.create_model])
-def test_missing_weights_are_an_error_and_never_a_random_net(create):
-    assert UNTRAINED not in list_weights()
-    with pytest.raises(ValueError, match=r"egrr_cifar100 ships no pretrained weights .* pretrained=False"):
-        create(UNTRAINED, pretrained=True)
+def test_missing_weights_are_an_error_and_never_a_random_net(create, unshipped):
+    with pytest.raises(ValueError, match=rf"{unshipped} ships no pretrained weights .* pretrained=False"):
+        create(unshipped, pretrained=True)
 
 
 def test_weights_of_ones_own(tmp_path):

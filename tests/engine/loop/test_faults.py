@@ -196,7 +196,6 @@ def test_two_runs_in_one_directory(tiny_data, tmp_path):
             r"recursion\.depth_warmup_epochs .* SimpleCNN has none",
         ),
         ("simplecnn_mnist", {"recursion.tau_end": 0.1}, r"recursion\.tau .* SimpleCNN has none"),
-        ("simplecnn_mnist", {"distill.teacher": "c1c2c3c4o_cifar10"}, "ships no pretrained weights"),
         (
             "simplecnn_mnist",
             {"distill.teacher": "simplecnn_mnist"},
@@ -210,6 +209,12 @@ def test_two_runs_in_one_directory(tiny_data, tmp_path):
 def test_what_does_not_fit_leaves_no_directory(tiny_data, tmp_path, model, change, message):
     with pytest.raises((ValueError, FileNotFoundError, RuntimeError), match=message):
         train(model, tiny_data, override(QUICK, change), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_without_weights_is_refused(tiny_data, tmp_path, unshipped):
+    with pytest.raises(ValueError, match=f"{unshipped} ships no pretrained weights"):
+        train("simplecnn_mnist", tiny_data, override(QUICK, {"distill.teacher": unshipped}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
