@@ -8,7 +8,8 @@ from typing import Any
 
 from tinynets._checks import unknown
 
-from .schema import Recipe, Section
+from .schema import Recipe
+from .section import Section
 
 
 def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:

@@ -1,67 +1,12 @@
 """What decides how a model is trained: frozen dataclasses that refuse what does not make sense, by the field's name."""
 
 import dataclasses
-import math
-import types
-import typing
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from timm.optim import list_optimizers
 
-from tinynets._checks import unknown
-
-
-class Section:
-    """Checks the type of every field, then what the section says about their values."""
-
-    prefix: ClassVar[str] = ""
-
-    def __post_init__(self) -> None:
-        for name, kind in typing.get_type_hints(type(self)).items():
-            if typing.get_origin(kind) is not ClassVar:
-                self._check_type(name, kind)
-        self.check()
-
-    def check(self) -> None:
-        """Raise ValueError for values that make no sense."""
-
-    def _check_type(self, name: str, kind: Any) -> None:
-        value = getattr(self, name)
-        kinds = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
-        if float in kinds:
-            kinds += (int,)
-        fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
-        if not fits or (isinstance(value, float) and not math.isfinite(value)):
-            wanted = " or ".join(_KINDS.get(k, k.__name__) for k in kinds if not (k is int and float in kinds))
-            raise ValueError(f"{self.prefix}{name} must be {wanted}, got {value!r}")
-
-    def at_least(self, low: float, *names: str) -> None:
-        for name in names:
-            if getattr(self, name) < low:
-                raise ValueError(f"{self.prefix}{name} must be at least {low:g}, got {getattr(self, name)!r}")
-
-    def below_one(self, *names: str) -> None:
-        for name in names:
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{self.prefix}{name} must be in [0, 1), got {getattr(self, name)!r}")
-
-    def probability(self, *names: str) -> None:
-        for name in names:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{self.prefix}{name} must be a probability in [0, 1], got {getattr(self, name)!r}")
-
-    def positive(self, *names: str) -> None:
-        for name in names:
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{self.prefix}{name} must be above 0, got {getattr(self, name)!r}")
-
-    def one_of(self, name: str, known: tuple[str, ...]) -> None:
-        if getattr(self, name) not in known:
-            raise unknown(f"{self.prefix}{name}", getattr(self, name), known)
-
-
-_KINDS = {int: "an integer", float: "a finite number", bool: "true or false", str: "a text", type(None): "none"}
+from .section import Section
 
 
 @dataclass(frozen=True)
