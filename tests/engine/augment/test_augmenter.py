@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from tinynets.engine import Augment, Augmenter, Draws
@@ -88,3 +89,10 @@ def test_beta_draws():
     tiny = Draws(torch.Generator().manual_seed(0), 10_000).beta(1e-3)
     assert tiny.isfinite().all()
     assert ((tiny >= 0) & (tiny <= 1)).all()
+
+
+@pytest.mark.parametrize(("mode", "border"), [("constant", True), ("reflect", False)])
+def test_pad_mode_decides_whether_a_crop_shows_a_black_border(mode, border):
+    white = torch.full((32, 3, 8, 8), 255, dtype=torch.uint8)
+    out = Augmenter(Augment(pad=2, pad_mode=mode), (0.0,) * 3, (1.0,) * 3)(white)
+    assert bool((out == 0).any()) == border
