@@ -34,6 +34,7 @@ def add_command(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from tinynets.engine import Augment, Augmenter, evaluate
+    from tinynets.engine.loop.cpu import keep_freed_memory
 
     model, facts = load_trained(args)
     data = load_data_of(args, facts.data)
@@ -44,7 +45,10 @@ def run(args: argparse.Namespace) -> None:
         )
     images, labels = data.split(args.split)
     normalise = Augmenter(Augment(), facts.mean, facts.std)
-    result = evaluate(model.to(device_of(args)), images, labels, normalise, args.batch_size, args.tta)
+    device = device_of(args)
+    if device == "cpu":
+        keep_freed_memory()
+    result = evaluate(model.to(device), images, labels, normalise, args.batch_size, args.tta)
     per_class = dict(zip(data.class_names, result.pop("per_class"), strict=True))
     result = {"model": args.model, "data": data.name, "split": args.split, "tta": args.tta, **result}
     result["per_class"] = per_class
