@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from tinynets.engine import Augment, Augmenter, calibration_bins, confusion_matrix, evaluate, figures, predict
+from tinynets.engine import (
+    Augment,
+    Augmenter,
+    calibration_bins,
+    confusion_matrix,
+    evaluate,
+    figures,
+    predict,
+    shift_consistency,
+)
 
 IDENTITY = Augmenter(Augment(), (0.0,), (1.0,))
 
@@ -133,3 +142,24 @@ def test_test_time_augmentation_averages_views():
         torch.testing.assert_close(predict(model, images, IDENTITY, 2, tta), mean, rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="unknown test-time augmentation 'flips': did you mean flip"):
         predict(model, images, IDENTITY, tta="flips")
+
+
+@pytest.mark.parametrize("batch_size", [1, 500])
+def test_shift_consistency_counts_images_and_directions(batch_size):
+    even = torch.ones(1, 1, 2, 2, dtype=torch.uint8)
+    corner = torch.zeros(1, 1, 2, 2, dtype=torch.uint8)
+    corner[0, 0, 0, 0] = 1  # moves out of the first pixel in two of four directions
+    images = torch.cat([even, corner, corner])
+    images[1:, :, :, 1] = 0
+    assert shift_consistency(FirstPixel(), images, IDENTITY, batch_size) == pytest.approx(100 * 8 / 12)
+    with pytest.raises(ValueError, match="no images"):
+        shift_consistency(FirstPixel(), images[:0], IDENTITY)
+
+
+class FirstPixel(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return torch.eye(3)[(x[:, 0, 0, 0] * 255).round().long()]

@@ -2,7 +2,7 @@
 
 from .augment import Augmenter, Draws, Mixer
 from .data import ImageData, list_data, load_data, read_image
-from .evaluate import TTA, calibration_bins, confusion_matrix, evaluate, figures, predict
+from .evaluate import TTA, calibration_bins, confusion_matrix, evaluate, figures, predict, shift_consistency
 from .loop import train
 from .recipes import (
     Augment,
@@ -54,6 +54,7 @@ __all__ = [
     "read_recipe",
     "recipe_from_dict",
     "save_checkpoint",
+    "shift_consistency",
     "train",
     "with_epochs",
 ]

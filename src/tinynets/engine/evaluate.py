@@ -1,6 +1,7 @@
 """What a trained model does with images: logits, and the figures they give."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -28,15 +29,26 @@ def predict(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: 
         tta: test-time augmentation: "flip" averages the logits of the image and its mirror image, "shift" of the
             image and its shifts by one pixel in four directions, "flip+shift" of all ten.
     """
-    check_positive(batch_size=batch_size)
     views = _views(tta)
-    device = next(model.parameters()).device
-    logits = []
-    with evaluation_mode(model):
-        for batch in images.split(batch_size):
-            x = normalise(batch.to(device))
-            logits.append(torch.stack([model(_view(x, *view)).float() for view in views]).mean(0).cpu())
-    return torch.cat(logits)
+    return torch.cat([logits.mean(0).cpu() for logits in _view_logits(model, images, normalise, batch_size, views)])
+
+
+@torch.inference_mode()
+def shift_consistency(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int = 500) -> float:
+    """How often, in percent, the predicted class stays when the image moves by one pixel.
+
+    Over all images and the four directions; what comes in at the border repeats the edge. Arguments as of `predict`.
+
+    Source: Zhang, Making Convolutional Networks Shift-Invariant Again, 2019 (https://arxiv.org/abs/1904.11486), whose
+    shifts are larger.
+    """
+    if len(images) == 0:
+        raise ValueError("there are no images to evaluate")
+    kept = 0
+    for logits in _view_logits(model, images, normalise, batch_size, _views("shift")):
+        still, *moved = logits.argmax(2)
+        kept += int(sum((classes == still).sum() for classes in moved))
+    return 100 * kept / (len(_SHIFTS) - 1) / len(images)
 
 
 def evaluate(
@@ -107,6 +119,18 @@ def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
     values = torch.stack([torch.ones_like(confidence), confidence, predicted == labels], 1).double()
     sums = torch.zeros(bins, 3, dtype=torch.float64).index_add_(0, index, values)
     return torch.cat([sums[:, :1] / len(labels), sums[:, 1:] / sums[:, :1].clamp_min(1)], 1)
+
+
+def _view_logits(
+    model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int, views: list[tuple[bool, int, int]]
+) -> Iterator[Tensor]:
+    """A batch at a time the logits (views, N, C), fp32, of a model in evaluation mode."""
+    check_positive(batch_size=batch_size)
+    device = next(model.parameters()).device
+    with evaluation_mode(model):
+        for batch in images.split(batch_size):
+            x = normalise(batch.to(device))
+            yield torch.stack([model(_view(x, *view)).float() for view in views])
 
 
 def _views(tta: str) -> list[tuple[bool, int, int]]:

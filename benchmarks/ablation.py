@@ -1,0 +1,92 @@
+"""What each mechanism of EGRR and ECNet is worth: the net and its variants (`_variants.py`), trained alike.
+
+    python benchmarks/ablation.py ecnet_cifar10 --data-dir ~/data --out runs/ablation
+    python benchmarks/ablation.py egrr_cifar100 --variants egrr_free --seeds 0 1 --epochs 60 --out runs/ablation
+
+The recipe is the net's own unless options say otherwise. Every variant and seed is a run directory, gone on with where
+it stopped. Accuracy and loss are those of the validation split after the last epoch; shift consistency is taken on the
+test images, whose labels it does not need. The table goes to benchmarks/results/ablation_MODEL.csv.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from _measure import made_by, write_csv
+from _variants import VARIANTS
+
+import tinynets
+from tinynets.analysis.table import text_table
+from tinynets.cli.options import (
+    data_of,
+    data_options,
+    device_of,
+    device_options,
+    load_data_of,
+    recipe_of,
+    recipe_options,
+)
+from tinynets.engine import (
+    Augment,
+    Augmenter,
+    ImageData,
+    Recipe,
+    load_checkpoint,
+    override,
+    read_metrics,
+    shift_consistency,
+    train,
+)
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[recipe_options(), data_options(), device_options()],
+    )
+    parser.add_argument("model", choices=sorted(VARIANTS))
+    parser.add_argument("--variants", nargs="+", metavar="NAME", help="default: the net itself and all of its variants")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder of run directories")
+    args = parser.parse_args()
+
+    known = (args.model, *VARIANTS[args.model])
+    if unknown := set(args.variants or ()) - set(known):
+        parser.error(f"{args.model} has no variant {', '.join(sorted(unknown))}: it has {', '.join(known)}")
+    data = load_data_of(args, data_of(args.model))
+    recipe = recipe_of(args, args.model, data.name)
+    table = RESULTS / f"ablation_{args.model}.csv"
+    rows = []
+    for name in args.variants or known:
+        for seed in args.seeds:
+            out = args.out / f"{name}-{seed}"
+            rows.append(measure(name, data, override(recipe, {"seed": seed}), out, device_of(args)))
+            write_csv(table, rows)
+            print(text_table(tuple(rows[0]), [tuple(map(str, row.values())) for row in rows]), flush=True)
+
+
+def measure(name: str, data: ImageData, recipe: Recipe, out: Path, device: str) -> dict[str, Any]:
+    """Train a variant to the end, or find it trained, and measure it."""
+    train(name, data, recipe, out, device=device, resume=True)
+    last = read_metrics(out)[-1]
+    model, facts = load_checkpoint(out / "last.safetensors")
+    normalise = Augmenter(Augment(), facts.mean, facts.std)
+    return {
+        "variant": name,
+        "params": tinynets.count_parameters(model),
+        "macs": tinynets.summary(model).macs,
+        "seed": recipe.seed,
+        "epochs": recipe.schedule.epochs,
+        "train_top1": f"{last['train_top1']:.2f}",
+        "val_top1": f"{last['val_top1']:.2f}",
+        "val_loss": f"{last['val_loss']:.4f}",
+        "shift_consistency": f"{shift_consistency(model.to(device), data.test_images, normalise):.2f}",
+        **made_by(next(model.parameters()).device),
+    }
+
+
+if __name__ == "__main__":
+    main()
