@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -153,3 +154,15 @@ def test_module_and_script_are_the_same_program():
     for command in ([sys.executable, "-m", "tinynets"], [script]):
         done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
         assert done.stdout == f"tinynets {tinynets.__version__}\n"
+
+
+@pytest.mark.parametrize("buffering", ["", "1"])
+def test_a_reader_that_leaves_early_is_no_error(buffering):
+    environment = {**os.environ, "PYTHONUNBUFFERED": buffering}
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "tinynets", "list"], stdout=write, stderr=subprocess.PIPE, env=environment, text=True
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
