@@ -49,7 +49,7 @@ def main() -> None:
     )
     parser.add_argument("model", choices=sorted(VARIANTS))
     parser.add_argument("--variants", nargs="+", metavar="NAME", help="default: the net itself and all of its variants")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--seeds", nargs="+", type=int, help="default: the recipe's")
     parser.add_argument("--out", type=Path, required=True, help="folder of run directories")
     args = parser.parse_args()
 
@@ -58,10 +58,12 @@ def main() -> None:
         parser.error(f"{args.model} has no variant {', '.join(sorted(unknown))}: it has {', '.join(known)}")
     data = load_data_of(args, data_of(args.model))
     recipe = recipe_of(args, args.model, data.name)
+    if not recipe.val_size:
+        parser.error("variants are compared on validation images: val_size must be above 0")
     table = RESULTS / f"ablation_{args.model}.csv"
     rows = []
     for name in args.variants or known:
-        for seed in args.seeds:
+        for seed in args.seeds or [recipe.seed]:
             out = args.out / f"{name}-{seed}"
             rows.append(measure(name, data, override(recipe, {"seed": seed}), out, device_of(args)))
             write_csv(table, rows)
