@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import timm
 from _measure import made_by, write_csv
 from _variants import VARIANTS
 
@@ -78,6 +79,7 @@ def measure(name: str, data: ImageData, recipe: Recipe, out: Path, device: str) 
     normalise = Augmenter(Augment(), facts.mean, facts.std)
     return {
         "variant": name,
+        "change": (timm.model_entrypoint(name).__doc__ or "").partition(".")[0],
         "params": tinynets.count_parameters(model),
         "macs": tinynets.summary(model).macs,
         "seed": recipe.seed,

@@ -1,13 +1,15 @@
 """The maintainers' tools, on runs of the embedded data."""
 
+import csv
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from tinynets.engine import get_recipe, load_data, override, train, with_epochs
+from tinynets.engine import get_recipe, load_checkpoint, load_data, override, train, with_epochs
 from tinynets.weights import Weights, read_weights
 
 TOOLS = Path(__file__).parents[1] / "tools"
@@ -71,6 +73,42 @@ def test_shipping_removes_the_weights_before(runs, shipped, monkeypatch):
     manifest = json.loads((runs / "manifest.json").read_text())
     assert manifest["simplecnn_mnist"]["seeds"] == {"1": manifest["simplecnn_mnist"]["top1"]}
     assert [path.name for path in runs.glob("simplecnn_mnist-*")] == ["simplecnn_mnist-v8.safetensors"]
+
+
+def test_a_card_has_the_manifests_figures_every_form_and_the_ablation(runs, shipped, monkeypatch):
+    tool = load_tool("model_card")
+    entry = Weights("v7", runs / shipped["file"], shipped["sha256"], shipped)
+    monkeypatch.setattr(tool, "read_manifest", lambda: {"simplecnn_mnist": entry})
+    monkeypatch.setattr(tool.tinynets, "create_model", lambda *_, **__: load_checkpoint(entry.path)[0])
+    monkeypatch.setattr(tool, "CARDS", runs)
+    monkeypatch.setattr(tool, "ABLATIONS", runs)
+    measured = {
+        "change": "Other",
+        "params": 1000,
+        "macs": 2_000_000,
+        "epochs": 4,
+        "val_loss": 1,
+        "shift_consistency": 90,
+    }
+    with (runs / "ablation_simplecnn_mnist.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, ["variant", "val_top1", *measured])
+        table.writeheader()
+        for variant, top1 in (("own", 50), ("own", 60), ("other", 40)):
+            table.writerow({"variant": variant, "val_top1": top1, **measured})
+    card = runs / "simplecnn_mnist.md"
+    card.write_text("before\n\n<!-- figures -->\n\nold\n\n<!-- end of figures -->\n\nafter\n")
+    call(tool, monkeypatch, "simplecnn_mnist", "--data-dir", runs)
+    text = card.read_text()
+    assert text.startswith("before")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    top1 = f"{shipped['top1']:.2f} %"
+    assert f"| none | {top1} |" in text
+    plain, fused = re.findall(r"\| (?:as trained|fused) \| ([\d.]+) % \| ([\d.]+) \|", text)
+    assert plain == fused
+    assert "hard gates" not in text
+    assert "| own | Other | 1,000 | 2.0 M | 2 | 55.00 % | 1.000 | 90.00 % |" in text
+    assert "| other | Other | 1,000 | 2.0 M | 1 | 40.00 % | 1.000 | 90.00 % |" in text
 
 
 def test_a_log_repeats_and_a_changed_one_does_not(runs, shipped, monkeypatch):

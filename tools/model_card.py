@@ -6,6 +6,7 @@ Writes what is between the lines `<!-- figures -->` of docs/models/NAME.md, and 
 """
 
 import argparse
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from tinynets.analysis.plots import plot_calibration, plot_confusion, plot_curve
 from tinynets.analysis.table import markdown_table
 from tinynets.engine import TTA, Augment, Augmenter, calibration_bins, confusion_matrix, figures, load_data, predict
 from tinynets.engine.loop.cpu import keep_freed_memory
+from tinynets.layers import EntropyGate
 from tinynets.weights import Weights, read_manifest
 
 CARDS = Path(__file__).parents[1] / "docs/models"
+ABLATIONS = Path(__file__).parents[1] / "benchmarks/results"
 
 
 def main() -> None:
@@ -36,6 +39,10 @@ def main() -> None:
     if abs(results["none"]["top1"] - weights.facts["top1"]) > 0.02:
         raise SystemExit(f"{args.name} reaches {results['none']['top1']:.2f} %, the manifest says otherwise: ship anew")
 
+    forms = {"as trained": logits["none"]}
+    for form, hard in _fused_forms(model).items():
+        forms[form] = predict(tinynets.fuse(model, hard=hard), data.test_images, normalise)
+
     pictures = CARDS / args.name
     confusion = confusion_matrix(logits["none"], data.test_labels)
     plot_curves({args.name: weights.facts["log"]}, pictures / "curves.png")
@@ -44,7 +51,9 @@ def main() -> None:
     parts = [
         _size(args.name, model, weights),
         _accuracy(results),
+        _forms(forms, data.test_labels),
         _classes(results["none"]["per_class"], confusion, data.class_names),
+        *_ablation(ABLATIONS / f"ablation_{args.name}.csv"),
         _training(weights),
         _pictures(args.name),
     ]
@@ -76,6 +85,23 @@ def _accuracy(results: dict[str, dict[str, Any]]) -> str:
     return f"On the test set, weights of the last epoch:\n\n{markdown_table(header, rows, slice(1, 5))}"
 
 
+def _fused_forms(model: Any) -> dict[str, bool]:
+    """Forms for inference, and whether the gates are hard in them."""
+    gated = any(isinstance(module, EntropyGate) for module in model.modules())
+    return {"fused": False} | ({"fused, hard gates": True} if gated else {})
+
+
+def _forms(logits: dict[str, Any], labels: Any) -> str:
+    rows = []
+    for form, values in logits.items():
+        r = figures(values, labels)
+        change = (values - logits["as trained"]).abs().max().item()
+        rows.append((form, f"{r['top1']:.2f} %", f"{r['loss']:.4f}", f"{change:.1g}"))
+    header = ("form", "top-1", "loss (nats)", "largest change of a logit")
+    text = "For inference (`tinynets.fuse`), without test-time augmentation:"
+    return f"{text}\n\n{markdown_table(header, rows, slice(1, 4))}"
+
+
 def _classes(per_class: list[float], confusion: Any, names: tuple[str, ...]) -> str:
     order = sorted(range(len(names)), key=lambda i: per_class[i])
     wrong = confusion.clone().fill_diagonal_(0)
@@ -89,6 +115,30 @@ def _classes(per_class: list[float], confusion: Any, names: tuple[str, ...]) -> 
         f"Hardest classes: {listed(order[:3])}; easiest: {listed(order[:-4:-1])}. The most frequent confusions:\n\n"
         + markdown_table(("label", "taken for", "images"), rows, slice(2, 3))
     )
+
+
+def _ablation(path: Path) -> list[str]:
+    """What benchmarks/ablation.py has measured, in the mean of the seeds; nothing where it has not run."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        measured = list(csv.DictReader(file))
+    rows = []
+    for variant in dict.fromkeys(row["variant"] for row in measured):
+        seeds = [row for row in measured if row["variant"] == variant]
+        top1, loss, shift = (
+            sum(float(row[key]) for row in seeds) / len(seeds) for key in ("val_top1", "val_loss", "shift_consistency")
+        )
+        first = seeds[0]
+        size = f"{int(first['params']):,}", f"{int(first['macs']) / 1e6:.1f} M"
+        rows.append((variant, first["change"], *size, len(seeds), f"{top1:.2f} %", f"{loss:.3f}", f"{shift:.2f} %"))
+    epochs = ", ".join(dict.fromkeys(row["epochs"] for row in measured))
+    header = ("variant", "change", "params", "multiply-adds", "seeds", "top-1", "loss (nats)", "shift consistency")
+    text = (
+        f"What each mechanism is worth, trained alike for {epochs} epochs, on validation images; shift consistency is "
+        "how often a test image's prediction stays when it moves by one pixel (`python benchmarks/ablation.py`):"
+    )
+    return [f"{text}\n\n{markdown_table(header, rows, slice(2, 8))}"]
 
 
 def _training(weights: Weights) -> str:

@@ -66,6 +66,17 @@ def test_leaves_the_model_as_it_was():
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
+@pytest.mark.parametrize(
+    ("name", "args", "size"),
+    [
+        ("egrr_cifar100", {"in_chans": 1}, (1, 32, 32)),
+        ("simplecnn_mnist", {"img_size": (12, 8), "in_chans": 3}, (3, 12, 8)),
+    ],
+)
+def test_default_input_is_what_the_model_was_built_for(name, args, size):
+    assert tinynets.summary(tinynets.create_model(name, **args)).input_size == size
+
+
 def test_other_peoples_models_and_missing_sizes():
     assert tinynets.summary(timm.create_model("test_efficientnet")).params > 0
     with pytest.raises(ValueError, match=r"pass input_size=\(C, H, W\)"):

@@ -56,6 +56,22 @@ def test_train_reports_and_evaluate_agrees(run, finished):
     assert "on digits train (1,438 images): top-1" in text
 
 
+def test_evaluate_takes_the_forms_for_inference(run, tmp_path):
+    data = ["--data", "digits"]
+    code, _, _ = run(
+        "train", "egrr_cifar100", *data, "--epochs", 1, "--width", 0.1, "--out", tmp_path, "--val-size", 0.7
+    )
+    assert code == 0
+    plain, fused, hard = (
+        json.loads(run("evaluate", tmp_path / "last.safetensors", "--json", *form)[1])
+        for form in ((), ("--fuse",), ("--hard",))
+    )
+    assert [facts["form"] for facts in (plain, fused, hard)] == ["as trained", "fused", "fused, hard gates"]
+    assert fused["loss"] == pytest.approx(plain["loss"], rel=1e-5)
+    assert hard["loss"] != pytest.approx(plain["loss"], rel=1e-5)
+    assert run("evaluate", tmp_path / "last.safetensors", "--hard")[1].splitlines()[0].endswith(", fused, hard gates")
+
+
 def test_train_flags_reach_the_recipe_and_the_model(run, tmp_path):
     argv = ["--epochs", 1, "--batch-size", 100, "--lr", 0.01, "--seed", 7, "--val-size", 0.5, "--width", 0.5, "--json"]
     code, out, err = run("train", "simplecnn_mnist", "--data", "digits", "--out", tmp_path, *argv)

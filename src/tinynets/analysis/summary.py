@@ -79,7 +79,8 @@ def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summar
 
     Args:
         model: any image model; it is left in the mode it came in.
-        input_size: (C, H, W), by default that of the model's pretrained_cfg.
+        input_size: (C, H, W), by default that of the model's pretrained_cfg, with the in_chans and img_size it was
+            built with where it says so.
 
     Raises:
         ValueError: input_size is neither given nor known, or is not three numbers.
@@ -152,6 +153,9 @@ def _input_size(model: nn.Module, input_size: Sequence[int] | None) -> tuple[int
     if input_size is None:
         cfg = getattr(model, "pretrained_cfg", None) or {}
         input_size = cfg.get("input_size")
+        if input_size is not None:
+            size = getattr(model, "img_size", None) or input_size[1:]
+            input_size = (getattr(model, "in_chans", input_size[0]), *size)
     if input_size is None:
         raise ValueError(f"{type(model).__name__} does not say its input size: pass input_size=(C, H, W)")
     if len(input_size) != 3:

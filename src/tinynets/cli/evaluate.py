@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+import tinynets
 from tinynets.analysis.table import text_table
 
 from .options import (
@@ -29,6 +30,8 @@ def add_command(commands: Any) -> None:
     command.add_argument("--split", default="test", help="test, train, or val of data that have it (default: test)")
     command.add_argument("--batch-size", type=int, default=500)
     command.add_argument("--tta", default="none", help="test-time augmentation: none, flip, shift, flip+shift")
+    command.add_argument("--fuse", action="store_true", help="in the form for inference (tinynets.fuse)")
+    command.add_argument("--hard", action="store_true", help="fused, and every gate takes one dilation a pixel")
     command.set_defaults(run=run)
 
 
@@ -45,12 +48,15 @@ def run(args: argparse.Namespace) -> None:
         )
     images, labels = data.split(args.split)
     normalise = Augmenter(Augment(), facts.mean, facts.std)
+    if args.fuse or args.hard:
+        model = tinynets.fuse(model, hard=args.hard)
     device = device_of(args)
     if device == "cpu":
         keep_freed_memory()
     result = evaluate(model.to(device), images, labels, normalise, args.batch_size, args.tta)
     per_class = dict(zip(data.class_names, result.pop("per_class"), strict=True))
-    result = {"model": args.model, "data": data.name, "split": args.split, "tta": args.tta, **result}
+    form = "fused, hard gates" if args.hard else "fused" if args.fuse else "as trained"
+    result = {"model": args.model, "form": form, "data": data.name, "split": args.split, "tta": args.tta, **result}
     result["per_class"] = per_class
     report(args, result, lambda: f"{_sentence(result)}\n\n{_table(per_class)}")
 
@@ -61,6 +67,7 @@ def _sentence(result: dict[str, Any]) -> str:
         f"top-1 {result['top1']:.2f} %, top-5 {result['top5']:.2f} %, loss {result['loss']:.4f}, "
         f"calibration error {result['calibration_error']:.2f} %, {result['images_per_second']:,.0f} images/s"
         + (f", test-time augmentation {result['tta']}" if result["tta"] != "none" else "")
+        + (f", {result['form']}" if result["form"] != "as trained" else "")
     )
 
 
