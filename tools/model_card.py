@@ -147,7 +147,7 @@ def _training(weights: Weights) -> str:
     seeds = facts["seeds"]
     threads = "one thread" if facts["threads"] == 1 else f"{facts['threads']} threads"
     lines = [
-        f"Trained in {facts['train_seconds'] / 60:.0f} minutes with {threads} on the CPU ({versions}), "
+        f"Trained in {facts['train_seconds'] / 60:.0f} minutes on {facts['device']} with {threads} ({versions}), "
         f"seed {facts['seed']}. The same again, from scratch:",
         f"```bash\n{facts['command']}\n```",
     ]

@@ -3,6 +3,7 @@
     python tools/repeat_log.py c1c2c3c4o_cifar10 --epochs 2 --data-dir ~/data
 
 Same machine type, versions and thread count: every printed digit repeats. Ends with exit code 1 where one does not.
+Runs on the GPU the weights were trained on if this machine has one of its kind, else on the CPU.
 """
 
 import argparse
@@ -29,9 +30,10 @@ def main() -> None:
     recipe = recipe_from_dict(facts["recipe"])
     data = load_data(facts["data"], args.data_dir)
     torch.set_num_threads(facts["threads"])
+    same_gpu = torch.cuda.is_available() and torch.cuda.get_device_name() == facts["device"]
     keep_freed_memory()
     same = True
-    with workers("cpu") as team:
+    with workers("cuda" if same_gpu else "cpu") as team:
         run = Run(build_model(args.name, data, recipe, None)[0], data, recipe, team)
         for shipped in facts["log"][: args.epochs]:
             row = run.train_epoch(lambda: None)
