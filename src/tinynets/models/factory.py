@@ -16,7 +16,7 @@ def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Modul
     """Build one of our models: the same as `timm.create_model`, but it knows only ours and names the nearest.
 
     Args:
-        name: one of `list_models()`, with or without the tag of its weights ("simplecnn_mnist.v2").
+        name: one of `list_models()`, with or without the tag of its weights ("simplecnn_mnist.v3").
         pretrained: load the weights inside the package; needs no network.
         **kwargs: num_classes, in_chans, global_pool, drop_rate, features_only, out_indices, device, dtype, what
             timm.create_model takes besides, and the arguments of the model's class.

@@ -113,7 +113,7 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
             batch_size=128,
             optimizer=Optimizer("muon", lr=0.01, momentum=0.95, weight_decay=0.1),
             schedule=Schedule(epochs=150, warmup_epochs=3),
-            augment=Augment(rotate=10, scale=0.1, shift=0.08, shear=8),
+            augment=Augment(rotate=10, scale=0.1, shift=0.04, shear=8),
             ema_decay=0.999,
         ),
         "seed": Recipe(
