@@ -1,5 +1,6 @@
 """What a recipe asks of a step."""
 
+import copy
 import dataclasses
 
 import pytest
@@ -11,6 +12,8 @@ import tinynets
 from tinynets.engine import Augment, Augmenter, Optimizer, Schedule, load_checkpoint, override, train
 from tinynets.engine.loop import Run, Workers, build_model
 from tinynets.engine.loop.norms import estimate_norms
+from tinynets.engine.loop.optimizer import create_optimizer
+from tinynets.layers import SymmetricConv1x1
 
 ALONE = Workers(0, 1, torch.device("cpu"))
 STEADY = override(QUICK, {"optimizer.name": "momentum", "optimizer.lr": 0.05, "schedule.warmup_epochs": 0})
@@ -54,20 +57,43 @@ def test_optimizers_learn(tiny_data, tmp_path, optimizer):
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_muon_leaves_packed_triangles_alone(tiny_data):
-    """A packed triangle is no matrix: its update is AdamW's, which is no larger than the learning rate."""
-    recipe = dataclasses.replace(STEADY, optimizer=Optimizer("muon", lr=0.01, weight_decay=0.0))
-    run = run_of(tiny_data, recipe, "egrr_cifar100", EGRR_ARGS)
-    before = {name: p.detach().clone() for name, p in run.model.named_parameters()}
-    rows = torch.arange(16)
-    run.model.train()
-    run._train_step(rows)
-    for name, p in run.model.named_parameters():
-        if "mix" in name:
-            assert p.shape[0] == 1
-            step = (p.detach() - before[name]).abs()
-            assert step.max() <= 0.0101
-            assert step.median() > 0.005  # Adam's first step is the sign
+def test_muon_steps_along_the_symmetric_matrix():
+    """The same steps as Muon's on W itself; the other parameters' are Muon's as ever."""
+    packed = nn.Sequential(SymmetricConv1x1(12), nn.Conv2d(12, 6, 1), nn.BatchNorm2d(6))
+    full = copy.deepcopy(packed)
+    full[0] = nn.Conv2d(12, 12, 1, bias=False)
+    w = full[0].weight
+    with torch.no_grad():
+        w.copy_(packed[0].weight_matrix().view_as(w))
+    recipe = Optimizer("muon", lr=0.02, momentum=0.9, weight_decay=0.1)
+    optimizers = {net: create_optimizer(net, recipe) for net in (packed, full)}
+    before = packed[0].weight_matrix().detach()
+    for _ in range(4):
+        x = torch.randn(8, 12, 3, 3)
+        for net, optimizer in optimizers.items():
+            optimizer.zero_grad()
+            (net(x) ** 3).mean().backward()
+        w.grad = (w.grad + w.grad.transpose(0, 1)) / 2  # of a symmetric matrix
+        for optimizer in optimizers.values():
+            optimizer.step()
+    after = packed[0].weight_matrix().detach()
+    assert (after - before).abs().max() > 0.01
+    torch.testing.assert_close(after, w.detach().flatten(1), rtol=0, atol=5e-4)
+    torch.testing.assert_close(packed[1].weight, full[1].weight, rtol=0, atol=5e-4)
+    assert all(p.grad is not None for p in packed.parameters())
+
+
+def test_muon_on_symmetric_matrices_resumes(tiny_data):
+    recipe = override(STEADY, {"optimizer.name": "muon", "optimizer.lr": 0.01})
+    whole, half = (run_of(tiny_data, recipe, "egrr_cifar100", EGRR_ARGS) for _ in range(2))
+    for run in (whole, half):
+        run.train_epoch(lambda: None)
+    resumed = run_of(tiny_data, recipe, "egrr_cifar100", EGRR_ARGS)
+    resumed.load_state_dict(copy.deepcopy(half.state_dict()))
+    for run in (whole, resumed):
+        run.train_epoch(lambda: None)
+    for (name, one), other in zip(whole.model.state_dict().items(), resumed.model.state_dict().values(), strict=True):
+        assert torch.equal(one, other), name
 
 
 def test_half_precision_trains(tiny_data, tmp_path):

@@ -6,7 +6,6 @@ from typing import Any
 
 import timm
 import torch
-from timm.optim import create_optimizer_v2
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
@@ -18,6 +17,7 @@ from tinynets.engine.recipes import Augment, Recipe
 
 from .norms import estimate_norms
 from .objective import Objective
+from .optimizer import create_optimizer
 from .schedules import active_steps, learning_rate, mixing_strength, temperature
 from .workers import Workers
 
@@ -46,10 +46,7 @@ class Run:
 
         self.model = _prepared(model, recipe, team)
         self.deepest = _check_recursion(model, recipe)
-        o = recipe.optimizer
-        self.optimizer = create_optimizer_v2(
-            self.model, opt=o.name, lr=o.lr, weight_decay=o.weight_decay, momentum=o.momentum
-        )
+        self.optimizer = create_optimizer(self.model, recipe.optimizer)
         self.set_learning_rate = learning_rate(self.optimizer, recipe.schedule, self.steps)
         self.set_learning_rate(0)
         self.ema = ModelEmaV3(self.model, decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None

@@ -13,8 +13,8 @@ from .section import Section
 class Optimizer(Section):
     """One of timm's optimizers by name ("sgd" is Nesterov's), and what it is given.
 
-    Norms, biases and other one-dimensional parameters have no weight decay. The "muon" family orthogonalises the
-    updates of matrices and convolutions and hands everything else, packed triangles included, to AdamW.
+    Norms, biases and other one-dimensional parameters have no weight decay. "muon" orthogonalises the updates of
+    matrices and convolutions, the matrices of SymmetricConv1x1 included, and hands everything else to AdamW.
     """
 
     prefix: ClassVar[str] = "optimizer."
