@@ -41,7 +41,7 @@ ALLOWED = {
     "models": {"layers", "ops", "weights"},
     "analysis": {"layers", "ops"},
     "deploy": {"layers"},
-    "engine": {"models", "weights"},
+    "engine": {"layers", "models", "ops", "weights"},
 }
 
 
