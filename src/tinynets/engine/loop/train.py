@@ -111,6 +111,8 @@ class _Training:
                 return summary
         epochs = self.run.recipe.schedule.epochs
         terminal = Terminal(self.run.steps, epochs, self.run.step) if self.team.is_main else None
+        if terminal is not None:
+            terminal.line(self._headline())
         try:
             while self.run.epochs_done < epochs and not self.team.share(self._out_of_patience()):
                 row = {"epoch": self.run.epochs_done + 1}
@@ -124,6 +126,11 @@ class _Training:
             if self.tensorboard is not None:
                 self.tensorboard.close()
         return self.team.share(self._finish() if self.team.is_main else None)
+
+    def _headline(self) -> str:
+        train, val = len(self.run.train_labels), len(self.run.val_labels)
+        images = f"{train:,} images of {self.data.name}" + (f" and {val:,} to validate" if val else "")
+        return f"{self.facts.model}  {_params(self.run):,} parameters, {images}"
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -206,7 +213,7 @@ class _Training:
         summary = {
             "model": self.facts.model,
             "model_args": self.facts.model_args,
-            "params": sum(p.numel() for p in self.run.model.parameters()),
+            "params": _params(self.run),
             "data": self.data.name,
             "data_sha256": self.identity["data_sha256"],
             "seed": self.run.recipe.seed,
@@ -255,6 +262,10 @@ class _Training:
     def _event(self, kind: str, **facts: Any) -> None:
         moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         self.directory.add_event({"time": moment, "event": kind, "step": self.run.step, **facts})
+
+
+def _params(run: Run) -> int:
+    return sum(p.numel() for p in run.model.parameters())
 
 
 def _score(row: dict[str, Any]) -> float:
