@@ -55,6 +55,8 @@ class UntiedBlocks(nn.Module):
     def __init__(self, channels: int, expansion: int, dilations: list[int]) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(ECBlock(channels, expansion, [dilation]) for dilation in dilations)
+        for block in self.blocks:  # ECBlock takes itself for the only one
+            nn.init.constant_(block.get_parameter("contract_norm.steps.0.weight"), 1 / len(dilations))
 
     def forward(self, x: Tensor, step: int) -> Tensor:
         return self.blocks[step](x, 0)

@@ -95,6 +95,12 @@ def test_ecnet_goes_through_its_schedule():
     assert seen == [(0, 8), (1, 8), (2, 4), (3, 4)]
 
 
+def test_ecnet_starts_with_small_residuals():
+    model = tinynets.create_model("ecnet_cifar10", channels=8, iterations=4)
+    assert all((step.weight == 0.25).all() for step in model.block.contract_norm.steps)
+    assert all((step.weight == 1).all() for step in model.block.expand_norm.steps)
+
+
 def test_ecnet_dilates_by_iteration():
     model = tinynets.create_model("ecnet_cifar10", channels=4, iterations=2, dilations=(1, 5)).eval()
     x = torch.randn(1, 4, 15, 15, requires_grad=True)

@@ -45,6 +45,8 @@ class ECBlock(nn.Module):
         self.divisive = DivisiveNorm(**dd)
         self.contract = nn.Conv2d(hidden, channels, 1, bias=False, **dd)
         self.contract_norm = ISNorm(channels, len(self.dilations), **dd)
+        for step in self.contract_norm.steps:  # at full size, short runs end 4 % lower: docs/training.md
+            nn.init.constant_(step.get_parameter("weight"), 1 / len(self.dilations))
         self.scale = nn.Parameter(torch.ones((), **dd))
 
     def forward(self, x: Tensor, step: int) -> Tensor:
