@@ -15,11 +15,12 @@ _CIFAR = Recipe(
     augment=Augment(pad=4, flip=True),
 )
 
-_RECURSIVE = Recipe(
+_RECURSIVE = replace(
+    _CIFAR,
     batch_size=128,
-    optimizer=Optimizer("sgd", lr=0.1, weight_decay=1e-4),
     schedule=Schedule(epochs=200, warmup_epochs=5),
-    augment=Augment(pad=4, flip=True),
+    augment=Augment(pad=4, pad_mode="reflect", flip=True),
+    mixing=Mixing(cutmix=0.5, ramp_epochs=70, clean_epochs=20),
     ema_decay=0.999,
 )
 
@@ -61,7 +62,7 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
     "egrr_cifar100": {
         "default": replace(
             _RECURSIVE,
-            recursion=Recursion(depth_warmup_epochs=20, tau_end=0.1),
+            recursion=Recursion(depth_warmup_epochs=20),
             label_smoothing=0.1,
             clip_grad=5.0,
         ),
