@@ -8,6 +8,7 @@ from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
 from tinynets._checks import check_images
+from tinynets.layers import ISNorm
 from tinynets.ops._dispatch import custom_ops_apply
 
 torch.fx.wrap("check_images")
@@ -170,6 +171,12 @@ def keep_gradient_layout(x: Tensor) -> Tensor:
 
 def _to_channels_last(grad: Tensor) -> Tensor:
     return grad.contiguous(memory_format=torch.channels_last)
+
+
+def share_residuals(norm: ISNorm) -> None:
+    """Let every step's weights start at 1 / num_steps: the residuals of a recursion together are one of full size."""
+    for step in norm.steps:
+        nn.init.constant_(step.get_parameter("weight"), 1 / norm.num_steps)
 
 
 def scale_width(channels: int, width: float, divisor: int = 1) -> int:

@@ -10,7 +10,7 @@ from tinynets._statistics import CIFAR100
 from tinynets.layers import ConvBnAct, EntropyGate, GatedDilatedConv2d, ISNorm, SymmetricConv1x1
 
 from ._fused import FusedEGRRStage
-from .base import StagedClassifier, scale_width
+from .base import StagedClassifier, scale_width, share_residuals
 from .factory import build_model, pretrained_cfgs
 
 
@@ -53,8 +53,7 @@ class EGRRStage(nn.Module):
         self.mix = SymmetricConv1x1(out_chans, **dd)
         self.conv = GatedDilatedConv2d(out_chans, dilations, **dd)
         self.norm = ISNorm(out_chans, num_steps, **dd)
-        for step in self.norm.steps:  # T residuals of full size make logits that no learning rate gets hold of
-            nn.init.constant_(step.get_parameter("weight"), 1 / num_steps)
+        share_residuals(self.norm)  # at full size they make logits that no learning rate gets hold of
         self.act = nn.ReLU6(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ _RECURSIVE = replace(
     _CIFAR,
     batch_size=128,
     schedule=Schedule(epochs=200, warmup_epochs=5),
-    augment=Augment(pad=4, pad_mode="reflect", flip=True),
+    augment=replace(_CIFAR.augment, pad_mode="reflect"),
     mixing=Mixing(cutmix=0.5, ramp_epochs=70, clean_epochs=20),
     ema_decay=0.999,
 )
