@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
-from tinynets.engine import Mixing, Recursion, Schedule
-from tinynets.engine.loop.schedules import active_steps, learning_rate, mixing_strength, temperature
+from tinynets.engine import Mixing, Recursion, Resize, Schedule
+from tinynets.engine.loop.schedules import active_steps, image_size, learning_rate, mixing_strength, temperature
 
 
 def optimizer(kind=torch.optim.SGD, **kwargs):
@@ -86,3 +86,18 @@ def test_mixing_ramps_up_and_ends_clean():
     mixing = Mixing(mixup=1, ramp_epochs=4, clean_epochs=3)
     assert [mixing_strength(mixing, 10, epoch) for epoch in (0, 1, 4, 6.9, 7, 9)] == [0, 0.25, 1, 1, 0, 0]
     assert mixing_strength(Mixing(mixup=1), 10, 0) == 1
+
+
+def test_images_grow_from_initial_scale_to_full_size():
+    resize = Resize(initial_scale=0.5, delay_epochs=2, finetune_epochs=3)
+    sizes = [image_size(resize, 10, epoch / 4, (32, 48)) for epoch in range(40)]
+    assert sizes[0] == sizes[7] == (16, 24)
+    assert sizes == sorted(sizes)
+    assert {height for height, _ in sizes} == {16, 20, 24, 28, 32}
+    assert sizes[28:] == [(32, 48)] * 12
+    assert image_size(Resize(), 10, 0, (29, 31)) == (29, 31)
+
+
+def test_without_growth_the_size_changes_at_once():
+    resize = Resize(initial_scale=0.4, delay_epochs=6, finetune_epochs=4, size_increment=5)
+    assert [image_size(resize, 10, epoch, (28, 28)) for epoch in (0, 5.9, 6)] == [(10, 10), (10, 10), (28, 28)]

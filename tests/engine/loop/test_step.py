@@ -4,6 +4,7 @@ import copy
 import dataclasses
 
 import pytest
+import timm.optim.muon
 import torch
 from support import EGRR_ARGS, EVERYTHING, QUICK, rows_of
 from torch import nn
@@ -15,6 +16,7 @@ from tinynets.engine.loop.norms import estimate_norms
 from tinynets.engine.loop.optimizer import create_optimizer
 from tinynets.layers import SymmetricConv1x1
 
+ORIGINAL = timm.optim.muon.zeropower_via_newtonschulz
 ALONE = Workers(0, 1, torch.device("cpu"))
 STEADY = override(QUICK, {"optimizer.name": "momentum", "optimizer.lr": 0.05, "schedule.warmup_epochs": 0})
 
@@ -179,3 +181,43 @@ def test_a_compiled_step_learns_the_same(tiny_data, tmp_path):
         train("groupnorm_net", tiny_data, override(QUICK, {"compile": compiled}), tmp_path / str(compiled))
     plain, compiled = (rows_of(tmp_path / str(kind)) for kind in (False, True))
     assert [row["train_loss"] for row in plain] == pytest.approx([row["train_loss"] for row in compiled], abs=1e-4)
+
+
+def test_a_net_sees_growing_images_and_its_teacher_full_ones(tiny_data, monkeypatch):
+    recipe = override(
+        QUICK, {"resize.initial_scale": 0.5, "resize.delay_epochs": 1, "resize.finetune_epochs": 1, "augment.pad": 0}
+    )
+    run = run_of(tiny_data, recipe)
+    seen, taught = [], []
+    monkeypatch.setattr(run, "objective", lambda logits, wanted, x: taught.append(x) or logits.square().mean())
+    run.model.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach()))
+    sizes = []
+    for _ in range(3):
+        seen.clear()
+        run.train_epoch(lambda: None)
+        sizes.append({tuple(x.shape[2:]) for x in seen})
+    assert sizes[0] == {(4, 4)}
+    assert sizes[2] == {(8, 8)}
+    assert {tuple(x.shape[2:]) for x in taught} == {(8, 8)}
+
+
+def test_a_model_that_cannot_take_small_images_refuses_the_schedule(tiny_data):
+    recipe = override(QUICK, {"resize.initial_scale": 0.5, "resize.finetune_epochs": 1})
+    with pytest.raises(ValueError, match=r"resize\.initial_scale 0\.5 gives images of 4x4 pixels, which SimpleCNN"):
+        run_of(tiny_data, recipe, "simplecnn_mnist", {"img_size": (8, 8)})
+
+
+def test_muon_orthogonalises_in_the_precision_asked_for():
+    gradient = torch.linalg.qr(torch.randn(24, 24)).Q + 0.1 * torch.randn(24, 24)
+    layers = [nn.Linear(24, 24, bias=False) for _ in range(2)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    steps = []
+    for layer, precision in zip(layers, ("fp32", "bf16"), strict=True):
+        before = layer.weight.detach().clone()
+        optimizer = create_optimizer(layer, Optimizer("muon", lr=0.1, weight_decay=0.0, muon_precision=precision))
+        layer.weight.grad = gradient.clone()
+        optimizer.step()
+        steps.append(before - layer.weight.detach())
+    assert (steps[0] - steps[1]).norm() / steps[0].norm() < 0.05
+    assert not torch.equal(*steps)
+    assert timm.optim.muon.zeropower_via_newtonschulz is ORIGINAL

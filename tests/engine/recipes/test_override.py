@@ -79,6 +79,8 @@ def test_another_length_keeps_every_share():
     short = with_epochs(recipe, 10)
     assert short.schedule == Schedule(epochs=10, warmup_epochs=0.5, cosine_epochs=120)
     assert (short.mixing.ramp_epochs, short.mixing.clean_epochs, short.recursion.depth_warmup_epochs) == (5, 1, 2)
+    grown = override(recipe, {"resize": {"initial_scale": 0.5, "delay_epochs": 40, "finetune_epochs": 30}})
+    assert (with_epochs(grown, 10).resize.delay_epochs, with_epochs(grown, 10).resize.finetune_epochs) == (4, 3)
     assert with_epochs(recipe, 200).schedule.cosine_epochs == 200
     assert with_epochs(recipe, 100) == recipe
     assert with_epochs(recipe, 1).schedule.warmup_epochs < 1

@@ -2,6 +2,7 @@
 
 from .augmenter import Augmenter
 from .draws import Draws
+from .geometry import resize
 from .mixing import Mixer
 
-__all__ = ["Augmenter", "Draws", "Mixer"]
+__all__ = ["Augmenter", "Draws", "Mixer", "resize"]

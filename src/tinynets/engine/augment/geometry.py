@@ -73,3 +73,11 @@ def resample(x: Tensor, source: Tensor, mode: str = "bilinear") -> Tensor:
     theta = torch.stack([a, b * height / width, from_x * 2 / width, c * width / height, d, from_y * 2 / height], dim=1)
     grid = F.affine_grid(theta.view(-1, 2, 3), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, mode=mode, padding_mode="zeros", align_corners=False)
+
+
+def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, C, H, W) floats -> (N, C, *size), bilinear with antialiasing, channels_last. Returns x if it has that size."""
+    if tuple(x.shape[2:]) == size:
+        return x
+    shrunk = F.interpolate(x, size, mode="bilinear", antialias=True)
+    return shrunk.contiguous(memory_format=torch.channels_last)

@@ -1,9 +1,11 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+import timm.optim.muon
 import torch
 from timm.optim import create_optimizer_v2
-from timm.optim.muon import Muon
 from torch import nn
 
 from tinynets.engine.recipes import Optimizer
@@ -12,7 +14,7 @@ from tinynets.ops import pack_symmetric, symmetric_weight
 
 
 def create_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:
-    """timm's optimizer of that name, without weight decay on norms and biases; its Muon knows symmetric matrices.
+    """timm's optimizer of that name, without weight decay on norms and biases; "muon" is the `Muon` below.
 
     Raises:
         ValueError: timm has no such optimizer.
@@ -20,28 +22,33 @@ def create_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimiz
     optimizer = create_optimizer_v2(
         model, opt=recipe.name, lr=recipe.lr, weight_decay=recipe.weight_decay, momentum=recipe.momentum
     )
+    if recipe.name != "muon":
+        return optimizer
     layers = [module for module in model.modules() if isinstance(module, SymmetricConv1x1)]
-    if recipe.name == "muon" and layers:
-        return SymmetricMuon(optimizer.param_groups, layers, **optimizer.defaults)
-    return optimizer
+    precision = torch.float32 if recipe.muon_precision == "fp32" else torch.bfloat16
+    return Muon(optimizer.param_groups, layers, precision, **optimizer.defaults)
 
 
-class SymmetricMuon(Muon):
-    """timm's Muon, for nets with SymmetricConv1x1: it steps along W = L + L^T, of which their parameter packs L.
+class Muon(timm.optim.muon.Muon):
+    """timm's Muon with a choice of precision, and with steps along the symmetric matrices of SymmetricConv1x1.
 
-    Muon itself takes the packed numbers for no matrix and leaves them to AdamW. A step along W keeps W symmetric: the
-    gradient is, and so is what orthogonalising makes of a symmetric matrix.
+    Such a layer's parameter packs L of W = L + L^T. timm's Muon takes the packed numbers for no matrix and leaves them
+    to AdamW. Here the step is along W, and W stays symmetric: its gradient is symmetric, and so is an orthogonalised
+    symmetric matrix.
 
     Args:
         params: as of any optimizer.
-        layers: whose `packed` are among the params.
+        layers: whose `packed` are among the params; may be empty.
+        precision: of the Newton-Schulz iteration that orthogonalises.
         defaults: as of timm's Muon.
     """
 
-    def __init__(self, params: Any, layers: list[SymmetricConv1x1], **defaults: Any) -> None:
+    def __init__(self, params: Any, layers: list[SymmetricConv1x1], precision: torch.dtype, **defaults: Any) -> None:
         super().__init__(params, **defaults)
+        self.precision = precision
         self.matrices = {layer.packed: nn.Parameter(layer.weight_matrix().detach().clone()) for layer in layers}
-        self.muon = Muon(list(self.matrices.values()), **defaults)
+        if layers:
+            self.muon = timm.optim.muon.Muon(list(self.matrices.values()), **defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -49,6 +56,11 @@ class SymmetricMuon(Muon):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        with _newton_schulz_in(self.precision):
+            self._step()
+        return loss
+
+    def _step(self) -> None:
         gradients = {packed: packed.grad for packed in self.matrices if packed.grad is not None}
         for packed, gradient in gradients.items():
             matrix = self.matrices[packed]
@@ -57,13 +69,24 @@ class SymmetricMuon(Muon):
             matrix.grad.diagonal().div_(2)  # what is on the diagonal of L counts twice in W
             self.muon.state[matrix] = self.state[packed]
             packed.grad = None  # not the other parameters' optimizer's
-        self.muon.param_groups = [
-            {**group, "params": [self.matrices[p] for p in group["params"] if p in gradients]}
-            for group in self.param_groups
-        ]
-        self.muon.step()
+        if gradients:
+            self.muon.param_groups = [
+                {**group, "params": [self.matrices[p] for p in group["params"] if p in gradients]}
+                for group in self.param_groups
+            ]
+            self.muon.step()
         super().step()
         for packed, gradient in gradients.items():
             packed.copy_(pack_symmetric(self.matrices[packed]).view_as(packed))
             packed.grad = gradient
-        return loss
+
+
+@contextmanager
+def _newton_schulz_in(dtype: torch.dtype) -> Iterator[None]:
+    """timm's Muon iterates in bf16 and offers no choice: inside, its function has another default."""
+    original = timm.optim.muon.zeropower_via_newtonschulz
+    timm.optim.muon.zeropower_via_newtonschulz = partial(original, dtype=dtype)
+    try:
+        yield
+    finally:
+        timm.optim.muon.zeropower_via_newtonschulz = original

@@ -9,8 +9,9 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
+from tinynets._modes import evaluation_mode
 from tinynets.engine.any_model import create_any_model
-from tinynets.engine.augment import Augmenter, Draws, Mixer
+from tinynets.engine.augment import Augmenter, Draws, Mixer, resize
 from tinynets.engine.data import ImageData, split_validation
 from tinynets.engine.evaluate import evaluate
 from tinynets.engine.recipes import Augment, Recipe
@@ -18,7 +19,7 @@ from tinynets.engine.recipes import Augment, Recipe
 from .norms import estimate_norms
 from .objective import Objective
 from .optimizer import create_optimizer
-from .schedules import active_steps, learning_rate, mixing_strength, temperature
+from .schedules import active_steps, image_size, learning_rate, mixing_strength, temperature
 from .workers import Workers
 
 _PRECISION = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -46,6 +47,7 @@ class Run:
 
         self.model = _prepared(model, recipe, team)
         self.deepest = _check_recursion(model, recipe)
+        _check_sizes(self.model, data, recipe)
         self.optimizer = create_optimizer(self.model, recipe.optimizer)
         self.set_learning_rate = learning_rate(self.optimizer, recipe.schedule, self.steps)
         self.set_learning_rate(0)
@@ -140,11 +142,12 @@ class Run:
         self._seed_noise()
         self.optimizer.zero_grad()
         seen = torch.zeros(2, device=self.device)  # loss and hits of this step
+        size = image_size(recipe.resize, recipe.schedule.epochs, epoch, x.shape[2:])
         pieces = zip(*(t.chunk(recipe.accumulate) for t in (x, targets, labels)), strict=True)
         for piece, (images, wanted, own) in enumerate(pieces, 1):
             with self._synchronised(piece == recipe.accumulate):
                 with torch.autocast(self.device.type, _PRECISION[recipe.precision], enabled=recipe.precision != "fp32"):
-                    logits = self.forward(images)
+                    logits = self.forward(resize(images, size))
                 logits = logits.float()
                 loss = self.objective(logits, wanted, images) / recipe.accumulate
                 self.scaler.scale(loss).backward()
@@ -265,3 +268,20 @@ def _check_recursion(model: Any, recipe: Recipe) -> int:
     if (r.tau_start, r.tau_end) != (1, 1) and not hasattr(model, "set_tau"):
         raise ValueError(f"recursion.tau needs gates with a temperature, {type(model).__name__} has none")
     return max((stage.num_steps for stage in model.stages), default=1) if r.depth_warmup_epochs else 1
+
+
+@torch.no_grad()
+def _check_sizes(model: Any, data: ImageData, recipe: Recipe) -> None:
+    """Refuse a resize schedule whose smallest images the model cannot take."""
+    size = image_size(recipe.resize, recipe.schedule.epochs, 0, data.img_size)
+    if size == tuple(data.img_size):
+        return
+    try:
+        with evaluation_mode(model):
+            model(torch.zeros(1, data.in_chans, *size, device=next(model.parameters()).device))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"resize.initial_scale {recipe.resize.initial_scale:g} gives images of {size[0]}x{size[1]} pixels, which "
+            f"{type(model).__name__} cannot take ({reason}): leave it at 1"
+        ) from error

@@ -1,12 +1,12 @@
 """What changes over a run, each a function of the step alone, so that a resumed run needs no memory of it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from timm.scheduler import CosineLRScheduler
 from torch.optim import Optimizer
 
-from tinynets.engine.recipes import Mixing, Recursion, Schedule
+from tinynets.engine.recipes import Mixing, Recursion, Resize, Schedule
 
 
 def learning_rate(optimizer: Optimizer, schedule: Schedule, steps: int) -> Callable[[int], None]:
@@ -70,3 +70,15 @@ def mixing_strength(mixing: Mixing, epochs: int, epoch: float) -> float:
     if epoch >= epochs - mixing.clean_epochs:
         return 0.0
     return min(1.0, epoch / mixing.ramp_epochs) if mixing.ramp_epochs else 1.0
+
+
+def image_size(resize: Resize, epochs: int, epoch: float, full: Sequence[int]) -> tuple[int, int]:
+    """Height and width of the training images: initial_scale of full for delay_epochs, then growing linearly."""
+    growing = epochs - resize.delay_epochs - resize.finetune_epochs
+    if epoch >= epochs - resize.finetune_epochs or resize.initial_scale == 1:
+        return full[0], full[1]
+    progress = max(0.0, epoch - resize.delay_epochs) / growing if growing else 0.0
+    scale = resize.initial_scale + (1 - resize.initial_scale) * progress
+    unit = resize.size_increment
+    height, width = (min(side, unit * max(1, math.floor(side * scale / unit + 0.5))) for side in full)
+    return height, width

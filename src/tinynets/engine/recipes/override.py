@@ -78,7 +78,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
     """The recipe at another length: warm-ups, ramps and the clean tail keep their share of the run."""
-    s, m, r = recipe.schedule, recipe.mixing, recipe.recursion
+    s, m, r, z = recipe.schedule, recipe.mixing, recipe.recursion, recipe.resize
     share = epochs / s.epochs
     return dataclasses.replace(
         recipe,
@@ -89,6 +89,7 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
             cosine_epochs=None if s.cosine_epochs is None else max(s.cosine_epochs, epochs),
         ),
         mixing=dataclasses.replace(m, ramp_epochs=m.ramp_epochs * share, clean_epochs=m.clean_epochs * share),
+        resize=dataclasses.replace(z, delay_epochs=z.delay_epochs * share, finetune_epochs=z.finetune_epochs * share),
         recursion=dataclasses.replace(r, depth_warmup_epochs=r.depth_warmup_epochs * share),
     )
 

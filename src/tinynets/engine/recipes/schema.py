@@ -15,6 +15,9 @@ class Optimizer(Section):
 
     Norms, biases and other one-dimensional parameters have no weight decay. "muon" orthogonalises the updates of
     matrices and convolutions, the matrices of SymmetricConv1x1 included, and hands everything else to AdamW.
+
+    muon_precision: of that orthogonalisation, "bf16" or "fp32". A processor without bf16 units emulates it: there
+        fp32 is about 20 times faster.
     """
 
     prefix: ClassVar[str] = "optimizer."
@@ -23,9 +26,11 @@ class Optimizer(Section):
     lr: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    muon_precision: str = "bf16"
 
     def check(self) -> None:
         self.one_of("name", tuple(map(str, list_optimizers())))
+        self.one_of("muon_precision", ("bf16", "fp32"))
         self.positive("lr")
         self.below_one("momentum")
         self.at_least(0, "weight_decay")
@@ -150,6 +155,39 @@ class Mixing(Section):
 
 
 @dataclass(frozen=True)
+class Resize(Section):
+    """Progressive resizing: training images are small at first and reach their full size before the end.
+
+    Images are augmented and mixed at full size and shrunk afterwards, so every augmentation keeps its proportions. A
+    teacher sees the full-size images. Validation and test images always have the full size.
+
+    initial_scale: side of the first images as a fraction of the full side, 1 for full size throughout.
+    delay_epochs: epochs at initial_scale. After them the side grows linearly.
+    finetune_epochs: epochs at full size at the end.
+    size_increment: sides are rounded to multiples of so many pixels.
+
+    Source: the same schedule as Composer's ProgressiveResizing, with epochs in place of fractions.
+    """
+
+    prefix: ClassVar[str] = "resize."
+
+    initial_scale: float = 1.0
+    delay_epochs: float = 0.0
+    finetune_epochs: float = 0.0
+    size_increment: int = 4
+
+    def check(self) -> None:
+        self.positive("initial_scale")
+        self.probability("initial_scale")
+        self.at_least(0, "delay_epochs", "finetune_epochs")
+        self.at_least(1, "size_increment")
+        if self.initial_scale == 1 and (self.delay_epochs or self.finetune_epochs):
+            raise ValueError("resize.delay_epochs and resize.finetune_epochs need resize.initial_scale below 1")
+        if self.initial_scale < 1 and not self.finetune_epochs:
+            raise ValueError("resize.initial_scale below 1 needs resize.finetune_epochs at full size, at least 1")
+
+
+@dataclass(frozen=True)
 class Recursion(Section):
     """For models whose stages are applied to themselves behind gates (EGRR).
 
@@ -212,6 +250,7 @@ class Recipe(Section):
     schedule: Schedule = field(default_factory=Schedule)
     augment: Augment = field(default_factory=Augment)
     mixing: Mixing = field(default_factory=Mixing)
+    resize: Resize = field(default_factory=Resize)
     recursion: Recursion = field(default_factory=Recursion)
     distill: Distill = field(default_factory=Distill)
     label_smoothing: float = 0.0
@@ -240,6 +279,7 @@ class Recipe(Section):
         for name, span in {
             "recursion.depth_warmup_epochs": self.recursion.depth_warmup_epochs,
             "mixing.ramp_epochs + mixing.clean_epochs": self.mixing.ramp_epochs + self.mixing.clean_epochs,
+            "resize.delay_epochs + resize.finetune_epochs": self.resize.delay_epochs + self.resize.finetune_epochs,
         }.items():
             if span > epochs:
                 raise ValueError(f"{name} ({span:g}) must not be above schedule.epochs ({epochs})")
