@@ -76,7 +76,7 @@ def resample(x: Tensor, source: Tensor, mode: str = "bilinear") -> Tensor:
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, C, H, W) floats -> (N, C, *size), bilinear with antialiasing, channels_last. Returns x if it has that size."""
+    """(N, C, H, W) floats -> (N, C, *size), bilinear with antialiasing, channels_last. x if it fits already."""
     if tuple(x.shape[2:]) == size:
         return x
     shrunk = F.interpolate(x, size, mode="bilinear", antialias=True)
