@@ -1,13 +1,43 @@
 from collections import OrderedDict
 from typing import Any
 
+import torch.fx
 from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tinynets._checks import check_odd, check_positive
+from tinynets.ops import depthwise_conv2d
 
 from .folding import without_norm
 from .registry import register_layer
 from .same_conv import same_conv
+
+torch.fx.wrap("dilated_depthwise")
+
+
+def dilated_depthwise(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
+    """A depthwise convolution that trains fast where the kernel fits into the map.
+
+    On smaller maps torch's own is kept: there is little to gain, and C1C2C3C4O trains bit for bit as it was released.
+    """
+    if min(x.shape[2], x.shape[3]) > 2 * dilation:
+        return depthwise_conv2d(x, weight, None, dilation)
+    return F.conv2d(x, weight, None, 1, dilation * (weight.shape[-1] // 2), dilation, weight.shape[0])
+
+
+class DilatedDepthwise(nn.Conv2d):
+    """A depthwise convolution of stride 1 without bias; padding keeps the size."""
+
+    def __init__(self, channels: int, kernel_size: int, dilation: int, device=None, dtype=None) -> None:
+        padding = dilation * (kernel_size // 2)
+        super().__init__(
+            channels, channels, kernel_size, 1, padding, dilation, channels, False, device=device, dtype=dtype
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        return dilated_depthwise(input, self.weight, self.dilation[0])
 
 
 @register_layer
@@ -36,8 +66,14 @@ class DWSeparable(nn.Sequential):
         dtype=None,
     ) -> None:
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
+        check_positive(in_chans=in_chans, stride=stride, dilation=dilation)
+        check_odd(kernel_size=kernel_size)
+        if dilation > 1 and stride == 1:
+            conv_dw = DilatedDepthwise(in_chans, kernel_size, dilation, **dd)
+        else:
+            conv_dw = same_conv(in_chans, in_chans, kernel_size, stride, dilation, groups=in_chans, **dd)
         modules: OrderedDict[str, nn.Module] = OrderedDict(
-            conv_dw=same_conv(in_chans, in_chans, kernel_size, stride, dilation, groups=in_chans, **dd),
+            conv_dw=conv_dw,
             conv_pw=same_conv(in_chans, out_chans, 1, **dd),
             bn=nn.BatchNorm2d(out_chans, **dd),
         )

@@ -3,17 +3,20 @@ from itertools import cycle, islice
 from typing import Any
 
 import torch
+import torch.fx
 from timm.models import checkpoint, register_model
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from tinynets._checks import check_positive
 from tinynets._statistics import CIFAR10
 from tinynets.layers import BlurPool, ConvBnAct, DivisiveNorm, ISNorm
+from tinynets.ops import depthwise_conv2d
 
 from ._fused import FusedECBlock
 from .base import StagedClassifier, share_residuals
 from .factory import build_model, pretrained_cfgs
+
+torch.fx.wrap("depthwise_conv2d")
 
 
 class ECBlock(nn.Module):
@@ -51,8 +54,7 @@ class ECBlock(nn.Module):
     def forward(self, x: Tensor, step: int) -> Tensor:
         dilation = self.dilations[step]
         y = self.act(self.expand_norm(self.expand(x), step))
-        conv = self.depthwise
-        y = F.conv2d(y, conv.weight, conv.bias, 1, dilation, dilation, conv.groups)
+        y = depthwise_conv2d(y, self.depthwise.weight, self.depthwise.bias, dilation)
         y = self.contract_norm(self.contract(self.divisive(y)), step)
         return x + self.scale * y
 

@@ -1,5 +1,6 @@
 """Functional forms of the layers' arithmetic: plain tensors in, plain tensors out, no parameters of their own."""
 
+from .depthwise_conv2d import depthwise_conv2d
 from .divisive_norm import divisive_norm
 from .gated_dilated_conv2d import gated_dilated_conv2d
 from .gumbel_gate import gumbel_gate
@@ -8,6 +9,7 @@ from .projected_variance import projected_variance
 from .symmetric_weight import pack_symmetric, symmetric_weight
 
 __all__ = [
+    "depthwise_conv2d",
     "divisive_norm",
     "gated_dilated_conv2d",
     "gumbel_gate",

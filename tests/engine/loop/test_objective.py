@@ -73,3 +73,13 @@ def test_a_student_learns_from_a_teacher_alone(tiny_data, tmp_path):
 def test_timms_models_teach_too(tiny_data):
     with pytest.raises(ValueError, match=r"distill\.teacher simplecnn_mnist takes 1-channel images of 10 classes"):
         load_teacher("simplecnn_mnist", tiny_data, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_teacher_runs_in_the_recipes_precision(tiny_data, precision):
+    objective = Objective(override(QUICK, {"precision": precision}), tiny_data, torch.device("cpu"))
+    objective.teacher, types = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3)), []
+    objective.teacher.register_forward_hook(lambda module, args, output: types.append(output.dtype))
+    loss = objective(torch.randn(4, 3), torch.arange(4) % 3, torch.randn(4, 1, 8, 8))
+    assert types == [torch.bfloat16 if precision == "bf16" else torch.float32]
+    assert loss.dtype == torch.float32

@@ -11,6 +11,13 @@ from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Distill, Recipe
 from tinynets.engine.record import load_checkpoint
 
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Autocast in a recipe's precision; inactive for fp32."""
+    return torch.autocast(device.type, _TYPES.get(precision), enabled=precision != "fp32")
+
 
 class Objective:
     """The loss of a batch: cross-entropy with label smoothing, and what a teacher says about the same images.
@@ -24,6 +31,7 @@ class Objective:
 
     def __init__(self, recipe: Recipe, data: ImageData, device: torch.device) -> None:
         self.label_smoothing, self.distill = recipe.label_smoothing, recipe.distill
+        self.device, self.precision = device, recipe.precision
         self.teacher = load_teacher(recipe.distill.teacher, data, device) if recipe.distill.teacher else None
 
     def __call__(self, logits: Tensor, targets: Tensor, x: Tensor) -> Tensor:
@@ -31,7 +39,7 @@ class Objective:
         loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
         if self.teacher is None:
             return loss
-        with torch.no_grad():
+        with torch.no_grad(), autocast(self.device, self.precision):
             wanted = self.teacher(x).float()
         return (1 - self.distill.weight) * loss + self.distill.weight * distillation(logits, wanted, self.distill)
 

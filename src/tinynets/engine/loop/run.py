@@ -17,12 +17,10 @@ from tinynets.engine.evaluate import evaluate
 from tinynets.engine.recipes import Augment, Recipe
 
 from .norms import estimate_norms
-from .objective import Objective
+from .objective import Objective, autocast
 from .optimizer import create_optimizer
 from .schedules import active_steps, image_size, learning_rate, mixing_strength, temperature
 from .workers import Workers
-
-_PRECISION = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Run:
@@ -146,7 +144,7 @@ class Run:
         pieces = zip(*(t.chunk(recipe.accumulate) for t in (x, targets, labels)), strict=True)
         for piece, (images, wanted, own) in enumerate(pieces, 1):
             with self._synchronised(piece == recipe.accumulate):
-                with torch.autocast(self.device.type, _PRECISION[recipe.precision], enabled=recipe.precision != "fp32"):
+                with autocast(self.device, recipe.precision):
                     logits = self.forward(resize(images, size))
                 logits = logits.float()
                 loss = self.objective(logits, wanted, images) / recipe.accumulate
