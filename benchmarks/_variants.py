@@ -49,6 +49,19 @@ class SharedNorm(nn.BatchNorm2d):
         return super().forward(x)
 
 
+class SharedAffine(nn.Module):
+    """Stands in for ISNorm: one affine pair for all steps, each step normalised by its own statistics."""
+
+    def __init__(self, channels: int, num_steps: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels,), 1 / num_steps))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.steps = nn.ModuleList(nn.BatchNorm2d(channels, affine=False) for _ in range(num_steps))
+
+    def forward(self, x: Tensor, step: int) -> Tensor:
+        return self.steps[step](x) * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
+
+
 class UntiedBlocks(nn.Module):
     """Stands in for ECNet's tied block: every iteration has its own."""
 
@@ -73,6 +86,10 @@ def _fixed(stage: EGRRStage, channels: int) -> None:
 def _shared(stage: EGRRStage, channels: int) -> None:
     stage.norm = SharedNorm(channels)  # pyright: ignore[reportAttributeAccessIssue]
     nn.init.constant_(stage.norm.weight, 1 / stage.num_steps)
+
+
+def _shared_affine(stage: EGRRStage, channels: int) -> None:
+    stage.norm = SharedAffine(channels, stage.num_steps)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _egrr(change: Callable[[EGRRStage, int], None], width: float, **kwargs: Any) -> EGRR:
@@ -105,8 +122,14 @@ def egrr_fixed(pretrained: bool = False, **kwargs: Any) -> EGRR:
 
 @register_model
 def egrr_shared(pretrained: bool = False, **kwargs: Any) -> EGRR:
-    """One norm for all steps."""
+    """One norm for all steps: affine pair and statistics."""
     return _egrr(_shared, _width(_shared), **kwargs)
+
+
+@register_model
+def egrr_shared_affine(pretrained: bool = False, **kwargs: Any) -> EGRR:
+    """One affine pair for all steps, statistics of their own."""
+    return _egrr(_shared_affine, _width(_shared_affine), **kwargs)
 
 
 def _ecnet(**kwargs: Any) -> Any:
@@ -147,6 +170,6 @@ def ecnet_untied(pretrained: bool = False, **kwargs: Any) -> ECNet:
 
 
 VARIANTS = {
-    "egrr_cifar100": ("egrr_free", "egrr_fixed", "egrr_shared"),
+    "egrr_cifar100": ("egrr_free", "egrr_fixed", "egrr_shared", "egrr_shared_affine"),
     "ecnet_cifar10": ("ecnet_plain", "ecnet_strided", "ecnet_undilated", "ecnet_untied"),
 }
