@@ -4,7 +4,6 @@ import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,18 +29,10 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
     return y
 
 
-def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
-    lower = torch.zeros(dim, dim, dtype=packed.dtype, device=packed.device)
-    rows, columns = torch.tril_indices(dim, dim, device=packed.device)
-    lower = lower.index_put((rows, columns), packed.flatten())
-    return lower + lower.t()
-
-
 _USERS = {
     "divisive_norm": "divisive_norm",
     "local_variance": "entropy_gate",
     "gated_dilated_conv2d": "gated_dilated_conv2d",
-    "symmetric_weight": "symmetric_conv1x1",
 }
 
 NAIVE: dict[str, Callable[..., Tensor]] = {op: globals()[op] for op in _USERS}

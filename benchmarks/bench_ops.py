@@ -126,8 +126,6 @@ def table(batches: list[int], rounds: int, device: torch.device, dtype: torch.dt
         for name in ("egrr_cifar100", "ecnet_cifar10"):
             for (op, shapes), calls in calls_of(name, batch).items():
                 for backward in (False, True):
-                    if op == "symmetric_weight" and batch != batches[0]:
-                        continue  # has no batch
                     row = measure(op, shapes, backward, rounds, bandwidth, device=device, dtype=dtype)
                     head = {"model": name, "batch": batch, "calls": calls}
                     rows.append(head | row | {"copy_gb_s": round(bandwidth, 1)} | made_by(device))

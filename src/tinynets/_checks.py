@@ -46,6 +46,8 @@ def check_images(x: Tensor, in_chans: int, min_size: int, img_size: tuple[int, i
         min_size: the model's total stride; a side below it leaves no whole cell in the last feature map.
         img_size: the only (H, W) the model takes, None if it takes any.
     """
+    if torch.jit.is_tracing():
+        return  # comparisons would be recorded as constants
     if not x.is_floating_point():
         raise TypeError(
             f"images must be floating point, got {x.dtype}: scale them (x.float() / 255) and normalise them with "

@@ -1,8 +1,11 @@
+import copy
 import warnings
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from timm.utils import reparameterize_model
+from timm.utils.model import freeze_batch_norm_2d
 from torch import nn
 
 import tinynets
@@ -175,3 +178,68 @@ def test_summary_and_receptive_field_see_the_same_net(model):
     assert tinynets.receptive_field(fused).size == tinynets.receptive_field(model).size
     # the gates' and the norms' constants are folded, convolutions are what they were
     assert tinynets.summary(fused).macs == tinynets.summary(model).macs
+
+
+def test_a_fused_state_can_be_saved_and_loaded(model, tmp_path):
+    fused = tinynets.fuse(model)
+    save_file(fused.state_dict(), tmp_path / "fused.safetensors")
+    other = tinynets.fuse(trained(model.pretrained_cfg["architecture"], seed=1))
+    other.load_state_dict(load_file(tmp_path / "fused.safetensors"))
+    x = images(model)
+    assert torch.equal(other(x), fused(x))
+
+
+class InPlace(nn.Module):
+    """As in detection libraries: `fuse` changes the module itself and returns nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8)
+
+    def forward(self, x):
+        return self.bn(self.conv(x))
+
+    def fuse(self):
+        self.bn = nn.Identity()
+
+
+class Named(nn.Module):
+    """An attribute that is called `fuse` and is no method."""
+
+    fuse = True
+
+    def forward(self, x):
+        return x + 1
+
+
+class Louder(tinynets.layers.ConvBnAct):
+    """A class of somebody's own that inherits our `fuse` and computes something else."""
+
+    def forward(self, input):
+        return 2 * super().forward(input)
+
+
+@pytest.mark.parametrize("block", [InPlace(), Named(), nn.Sequential(Louder(3, 8))])
+def test_a_fuse_that_is_not_ours_is_left_alone(block):
+    net = nn.Sequential(block, tinynets.layers.ConvBnAct(8 if not isinstance(block, Named) else 3, 4)).eval()
+    fused = tinynets.fuse(net)
+    x = torch.randn(2, 3, 9, 9)
+    torch.testing.assert_close(fused(x), net(x), rtol=1e-4, atol=1e-5)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fused[1].modules())
+
+
+def test_frozen_norms_fuse(model):
+    frozen = copy.deepcopy(model)
+    freeze_batch_norm_2d(frozen)
+    fused = tinynets.fuse(frozen)
+    assert_equal_logits(fused, model, images(model))
+    assert not any("BatchNorm" in type(module).__name__ for module in fused.modules())
+
+
+@pytest.mark.parametrize("name", ["egrr_cifar100", "ecnet_cifar10"])
+def test_exchanged_norms_of_a_recursion_are_refused(name):
+    model = tinynets.create_model(name, **({"channels": 8} if name == "ecnet_cifar10" else {"width": 0.25}))
+    steps = (model.block.contract_norm if name == "ecnet_cifar10" else model.stages[0].norm).steps
+    steps[0] = nn.GroupNorm(1, steps[0].num_features)
+    with pytest.raises(ValueError, match="cannot fuse GroupNorm: only BatchNorm2d and FrozenBatchNorm2d"):
+        tinynets.fuse(model)

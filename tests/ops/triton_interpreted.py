@@ -5,11 +5,11 @@ import importlib
 import torch
 import triton
 
-from tinynets.ops._triton import divisive_norm, gated_dilated_conv2d, local_variance, symmetric_weight
+from tinynets.ops._triton import divisive_norm, gated_dilated_conv2d, local_variance
 
 plain = {
     module.__name__.rpartition(".")[2]: importlib.import_module(f"tinynets.ops.{module.__name__.rpartition('.')[2]}")
-    for module in (divisive_norm, gated_dilated_conv2d, local_variance, symmetric_weight)
+    for module in (divisive_norm, gated_dilated_conv2d, local_variance)
 }
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-11, torch.float16: 2e-3}
 DILATIONS = [1, 2, 4]
@@ -59,11 +59,6 @@ def main():
             check(torch.randn(shape).to(dtype), dtype)
         check(torch.randn(2, 3, 5, 4).to(dtype).to(memory_format=torch.channels_last), dtype)
         check(torch.randn(2, 6, 9, 8).to(dtype)[:, ::2, ::2, 1::2], dtype)
-        packed, grad = torch.randn(1, 15).to(dtype), torch.randn(5, 5).to(dtype).t()
-        formula = plain["symmetric_weight"]
-        report("symmetric", symmetric_weight.forward(packed, 5), formula._forward(packed.double(), 5), dtype)
-        ours = symmetric_weight.backward(grad, packed, 5)
-        report("symmetric backward", ours, formula._backward(grad.double(), packed, 5), dtype)
 
 
 if __name__ == "__main__":

@@ -191,6 +191,9 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
     name = stack[-1][0] if stack else node.name
     if node.target in (F.conv2d, torch.conv2d):
         return name, _functional_conv(node, model)
+    if node.target is ops.depthwise_conv2d:
+        given = _given(node, "x", "weight", "bias", "dilation")
+        return name, _centred(_kernel(given["weight"], node, model), 1, given.get("dilation", 1))
     if node.target is ops.gated_dilated_conv2d:
         given = _given(node, "x", "weight", "bias", "gate", "dilations")
         return name, _centred(_kernel(given["weight"], node, model), 1, max(given["dilations"]))

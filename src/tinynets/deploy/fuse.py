@@ -11,9 +11,10 @@ ModelT = TypeVar("ModelT", bound=nn.Module)
 def fuse(model: ModelT, hard: bool = False) -> ModelT:
     """An equal model for inference only: batch norms folded into convolutions, matrices computed once.
 
-    The copy is in evaluation mode and its parameters take no gradients; the model given stays as it is. Any network
-    may be given: what has a `fuse` method is replaced by what that returns, everywhere it is used. A fused model fuses
-    to an equal one, and can be moved, cast, compiled and exported like any other.
+    The copy is in evaluation mode and its parameters take no gradients. The model given stays as it is. Any network may
+    be given: our layers and blocks in it are replaced, everywhere they are used. Other modules stay as they are, even
+    if they have a method called `fuse`, and so do classes derived from ours that compute something else. A fused model
+    fuses to an equal one, and can be moved, cast, compiled and exported like any other.
 
     Args:
         model: one of ours, or any network with our layers inside.
@@ -21,7 +22,8 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
             measure the accuracy.
 
     Raises:
-        ValueError: hard is asked of a model without gates.
+        ValueError: hard is asked of a model without gates, or the norm of a recursive block was exchanged for one that
+            cannot be folded.
     """
     gates = [module for module in model.modules() if isinstance(module, EntropyGate)]
     if hard and not gates:
@@ -38,9 +40,19 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
 def _fused(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
     """Module, or what takes its place; done remembers that for modules that are used in several places."""
     if module not in done:
-        replacement = module.fuse() if hasattr(module, "fuse") else module  # pyright: ignore[reportCallIssue]
+        replacement = module.fuse() if _is_ours(module) else module  # pyright: ignore[reportCallIssue]
         done[module] = done[replacement] = replacement
         for name, child in replacement._modules.items():
             if child is not None:
                 replacement._modules[name] = _fused(child, done)
     return done[module]
+
+
+def _is_ours(module: nn.Module) -> bool:
+    """Whether this package defines the module's `fuse`, and nobody has derived another `forward` since."""
+    for kind in type(module).__mro__:
+        if "fuse" in vars(kind):
+            return kind.__module__.startswith("tinynets.")
+        if "forward" in vars(kind):
+            return False
+    return False

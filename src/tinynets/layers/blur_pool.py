@@ -1,3 +1,6 @@
+from typing import Any
+
+import torch
 from timm.layers import BlurPool2d
 
 from tinynets._checks import check_positive
@@ -24,6 +27,13 @@ class BlurPool(BlurPool2d):
         check_positive(channels=channels, stride=stride)
         super().__init__(channels, filt_size=3, stride=stride, pad_mode="replicate", device=device, dtype=dtype)
         self.padding = [1, 1, 1, 1]
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        """The filter is not part of the state. A model that was made on the meta device gets it here."""
+        super()._load_from_state_dict(*args, **kwargs)
+        device = "cpu" if self.filt.is_meta else self.filt.device  # loading with assign=True leaves it on meta
+        taps = torch.tensor([0.25, 0.5, 0.25], dtype=self.filt.dtype, device=device)
+        self.filt = (taps[:, None] * taps).expand(self.filt.shape[0], 1, 3, 3).contiguous()
 
     def extra_repr(self) -> str:
         return f"{self.channels}, stride={self.stride}"

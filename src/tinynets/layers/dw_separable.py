@@ -1,6 +1,7 @@
 from collections import OrderedDict
 from typing import Any
 
+import torch
 import torch.fx
 from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
@@ -22,7 +23,7 @@ def dilated_depthwise(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
 
     On smaller maps torch's own is kept: there is little to gain, and C1C2C3C4O trains bit for bit as it was released.
     """
-    if min(x.shape[2], x.shape[3]) > 2 * dilation:
+    if not torch.jit.is_tracing() and min(x.shape[2], x.shape[3]) > 2 * dilation:
         return depthwise_conv2d(x, weight, None, dilation)
     return F.conv2d(x, weight, None, 1, dilation * (weight.shape[-1] // 2), dilation, weight.shape[0])
 

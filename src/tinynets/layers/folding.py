@@ -1,25 +1,43 @@
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torchvision.ops.misc import FrozenBatchNorm2d
+
+
+def exact(x: Tensor) -> Tensor:
+    """x in fp64, on the CPU if its device has no such type (MPS)."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 def scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """A batch norm in evaluation mode as y = scale * x + shift, both (C,) and fp64."""
-    assert isinstance(norm, _BatchNorm)
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    scale = torch.rsqrt(norm.running_var.double() + norm.eps)
-    shift = -norm.running_mean.double() * scale
-    if norm.affine:
-        scale, shift = scale * norm.weight.double(), shift * norm.weight.double() + norm.bias.double()
+    """A batch norm in evaluation mode as y = scale * x + shift, both (C,) and fp64.
+
+    Raises:
+        ValueError: norm does not evaluate with running statistics, so that no constants stand for it.
+    """
+    if not foldable(norm):
+        raise ValueError(
+            f"cannot fuse {type(norm).__name__}: only BatchNorm2d and FrozenBatchNorm2d with running statistics fold "
+            "into a convolution; use the model without fuse"
+        )
+    bn: Any = norm
+    scale = torch.rsqrt(exact(bn.running_var) + bn.eps)
+    shift = -exact(bn.running_mean) * scale
+    if bn.weight is not None:
+        scale, shift = scale * exact(bn.weight), shift * exact(bn.weight) + exact(bn.bias)
     return scale, shift
 
 
 def foldable(norm: nn.Module) -> bool:
-    """Whether norm is a batch norm that evaluates with running statistics."""
-    return isinstance(norm, _BatchNorm) and norm.running_mean is not None
+    """Whether norm is a batch norm that evaluates with running statistics, frozen ones included."""
+    if isinstance(norm, FrozenBatchNorm2d):
+        return True
+    plain = isinstance(norm, _BatchNorm) and type(norm).forward is _BatchNorm.forward
+    synchronised = isinstance(norm, nn.SyncBatchNorm)
+    return (plain or synchronised) and norm.running_mean is not None
 
 
 @torch.no_grad()
@@ -38,9 +56,9 @@ def fold_bn(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
         dtype=conv.weight.dtype,
     )
     assert folded.bias is not None
-    weight = conv.weight.double() * scale.view(-1, 1, 1, 1)
-    folded.weight = nn.Parameter(weight.to(conv.weight.dtype))  # in the same memory order
-    folded.bias.copy_(shift if conv.bias is None else conv.bias.double() * scale + shift)
+    weight = exact(conv.weight) * scale.view(-1, 1, 1, 1)
+    folded.weight = nn.Parameter(weight.to(conv.weight))  # in the same memory order
+    folded.bias.copy_(shift if conv.bias is None else exact(conv.bias) * scale + shift)
     return folded
 
 

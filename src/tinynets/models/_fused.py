@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinynets.layers import EntropyGate, ISNorm
-from tinynets.layers.folding import scale_and_shift
-from tinynets.ops import divisive_norm, gated_dilated_conv2d, projected_variance
-from tinynets.ops._dispatch import in_pieces, pieces, records_gradients
+from tinynets.layers.folding import exact, scale_and_shift
+from tinynets.ops import divisive_norm, gated_dilated_conv2d, inference_pieces, pieces, projected_variance
 
 try:
     from torch.fx.experimental.symbolic_shapes import has_static_value
@@ -61,16 +60,18 @@ class FusedEGRRStage(nn.Module):
         self.dilations = list(dilations)
         scales, shifts = _steps(norm)
         # (T, taps, C): contiguous in C, as the fused op reads it, and no 4-D parameter whose layout .to() would change
-        self.weight = nn.Parameter((weight.double().flatten(1).t() * scales.unsqueeze(1)).to(weight.dtype))
-        self.bias = nn.Parameter(shifts.to(weight.dtype))
+        steps = exact(weight).flatten(1).t() * scales.unsqueeze(1)
+        self.weight = nn.Parameter(steps.to(weight).contiguous())
+        self.bias = nn.Parameter(shifts.to(weight))
         self.kernel_size = weight.shape[-1]
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
         if not torch.jit.is_scripting():
-            if in_pieces(x) and not records_gradients(x, self.weight):
+            slices = inference_pieces(x, self.weight)
+            if slices is not None:
                 y = torch.empty_like(x) if len(self.down) == 0 else x  # what down has made is ours to overwrite
-                for piece in pieces(x):
+                for piece in slices:
                     self.recur(x[piece], y[piece])
                 return y
             if compiled_in_pieces(x):
@@ -108,14 +109,14 @@ class FusedECBlock(nn.Module):
         self.depthwise = block.depthwise
         self.kernel_size: int = block.divisive.kernel_size
         self.eps: float = block.divisive.eps
-        dtype = block.expand.weight.dtype
+        like = block.expand.weight
         scales, shifts = _steps(block.expand_norm)
-        self.expand = nn.Parameter(_scaled(block.expand.weight, scales).to(dtype))
-        self.expand_bias = nn.Parameter(shifts.to(dtype))
+        self.expand = nn.Parameter(_scaled(block.expand.weight, scales).to(like).contiguous())
+        self.expand_bias = nn.Parameter(shifts.to(like))
         scales, shifts = _steps(block.contract_norm)
-        residual = block.scale.double()
-        self.contract = nn.Parameter(_scaled(block.contract.weight, scales * residual).to(dtype))
-        self.contract_bias = nn.Parameter((shifts * residual).to(dtype))
+        residual = exact(block.scale)
+        self.contract = nn.Parameter(_scaled(block.contract.weight, scales * residual).to(like).contiguous())
+        self.contract_bias = nn.Parameter((shifts * residual).to(like))
 
     def forward(self, x: Tensor, step: int) -> Tensor:
         dilation = self.dilations[step]
@@ -139,4 +140,4 @@ def _steps(norm: ISNorm) -> tuple[Tensor, Tensor]:
 
 def _scaled(weight: Tensor, scales: Tensor) -> Tensor:
     """Weights of a 1x1 convolution behind every step's scale, (T, C_out, C_in)."""
-    return weight.double().flatten(1) * scales.unsqueeze(2)
+    return exact(weight).flatten(1) * scales.unsqueeze(2)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tinynets._checks import check_images
 from tinynets.layers import ISNorm
-from tinynets.ops._dispatch import custom_ops_apply
+from tinynets.ops import keep_gradient_layout
 
 torch.fx.wrap("check_images")
 torch.fx.wrap("keep_gradient_layout")
@@ -157,20 +157,6 @@ class StagedClassifier(nn.Module):
 
     def no_weight_decay(self) -> set[str]:
         return set()
-
-
-def keep_gradient_layout(x: Tensor) -> Tensor:
-    """Have the gradient of a channels_last x arrive so. Mean pooling gives it back contiguous, and batch norms whose
-    gradient is laid out otherwise than their input take ten times as long on a CPU."""
-    if not torch.jit.is_scripting():
-        eager = custom_ops_apply() and not torch.compiler.is_compiling()
-        if eager and x.requires_grad and x.is_contiguous(memory_format=torch.channels_last):
-            x.register_hook(_to_channels_last)
-    return x
-
-
-def _to_channels_last(grad: Tensor) -> Tensor:
-    return grad.contiguous(memory_format=torch.channels_last)
 
 
 def share_residuals(norm: ISNorm) -> None:

@@ -1,5 +1,6 @@
 """Which of an op's formulations applies where: the rules that all ops share."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -10,15 +11,51 @@ from torch import Tensor
 from torch.library import triton_op
 
 
-def custom_ops_apply() -> bool:
-    """Whether torch.ops.tinynets.* may be called: not in torch.export, whose programs have to load without this
-    package, nor under torch.func, which custom ops do not support. Callers ask torch.jit.is_scripting() before."""
-    return not torch.compiler.is_exporting() and not torch._C._are_functorch_transforms_active()
+def runs_eagerly() -> bool:
+    """Whether what is called now is computed now, and not recorded as a program or transformed by torch.func."""
+    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return not recorded and not torch._C._are_functorch_transforms_active()
+
+
+def custom_ops_apply(x: Tensor) -> bool:
+    """Whether torch.ops.tinynets.* may be called and gain something. Callers ask torch.jit.is_scripting() before.
+
+    Not in torch.export and torch.jit.trace, whose programs have to load without this package and at other batch sizes,
+    nor under torch.func, which custom ops do not support. In eager mode they gain on the CPU and with Triton's kernels.
+    """
+    if torch.compiler.is_compiling():
+        return not torch.compiler.is_exporting() and not torch._C._are_functorch_transforms_active()
+    return runs_eagerly() and (x.device.type == "cpu" or on_triton(x))
+
+
+_triton_wanted = os.environ.get("TINYNETS_TRITON", "0") not in ("", "0")
+
+
+def use_triton(enabled: bool = True) -> None:
+    """Let the ops run our Triton kernels on CUDA tensors. Off by default.
+
+    The kernels are tested in Triton's interpreter and compiled ahead of time, but have not been verified on a GPU yet.
+    Without them CUDA tensors get the plain formulas, which torch.compile fuses. The environment variable
+    TINYNETS_TRITON=1 does the same for a whole process.
+
+    Args:
+        enabled: whether to use them from now on.
+
+    Raises:
+        RuntimeError: enabled, and Triton is not installed.
+
+    Example:
+        >>> use_triton(False)
+    """
+    global _triton_wanted
+    if enabled and not _has_triton():
+        raise RuntimeError("Triton is not installed: pip install triton, or leave use_triton off")
+    _triton_wanted = enabled
 
 
 def on_triton(x: Tensor) -> bool:
-    """Whether x lies where our Triton kernels run."""
-    return x.is_cuda and _has_triton()
+    """Whether x is for our Triton kernels."""
+    return _triton_wanted and x.is_cuda and _has_triton()
 
 
 @cache
@@ -33,7 +70,7 @@ def in_pieces(x: Tensor) -> bool:
     the form that a compiler fuses: no loop over pieces, nothing in place. So does everything under a mode that looks at
     each op, such as a counter of multiply-adds: it is to see the function, not the tricks.
     """
-    watched = torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() > 0
+    watched = not runs_eagerly() or torch._C._len_torch_dispatch_stack() > 0
     return not watched and type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu"
 
 
@@ -49,6 +86,16 @@ def pieces(x: Tensor, elements: int = 3 << 18) -> Iterator[slice]:
     images = -(-x.shape[0] // max(parts, 1))
     for start in range(0, x.shape[0], max(images, 1)):
         yield slice(start, start + images)
+
+
+def inference_pieces(x: Tensor, *parameters: Tensor) -> list[slice] | None:
+    """Slices of the batch for a recursion to run through one after the other, in place; None where it has to run whole.
+
+    In place and in pieces means an ordinary tensor on the CPU in eager mode, and no gradients to record.
+    """
+    if in_pieces(x) and not records_gradients(x, *parameters):
+        return list(pieces(x))
+    return None
 
 
 def define_op(

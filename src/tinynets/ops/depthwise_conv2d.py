@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ._checks import check_depthwise, check_dilation, check_maps
 from ._depthwise_pieces import channels_last, convolve, weight_gradient
 from ._dispatch import custom_ops_apply, in_pieces, pieces, records_gradients
 
@@ -23,6 +24,10 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
     Returns:
         (N, C, H, W) in the type of x, under autocast in autocast's.
     """
+    if not torch.jit.is_tracing():
+        check_maps(x)
+        check_depthwise(x, weight, bias)
+        check_dilation(dilation)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
         if dilation > 1 and _trains_here(x, weight):
             y = _Depthwise.apply(x, weight, dilation)
@@ -32,7 +37,7 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
 
 def _trains_here(x: Tensor, weight: Tensor) -> bool:
     """Whether this is eager training on the CPU, in one type."""
-    plain = custom_ops_apply() and in_pieces(x) and not torch.is_autocast_enabled("cpu")
+    plain = custom_ops_apply(x) and in_pieces(x) and not torch.is_autocast_enabled("cpu")
     return plain and x.dtype == weight.dtype and records_gradients(x, weight)
 
 

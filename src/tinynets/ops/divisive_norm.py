@@ -1,6 +1,7 @@
 import torch
 from torch import Tensor
 
+from ._checks import check_eps, check_maps, check_window
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
 from ._windows import (
     accumulable,
@@ -26,8 +27,12 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
 
     Source: Carandini and Heeger, Normalization as a canonical neural computation, 2012.
     """
+    if not torch.jit.is_tracing():
+        check_maps(x)
+        check_window(kernel_size)
+        check_eps(eps)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-        if custom_ops_apply():
+        if custom_ops_apply(x):
             if in_pieces(x) and not records_gradients(x):
                 return _run(x, kernel_size, eps)
             return torch.ops.tinynets.divisive_norm(x, kernel_size, eps)

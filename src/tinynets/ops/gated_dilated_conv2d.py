@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import _gated_pieces, _gated_stencil
+from ._checks import check_depthwise, check_gate, check_maps
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
 
 
@@ -23,8 +24,12 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
     Returns:
         (N, C, H, W): zero padding keeps the size.
     """
+    if not torch.jit.is_tracing():
+        check_maps(x)
+        check_depthwise(x, weight, bias)
+        check_gate(x, gate, dilations)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-        if custom_ops_apply():
+        if custom_ops_apply(x):
             device = x.device.type
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
                 dtype = torch.get_autocast_dtype(device)

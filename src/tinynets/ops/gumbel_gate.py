@@ -1,6 +1,8 @@
 import torch
 from torch import Tensor
 
+from ._checks import check_maps
+
 
 def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tensor:
     """Logits -> weights that sum to 1 over dim 1: softmax, in training of (logits + Gumbel noise) / tau.
@@ -16,10 +18,13 @@ def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tens
 
     Source: Jang et al., Categorical Reparameterization with Gumbel-Softmax, 2017 (https://arxiv.org/abs/1611.01144).
     """
+    if not torch.jit.is_tracing():
+        check_maps(logits, "logits")
+        if tau.numel() != 1:
+            raise ValueError(f"tau must be a single number, got shape {list(tau.shape)}")
     scores = logits
-    if (
-        training
-    ):  # in fp32, where no draw is 1 and a draw of 0 gives a weight of 0; exponential_() costs five times this
+    if training:
+        # in fp32, where no draw is 1 and a draw of 0 gives a weight of 0; exponential_() costs five times this
         noise = torch.rand_like(logits, dtype=torch.float32).log().neg().log()
         scores = (logits - noise) / tau
     gate = scores.softmax(dim=1)

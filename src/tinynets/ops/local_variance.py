@@ -3,6 +3,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import _variance_pieces
+from ._checks import check_maps, check_window
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
 from ._windows import accumulable, inverse_count
 
@@ -21,8 +22,11 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     Returns:
         (N, C, H, W) in the type of x, in squared units of x.
     """
+    if not torch.jit.is_tracing():
+        check_maps(x)
+        check_window(kernel_size)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-        if custom_ops_apply():
+        if custom_ops_apply(x):
             if in_pieces(x) and not records_gradients(x):
                 return _run(x, kernel_size)
             return torch.ops.tinynets.local_variance(x, kernel_size)

@@ -2,6 +2,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ._checks import check_maps, check_pointwise, check_window
 from ._dispatch import in_pieces, pieces, records_gradients
 from ._windows import accumulable, eager_inverse_count, eager_window_sum, small, window_mean
 from .local_variance import local_variance
@@ -23,6 +24,10 @@ def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_si
     Returns:
         (N, C_out, H, W).
     """
+    if not torch.jit.is_tracing():
+        check_maps(x)
+        check_pointwise(x, weight, bias)
+        check_window(kernel_size)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
         if in_pieces(x) and x.dtype == weight.dtype and not records_gradients(x, weight):
             return (_in_few_calls if small(x) else _shifted)(x, weight, bias, kernel_size)
@@ -39,7 +44,8 @@ def _in_few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: i
 
 def _shifted(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -> Tensor:
     n, _, height, width = x.shape
-    y = torch.empty((n, weight.shape[0], height, width), dtype=x.dtype, memory_format=torch.channels_last)
+    size = (n, weight.shape[0], height, width)
+    y = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
     share = eager_inverse_count(x, kernel_size)
     root = share.sqrt()
     weight = accumulable(weight)
