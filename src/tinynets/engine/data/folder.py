@@ -58,6 +58,7 @@ def load_folder(
         for file in classes.get(name, ([], None))[0]
     ]
     _check_found(root, found, names)
+    total = len(samples)
     headers, bad = for_each(lambda index: read_header(samples[index][2]), range(len(samples)), "checking")
     bad = {str(samples[index][2]): reason for index, reason in bad.items()}
     samples = [samples[index] for index in headers]
@@ -73,7 +74,7 @@ def load_folder(
         labels = [label for index, (label, _) in enumerate(here) if index not in failed]
         splits[part] = images, torch.tensor(labels, dtype=torch.int64, device="cpu")
     if bad and not skip_bad:
-        raise ValueError(_complaint(root, bad, len(samples) + len(bad)))
+        raise ValueError(_complaint(root, bad, total))
     for part, (_, labels) in splits.items():
         if len(labels) == 0:
             raise ValueError(f"{printable(root / part)} holds no image that can be read: {next(iter(bad.values()))}")
@@ -119,19 +120,21 @@ def _list_classes(folder: Path) -> dict[str, tuple[list[Path], Counter[str]]]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """All files, folder by folder in the order of their names; links are followed, none into a folder above it."""
+    """All files, folder by folder in the order of their names; links are followed, but to no folder twice or above."""
     seen: set[str] = set()
     found: list[tuple[str, list[str]]] = []
     for where, folders, files in os.walk(folder, followlinks=True):
-        seen.add(os.path.realpath(where))
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.realpath(os.path.join(where, name)) not in seen
-        ]
+        here = os.path.realpath(where)
+        seen.add(here)
+        folders[:] = [name for name in folders if _leads_on(os.path.realpath(os.path.join(where, name)), here, seen)]
+        folders[:] = [name for name in folders if not name.startswith(".")]
         found.append((where, files))
     for where, files in sorted(found):
         yield from (Path(where, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _leads_on(target: str, here: str, seen: set[str]) -> bool:
+    return target not in seen and not here.startswith(target.rstrip(os.sep) + os.sep)
 
 
 def _check_found(root: Path, found: dict[str, dict[str, tuple[list[Path], Counter[str]]]], names: list[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -79,6 +79,9 @@ def read_header(path: str | Path) -> Header:
     """Size and kind of an image file, without decoding it. Errors are those of `read_image`."""
     with _quiet_pillow(), _named(path), Image.open(path) as image:
         height, width = image.height, image.width
+        if image.format == "TIFF":  # Pillow says the upright size, or not, by its version
+            tags: Any = image
+            width, height = tags.tag_v2[256], tags.tag_v2[257]
         # to look for EXIF behind its pixels, Pillow would decode a PNG
         known = image.format != "PNG" or "exif" in image.info
         if known and _orientation(image) > 4:
