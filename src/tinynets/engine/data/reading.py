@@ -20,6 +20,7 @@ from tqdm import tqdm
 from tinynets._checks import unknown
 
 from .decode import flatten, is_grey, rgb
+from .memory import check_memory
 
 _ORIENTATION = 0x0112  # of EXIF
 _TURNS = {
@@ -33,6 +34,7 @@ _TURNS = {
 }
 _JPEG = ("JPEG", "MPO")
 _T = TypeVar("_T")
+_LARGE = 1 << 24  # pixels
 _BATCH = 256  # files that are handed to the threads at a time
 
 
@@ -161,6 +163,9 @@ def _pixels(image: Image.Image, mode: str, img_size: tuple[int, int] | None, bac
         height, width = img_size[::-1] if _orientation(image) > 4 else img_size
         scale = _draft_scale((image.height, image.width), (height, width))
         image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
+    if image.width * image.height > _LARGE:
+        needed = Header((image.height, image.width), False, None).decoding_bytes((1, 1))
+        check_memory(needed, "decoding it", "make it smaller")
     _mend_transparency(image)
     image.load()
     turn = _orientation(image)
