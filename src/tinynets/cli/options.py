@@ -3,13 +3,13 @@
 import argparse
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tinynets
 from tinynets._checks import unknown
+from tinynets._say import say
 
 if TYPE_CHECKING:
     from tinynets.engine import ImageData, Recipe
@@ -124,9 +124,9 @@ def load_data_of(
         skip_bad=args.skip_bad,
     )
     if data.skipped:
-        say(f"{len(data.skipped):,} images that cannot be read are left out, the first: {data.skipped[0]}")
-    for note in data.notes:
-        say(note)
+        note(f"{len(data.skipped):,} images that cannot be read are left out, the first: {data.skipped[0]}")
+    for text in data.notes:
+        note(text)
     return data
 
 
@@ -142,16 +142,16 @@ def warn_of_polarity(wrong: int, total: int, facts: Any, inverted: bool) -> None
     """A line if most images have another background than those that the model was trained on."""
     if 2 * wrong > total:
         here, there = ("light", "dark") if facts.mean[0] < 0.5 else ("dark", "light")
-        say(
+        note(
             f"{wrong:,} of {total:,} images have a {here} background, the model was trained on a {there} one: "
             + ("leave out --invert" if inverted else "swap light and dark with --invert")
         )
 
 
-def say(text: str) -> None:
+def note(text: str) -> None:
     """A line on stderr, of one process only."""
     if os.environ.get("RANK", "0") == "0":  # torchrun's, of this process
-        print(f"tinynets: {text}", file=sys.stderr)
+        say(f"tinynets: {text}")
 
 
 def device_of(args: argparse.Namespace) -> str:

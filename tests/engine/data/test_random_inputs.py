@@ -77,7 +77,7 @@ def image_files(draw):
         image, kind, options = image.convert("RGB"), "PNG", {}
     content = file.getvalue()
     damage = draw(st.sampled_from(["none", "none", "cut", "noise", "zeros", "claim", "empty", "text"]))
-    at = draw(st.integers(0, len(content)))
+    at = int(draw(st.floats(0, 1)) * len(content))  # encoders do not always write the same number of bytes
     if damage == "cut":
         content = content[:at]
     elif damage == "noise":
@@ -215,6 +215,7 @@ def arrays(draw):
         values.flat[0] = draw(st.sampled_from([np.nan, np.inf, -np.inf]))
     with np.errstate(all="ignore"):
         x = values.astype("i8").astype(dtype) if dtype.kind in "iuM" else values.astype(dtype)
+    x = np.asarray(x)
     classes = draw(st.integers(1, 5))
     y = generator.integers(0, classes, draw(st.sampled_from([n, n, n, n + 1])))
     y = {

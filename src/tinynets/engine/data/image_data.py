@@ -89,7 +89,9 @@ def assemble(
         raise ValueError(f"{name}: all splits must have images of one size, got {sorted(shapes)}")
     train = splits.get("train") or (test[0][:0], test[1][:0])
     mean, std = statistics(train[0] if len(train[0]) else test[0])
-    return ImageData(name, *train, *test, class_names, mean, std, *(val or (None, None)), tuple(notes), skipped)
+    return ImageData(
+        name, *train, *test, class_names, mean, std, *(val or (None, None)), notes=tuple(notes), skipped=skipped
+    )
 
 
 def absent_classes(splits: dict[str, tuple[Tensor, Tensor]], class_names: Sequence[str]) -> list[str]:
