@@ -174,6 +174,8 @@ def test_ink_of_the_colour_of_the_background_is_refused(tmp_path):
         (np.array([[0, 0.5, 255]], np.float32), [0, 1, 255]),
         (np.array([[0, 256, 65535]], np.float32), [0, 1, 255]),
         (np.array([[0, 1, 70000]], np.int32), r"from 0 to 70000, expected 0\.\.255 or 0\.\.65535"),
+        (np.array([[0, 1, 4095]], np.int32), r"from 0 to 4095, expected"),
+        (np.array([[0, 1, 1000]], np.float32), r"from 0 to 1000, expected"),
         (np.array([[-1, 1, 7]], np.int32), r"from -1 to 7, expected"),
         (np.array([[-0.5, 0, 1]], np.float32), r"from -0\.5 to 1, expected"),
         (np.array([[0, np.nan, 1]], np.float32), "not finite"),

@@ -102,6 +102,15 @@ def test_classes_are_matched_by_name_and_what_lacks_is_reported(tmp_path):
     assert data.notes == ("train has no images of fly", "test has no images of ant, wasp")
 
 
+def test_names_of_folders_are_compared_as_they_are_read(tmp_path):
+    write_folder(tmp_path, ("Train",), classes=("caf\u00e9", "th\u00e9"))
+    write_folder(tmp_path, ("TEST",), classes=("cafe\u0301", "th\u00e9"))  # as macOS writes it
+    data = load_data(tmp_path)
+    assert data.class_names == ("caf\u00e9", "th\u00e9")
+    assert data.test_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert data.notes == ()
+
+
 def test_what_is_no_class_and_no_image(tmp_path):
     root = write_folder(tmp_path)
     (root / "train/.ipynb_checkpoints").mkdir()

@@ -73,6 +73,7 @@ def image_files(draw):
     try:
         image.save(file, kind, **options)
     except (OSError, ValueError, KeyError, TypeError, SystemError):
+        file = io.BytesIO()
         image.convert("RGB").save(file, "PNG")
         image, kind, options = image.convert("RGB"), "PNG", {}
     content = file.getvalue()

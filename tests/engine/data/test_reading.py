@@ -126,6 +126,9 @@ def test_modes_and_sizes_that_make_no_sense(tmp_path):
     noise(4, 4).save(tmp_path / "x.png")
     with pytest.raises(ValueError, match="unknown mode 'CMYK'"):
         read_image(tmp_path / "x.png", "CMYK")
+    for size in ((0, 4), (4, -1), (4,), (4.0, 4)):
+        with pytest.raises(ValueError, match="img_size must be a height and a width of at least 1"):
+            read_image(tmp_path / "x.png", "RGB", size)
 
 
 def test_large_images_are_read_without_a_warning(tmp_path, monkeypatch):

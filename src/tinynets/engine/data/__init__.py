@@ -71,4 +71,4 @@ def list_data() -> list[str]:
 
 
 def _holds_arrays(folder: Path) -> bool:
-    return any(folder.glob("*.npy")) and not any((folder / part).is_dir() for part in ("train", "val", "valid", "test"))
+    return any(folder.glob("*.npy")) and not any(path.is_dir() for path in folder.iterdir())

@@ -111,11 +111,13 @@ def open_arrays(source: Path | Mapping[str, Any]) -> Iterator[ArraySource]:
         yield _Folder(source)
     elif source.suffix.lower() == ".npy":
         yield _Folder(source.parent)
+    elif not source.is_file():  # opening a pipe would wait for ever
+        raise ValueError(f"{printable(source)} is no regular file: name a folder of images or an .npz")
     else:
         try:
             file = zipfile.ZipFile(source)
         except Exception as error:
-            reason = getattr(error, "strerror", None) or "no such file was ever saved by numpy.savez, or it is cut off"
+            reason = getattr(error, "strerror", None) or "it is no file of numpy.savez, or cut off"
             raise ValueError(f"{printable(source)} is not a readable .npz of plain arrays ({reason})") from error
         with file:
             yield _Npz(source, file)

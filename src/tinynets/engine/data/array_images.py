@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .decode import LEAST_DEEP
+
 _USUAL_CHANNELS = (1, 3)
-_LEAST_DEEP = 1 << 14  # what the highest value of 16-bit images must reach
 _AT_A_TIME = 1 << 22  # values
 _TOLERANCE = 1e-3  # above 1, of floats that were interpolated
 
@@ -125,6 +126,6 @@ def _range(key: str, values: np.ndarray) -> Range:
         return Range(kind, float(high), 255)
     if kind == "f" or high > 65535:
         raise ValueError(f"{key} holds values up to {high:g}: {cure}")
-    if high < _LEAST_DEEP:
+    if high < LEAST_DEEP:
         raise ValueError(f"{key} holds values up to {high}, neither 8 nor 16 bits: {cure}")
     return Range(kind, float(high), 65535)

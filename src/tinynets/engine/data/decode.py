@@ -8,6 +8,7 @@ from PIL import Image, ImageColor
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+LEAST_DEEP = 1 << 14  # what the highest value of grey without a known depth must reach to be taken for 16 bits
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF
 
 
@@ -15,7 +16,7 @@ def flatten(image: Image.Image, background: str = "white") -> Image.Image:
     """The image in mode "L" or "RGB": 8 bits, transparency composited on the background.
 
     Grey of more than 8 bits is scaled as `docs/data.md` says: 16-bit from 0..65535; 32-bit integers and floats from
-    0..1 (floats only), 0..255 or 0..65535, whichever is the first that holds all values.
+    0..1 (floats only), 0..255 or, if they come above 16383, 0..65535, whichever is the first that holds all values.
 
     Raises:
         ValueError: a mode that has no such form, values outside those ranges, or transparency that leaves one flat
@@ -98,7 +99,7 @@ def _scaled(values: np.ndarray, tops: tuple[int, ...]) -> np.ndarray:
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("it holds values that are not finite numbers")
     top = next((top for top in tops if low >= 0 and high <= top), None)
-    if top is None:
+    if top is None or (len(tops) > 1 and 255 < high < LEAST_DEEP):
         ranges = " or ".join(f"0..{top}" for top in tops)
         raise ValueError(f"its grey values run from {low:g} to {high:g}, expected {ranges}: scale them")
     return (values * np.float32(255 / top) + np.float32(0.5)).astype(np.uint8)

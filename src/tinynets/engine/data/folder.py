@@ -2,6 +2,7 @@
 
 import heapq
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 from .decode import rgb
 from .image_data import ImageData, absent_classes, assemble
 from .memory import check_memory
-from .reading import Header, core_count, for_each, printable, read_header, read_images
+from .reading import Header, check_size, core_count, for_each, printable, read_header, read_images
 
 EXTENSIONS = (
     *(".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
@@ -49,6 +50,8 @@ def load_folder(
             into memory.
     """
     rgb(background)
+    check_size(img_size)
+    check_size(default_size)
     found = {part: _list_classes(folder) for part, folder in _find_splits(root).items()}
     names = sorted({name for classes in found.values() for name, (files, _) in classes.items() if files})
     samples = [
@@ -89,8 +92,9 @@ def list_images(folder: Path) -> list[Path]:
 
 def _find_splits(root: Path) -> dict[str, Path]:
     found = {}
+    folders = [path for path in sorted(root.iterdir()) if path.is_dir()]
     for part, names in _SPLITS.items():
-        here = [root / name for name in names if (root / name).is_dir()]
+        here = [path for path in folders if path.name.lower() in names]
         if len(here) > 1:
             raise ValueError(f"{printable(root)} has both {here[0].name}/ and {here[1].name}/: leave one of them")
         if here:
@@ -108,14 +112,19 @@ def _find_splits(root: Path) -> dict[str, Path]:
 
 
 def _list_classes(folder: Path) -> dict[str, tuple[list[Path], Counter[str]]]:
-    """The images of every class, and how many other files there are, by extension."""
-    classes = {}
+    """The images of every class, and how many other files there are, by extension.
+
+    Names are compared in Unicode's composed form: macOS writes some folders' names decomposed.
+    """
+    classes: dict[str, tuple[list[Path], Counter[str]]] = {}
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.name.startswith("."):
             files = list(_walk(path))
             images = [file for file in files if file.suffix.lower() in EXTENSIONS]
             others = Counter(file.suffix.lower() for file in files if file.suffix.lower() not in EXTENSIONS)
-            classes[path.name] = images, others
+            name = unicodedata.normalize("NFC", path.name)
+            before, others_before = classes.get(name, ([], Counter()))
+            classes[name] = before + images, others_before + others
     return classes
 
 

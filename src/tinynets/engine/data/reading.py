@@ -73,6 +73,7 @@ def read_image(
     if mode not in ("L", "RGB"):
         raise unknown("mode", mode, ("L", "RGB"))
     rgb(background)
+    check_size(img_size)
     with _quiet_pillow(), _named(path), Image.open(path) as opened:
         return torch.from_numpy(_pixels(opened, mode, img_size, background))
 
@@ -145,6 +146,12 @@ def for_each(
             pool.shutdown(cancel_futures=True)
             raise
     return dict(sorted(done.items())), dict(sorted(failed.items()))
+
+
+def check_size(img_size: tuple[int, int] | None) -> None:
+    """Raise ValueError unless it is None or (H, W), each at least 1."""
+    if img_size is not None and (len(img_size) != 2 or not all(isinstance(s, int) and s >= 1 for s in img_size)):
+        raise ValueError(f"img_size must be a height and a width of at least 1, got {img_size}")
 
 
 def core_count() -> int:
