@@ -19,7 +19,7 @@ from PIL import Image
 from tinynets.cli import main
 from tinynets.engine import load_data, read_image
 from tinynets.engine.data.folder import EXTENSIONS
-from tinynets.engine.data.reading import core_count
+from tinynets.engine.data.many import core_count
 
 EXAMPLES = settings(
     derandomize=True,

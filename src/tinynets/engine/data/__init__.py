@@ -6,10 +6,12 @@ from tinynets._checks import unknown
 
 from .arrays import load_arrays
 from .folder import list_images, load_folder
+from .guard import printable
 from .image_data import ImageData, split_validation, statistics
+from .many import read_images
 from .named import LOADERS
 from .polarity import wrong_polarity
-from .reading import printable, read_image, read_images
+from .reading import read_image
 
 __all__ = [
     "ImageData",

@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from .reading import printable
+from .guard import printable
 
 _Header = tuple[tuple[int, ...], np.dtype]
 

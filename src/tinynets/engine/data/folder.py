@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from .decode import rgb
+from .guard import printable
 from .image_data import ImageData, absent_classes, assemble
+from .many import core_count, for_each, read_images
 from .memory import check_memory
-from .reading import Header, check_size, core_count, for_each, printable, read_header, read_images
+from .reading import Header, check_size, read_header
 
 EXTENSIONS = (
     *(".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),

@@ -1,25 +1,18 @@
-"""Image files to tensors: one file, or many by all cores."""
+"""One image file to pixels: upright, first frame, cut and resized, transparency composited."""
 
 import math
-import os
-import sys
-import threading
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from tinynets._checks import unknown
 
 from .decode import flatten, is_grey, rgb
+from .guard import named, quiet_pillow
 from .memory import check_memory
 
 _ORIENTATION = 0x0112  # of EXIF
@@ -33,9 +26,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _JPEG = ("JPEG", "MPO")
-_T = TypeVar("_T")
 _LARGE = 1 << 24  # pixels
-_BATCH = 256  # files that are handed to the threads at a time
 
 
 class Header(NamedTuple):
@@ -74,13 +65,13 @@ def read_image(
         raise unknown("mode", mode, ("L", "RGB"))
     rgb(background)
     check_size(img_size)
-    with _quiet_pillow(), _named(path), Image.open(path) as opened:
+    with quiet_pillow(), named(path), Image.open(path) as opened:
         return torch.from_numpy(_pixels(opened, mode, img_size, background))
 
 
 def read_header(path: str | Path) -> Header:
     """Size and kind of an image file, without decoding it. Errors are those of `read_image`."""
-    with _quiet_pillow(), _named(path), Image.open(path) as image:
+    with quiet_pillow(), named(path), Image.open(path) as image:
         height, width = image.height, image.width
         if image.format == "TIFF":  # Pillow says the upright size, or not, by its version
             tags: Any = image
@@ -92,76 +83,10 @@ def read_header(path: str | Path) -> Header:
         return Header((height, width), is_grey(image), image.format)
 
 
-def read_images(
-    paths: Sequence[str | Path],
-    mode: str,
-    img_size: tuple[int, int],
-    background: str = "white",
-    progress: bool = True,
-) -> tuple[Tensor, dict[int, str]]:
-    """Many image files as uint8 (N, C, H, W), and why some could not be read, by their place in paths.
-
-    Files are decoded by as many threads as there are cores, and resized at once. Those that cannot be read leave no
-    row behind.
-
-    progress: show a bar on stderr, where it is a terminal, once a second has passed.
-    """
-    images = torch.empty(len(paths), len(mode), *img_size, dtype=torch.uint8, device="cpu")
-
-    def read(index: int) -> None:
-        images[index] = read_image(paths[index], mode, img_size, background)
-
-    bad = for_each(read, range(len(paths)), "reading" if progress else None)[1]
-    good = (index for index in range(len(paths)) if index not in bad)
-    if bad:
-        for row, index in enumerate(good):
-            images[row] = images[index]
-    return images[: len(paths) - len(bad)], bad
-
-
-def for_each(
-    do: Callable[[int], _T], indices: Sequence[int], title: str | None
-) -> tuple[dict[int, _T], dict[int, str]]:
-    """do(index) for all indices on all cores: the results, and the messages of ValueError and OSError, by index."""
-    done: dict[int, _T] = {}
-    failed: dict[int, str] = {}
-
-    def attempt(index: int) -> None:
-        try:
-            done[index] = do(index)
-        except (ValueError, OSError) as error:
-            failed[index] = str(error)
-
-    hidden = title is None or sys.stderr is None or not sys.stderr.isatty()
-    with (
-        _quiet_pillow(),
-        ThreadPoolExecutor(core_count()) as pool,
-        tqdm(total=len(indices), desc=title, unit="image", delay=1, leave=False, disable=hidden) as bar,
-    ):
-        try:
-            for start in range(0, len(indices), _BATCH):
-                for _ in pool.map(attempt, indices[start : start + _BATCH]):
-                    bar.update()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return dict(sorted(done.items())), dict(sorted(failed.items()))
-
-
 def check_size(img_size: tuple[int, int] | None) -> None:
     """Raise ValueError unless it is None or (H, W), each at least 1."""
     if img_size is not None and (len(img_size) != 2 or not all(isinstance(s, int) and s >= 1 for s in img_size)):
         raise ValueError(f"img_size must be a height and a width of at least 1, got {img_size}")
-
-
-def core_count() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def printable(path: str | Path) -> str:
-    """A path in one line that can be printed anywhere, control characters and broken bytes escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(path))
 
 
 def _pixels(image: Image.Image, mode: str, img_size: tuple[int, int] | None, background: str) -> np.ndarray:
@@ -219,57 +144,3 @@ def _mend_transparency(image: Image.Image) -> None:
         image.info["transparency"] = key * (85 if raw == "L;2" else 17)
     elif isinstance(key, tuple) and raw == "RGB;16B":
         image.info["transparency"] = tuple(value >> 8 for value in key)
-
-
-@contextmanager
-def _named(path: str | Path) -> Iterator[None]:
-    """Whatever goes wrong inside becomes one line that names the file."""
-    name = printable(path)
-    try:
-        path = Path(path)
-        if not path.exists():
-            raise FileNotFoundError(f"no image at {name}")
-        if not path.is_file():  # reading from a pipe would wait for ever
-            raise ValueError(f"{name} is {'a folder' if path.is_dir() else 'no regular file'}, not an image")
-        if path.stat().st_size == 0:
-            raise ValueError(f"{name} is empty: it holds no image")
-    except (FileNotFoundError, ValueError) as error:
-        raise type(error)(str(error) if name in str(error) else f"{name} cannot be read ({error})") from error
-    except OSError as error:
-        raise ValueError(f"{name} cannot be read ({error.strerror})") from error
-    try:
-        yield
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is not a readable image (of no format that Pillow knows)") from error
-    except PermissionError as error:
-        raise ValueError(f"{name} cannot be read ({error.strerror})") from error
-    except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them
-        reason = printable(" ".join(str(error).split()) or type(error).__name__)
-        raise ValueError(f"{name} is not a readable image ({reason})") from error
-
-
-class _Quiet:
-    lock, users = threading.Lock(), 0
-    filters = warnings.catch_warnings()
-
-
-@contextmanager
-def _quiet_pillow() -> Iterator[None]:
-    """Inside, Pillow's warnings are dropped: an image is read or refused, there is nothing between.
-
-    Python has one list of filters for all threads: the first to come in changes it, the last to go puts it back.
-    """
-    with _Quiet.lock:
-        _Quiet.users += 1
-        if _Quiet.users == 1:
-            _Quiet.filters = warnings.catch_warnings()
-            _Quiet.filters.__enter__()
-            warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-    try:
-        yield
-    finally:
-        with _Quiet.lock:
-            _Quiet.users -= 1
-            if _Quiet.users == 0:
-                _Quiet.filters.__exit__(None, None, None)

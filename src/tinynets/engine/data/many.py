@@ -1,0 +1,79 @@
+"""Many image files at once, by all cores."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from .guard import quiet_pillow
+from .reading import read_image
+
+_T = TypeVar("_T")
+_BATCH = 256  # files that are handed to the threads at a time
+
+
+def read_images(
+    paths: Sequence[str | Path],
+    mode: str,
+    img_size: tuple[int, int],
+    background: str = "white",
+    progress: bool = True,
+) -> tuple[Tensor, dict[int, str]]:
+    """Many image files as uint8 (N, C, H, W), and why some could not be read, by their place in paths.
+
+    Files are decoded by as many threads as there are cores, and resized at once. Those that cannot be read leave no
+    row behind.
+
+    progress: show a bar on stderr, where it is a terminal, once a second has passed.
+    """
+    images = torch.empty(len(paths), len(mode), *img_size, dtype=torch.uint8, device="cpu")
+
+    def read(index: int) -> None:
+        images[index] = read_image(paths[index], mode, img_size, background)
+
+    bad = for_each(read, range(len(paths)), "reading" if progress else None)[1]
+    good = (index for index in range(len(paths)) if index not in bad)
+    if bad:
+        for row, index in enumerate(good):
+            images[row] = images[index]
+    return images[: len(paths) - len(bad)], bad
+
+
+def for_each(
+    do: Callable[[int], _T], indices: Sequence[int], title: str | None
+) -> tuple[dict[int, _T], dict[int, str]]:
+    """do(index) for all indices on all cores: the results, and the messages of ValueError and OSError, by index."""
+    done: dict[int, _T] = {}
+    failed: dict[int, str] = {}
+
+    def attempt(index: int) -> None:
+        try:
+            done[index] = do(index)
+        except (ValueError, OSError) as error:
+            failed[index] = str(error)
+
+    hidden = title is None or sys.stderr is None or not sys.stderr.isatty()
+    with (
+        quiet_pillow(),
+        ThreadPoolExecutor(core_count()) as pool,
+        tqdm(total=len(indices), desc=title, unit="image", delay=1, leave=False, disable=hidden) as bar,
+    ):
+        try:
+            for start in range(0, len(indices), _BATCH):
+                for _ in pool.map(attempt, indices[start : start + _BATCH]):
+                    bar.update()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return dict(sorted(done.items())), dict(sorted(failed.items()))
+
+
+def core_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
