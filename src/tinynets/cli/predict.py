@@ -139,6 +139,6 @@ def _table(predictions: list[dict[str, Any]], errors: list[dict[str, str]]) -> s
 
 def _complaint(reasons: list[str], done: int) -> str:
     if len(reasons) == 1:
-        return reasons[0] + (f" ({done:,} other images are done)" if done else "")
+        return reasons[0] + (f"; images that are done: {done:,}" if done else "")
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
     return f"{len(reasons):,} of {len(reasons) + done:,} images cannot be used: {'; '.join(reasons[:10])}{more}"

@@ -128,7 +128,7 @@ def test_what_is_no_class_and_no_image(tmp_path):
     assert data.class_names == ("ant", "bee", "linked")
     assert data.train_labels.tolist() == [0] * 4 + [1] * 3 + [2] * 3
     assert data.train_images[3].flatten(1).float().mean(1).tolist() == pytest.approx([255, 0, 0], abs=3)
-    assert "1 files are no images by their names and are left out: 1 .txt" in data.notes
+    assert "left out, being no images by their names: 1 .txt" in data.notes
 
 
 def test_all_bad_files_are_listed_at_once_or_left_out(tmp_path):
@@ -171,6 +171,13 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_taken(tmp_path, m
     ):
         load_data(root, img_size=(9000, 9000))
     assert load_data(root, img_size=(90, 90)).img_size == (90, 90)
+
+
+def test_fewer_threads_decode_where_memory_is_short(monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 1000)
+    assert [memory.threads_that_fit(8, each, 100) for each in (0, 100, 300, 5000)] == [8, 8, 3, 1]
+    monkeypatch.setattr(memory, "available_memory", lambda: None)
+    assert memory.threads_that_fit(8, 5000, 100) == 8
 
 
 def test_free_memory_is_known():

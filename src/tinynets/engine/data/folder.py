@@ -1,6 +1,5 @@
 """A folder of images as a data set: train/CLASS/, val/CLASS/, test/CLASS/."""
 
-import heapq
 import os
 import unicodedata
 from collections import Counter
@@ -14,7 +13,7 @@ from .decode import rgb
 from .guard import printable
 from .image_data import ImageData, absent_classes, assemble
 from .many import core_count, for_each, read_images
-from .memory import check_memory
+from .memory import check_memory, threads_that_fit
 from .reading import Header, check_size, read_header
 
 EXTENSIONS = (
@@ -69,12 +68,12 @@ def load_folder(
     samples = [samples[index] for index in headers]
     size, notes = _choose_size(root, list(headers.values()), img_size, default_size) if headers else ((1, 1), [])
     mode = _choose_mode(list(headers.values()), in_chans)
-    _check_memory(root, list(headers.values()), len(mode), size)
+    threads = _plan_memory(root, list(headers.values()), len(mode), size)
 
     splits: dict[str, tuple[Tensor, Tensor]] = {}
     for part in found:
         here = [(label, file) for where, label, file in samples if where == part]
-        images, failed = read_images([file for _, file in here], mode, size, background)
+        images, failed = read_images([file for _, file in here], mode, size, background, threads)
         bad |= {str(here[index][1]): reason for index, reason in failed.items()}
         labels = [label for index, (label, _) in enumerate(here) if index not in failed]
         splits[part] = images, torch.tensor(labels, dtype=torch.int64, device="cpu")
@@ -182,14 +181,17 @@ def _choose_mode(headers: list[Header], in_chans: int | None) -> str:
     return "L" if in_chans == 1 or (in_chans is None and all(header.grey for header in headers)) else "RGB"
 
 
-def _check_memory(root: Path, headers: list[Header], channels: int, size: tuple[int, int]) -> None:
-    decoding = heapq.nlargest(core_count(), (header.decoding_bytes(size) for header in headers))
-    needed = len(headers) * channels * size[0] * size[1] + sum(decoding)
+def _plan_memory(root: Path, headers: list[Header], channels: int, size: tuple[int, int]) -> int:
+    """How many threads may decode at a time; refuses what does not fit with a single one."""
+    images = len(headers) * channels * size[0] * size[1]
+    largest = max((header.decoding_bytes(size) for header in headers), default=0)
+    threads = threads_that_fit(core_count(), largest, images)
     check_memory(
-        needed,
+        images + threads * largest,
         f"{printable(root)}: {len(headers):,} images of {size[0]}x{size[1]}",
-        "choose a smaller size with --img-size (img_size)",
+        "choose a smaller size with --img-size (img_size)" + (", or make the largest files smaller" if largest else ""),
     )
+    return threads
 
 
 def _complaint(root: Path, bad: dict[str, str], total: int) -> str:
@@ -204,8 +206,7 @@ def _complaint(root: Path, bad: dict[str, str], total: int) -> str:
 
 def _foreign_notes(found: dict[str, dict[str, tuple[list[Path], Counter[str]]]]) -> list[str]:
     others = sum((other for classes in found.values() for _, other in classes.values()), Counter())
-    count = sum(others.values())
-    return [f"{count:,} files are no images by their names and are left out: {_extensions(others)}"] if others else []
+    return [f"left out, being no images by their names: {_extensions(others)}"] if others else []
 
 
 def _extensions(counts: Counter[str]) -> str:

@@ -23,13 +23,14 @@ def read_images(
     mode: str,
     img_size: tuple[int, int],
     background: str = "white",
+    threads: int | None = None,
     progress: bool = True,
 ) -> tuple[Tensor, dict[int, str]]:
     """Many image files as uint8 (N, C, H, W), and why some could not be read, by their place in paths.
 
-    Files are decoded by as many threads as there are cores, and resized at once. Those that cannot be read leave no
-    row behind.
+    Files are decoded by several threads, and resized at once. Those that cannot be read leave no row behind.
 
+    threads: None for as many as there are cores.
     progress: show a bar on stderr, where it is a terminal, once a second has passed.
     """
     images = torch.empty(len(paths), len(mode), *img_size, dtype=torch.uint8, device="cpu")
@@ -37,7 +38,7 @@ def read_images(
     def read(index: int) -> None:
         images[index] = read_image(paths[index], mode, img_size, background)
 
-    bad = for_each(read, range(len(paths)), "reading" if progress else None)[1]
+    bad = for_each(read, range(len(paths)), "reading" if progress else None, threads)[1]
     good = (index for index in range(len(paths)) if index not in bad)
     if bad:
         for row, index in enumerate(good):
@@ -46,9 +47,9 @@ def read_images(
 
 
 def for_each(
-    do: Callable[[int], _T], indices: Sequence[int], title: str | None
+    do: Callable[[int], _T], indices: Sequence[int], title: str | None, threads: int | None = None
 ) -> tuple[dict[int, _T], dict[int, str]]:
-    """do(index) for all indices on all cores: the results, and the messages of ValueError and OSError, by index."""
+    """do(index) for all indices by several threads: results, and messages of ValueError and OSError, by index."""
     done: dict[int, _T] = {}
     failed: dict[int, str] = {}
 
@@ -61,7 +62,7 @@ def for_each(
     hidden = title is None or sys.stderr is None or not sys.stderr.isatty()
     with (
         quiet_pillow(),
-        ThreadPoolExecutor(core_count()) as pool,
+        ThreadPoolExecutor(threads or core_count()) as pool,
         tqdm(total=len(indices), desc=title, unit="image", delay=1, leave=False, disable=hidden) as bar,
     ):
         try:

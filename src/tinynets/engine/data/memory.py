@@ -12,6 +12,12 @@ def check_memory(needed: int, what: str, cure: str) -> None:
         raise ValueError(f"{what} would need {size_text(needed)} of memory, {size_text(free)} are free: {cure}")
 
 
+def threads_that_fit(most: int, each: int, beside: int) -> int:
+    """How many threads of so many bytes each fit beside what else is taken: at least one, at most `most`."""
+    free = available_memory()
+    return most if free is None else max(1, min(most, (free - beside) // max(1, each)))
+
+
 def size_text(count: int) -> str:
     """Bytes as 512 MB or 72.0 GB."""
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
