@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     from tinynets.engine.loop.cpu import keep_freed_memory
 
     model, facts = load_trained(args)
-    data = load_data_of(args, facts.data, facts.img_size or size_of(facts.model), model.in_chans)
+    data = load_data_of(args, facts.data, size_of(facts.model), model.in_chans, facts.img_size)
     if (model.num_classes, model.in_chans) != (data.num_classes, data.in_chans):
         raise ValueError(
             f"{args.model} takes {model.in_chans}-channel images of {model.num_classes} classes, {data.name} has "

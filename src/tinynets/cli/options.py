@@ -105,20 +105,26 @@ def data_of(model: str) -> str:
 
 
 def load_data_of(
-    args: argparse.Namespace, default: str, model_size: Any = None, in_chans: int | None = None
+    args: argparse.Namespace,
+    default: str,
+    model_size: tuple[int, ...] | None = None,
+    in_chans: int | None = None,
+    trained_size: tuple[int, ...] | None = None,
 ) -> "ImageData":
     """The data named on the command line, else the default; what there is to say about them goes to stderr.
 
     model_size: (H, W) for a folder whose images have no small size in common. in_chans: channels to read it with.
+    trained_size: (H, W) that a folder's images get unless the command line says otherwise.
     """
     from tinynets.engine import load_data
 
-    size = None if args.img_size is None else (args.img_size, args.img_size)
+    size: Any = trained_size if args.img_size is None else (args.img_size, args.img_size)
+    default_size: Any = model_size
     data = load_data(
         args.data or default,
         args.data_dir,
         size,
-        default_size=tuple(model_size) if model_size else None,
+        default_size=default_size,
         in_chans=in_chans,
         background=args.background,
         skip_bad=args.skip_bad,

@@ -28,6 +28,13 @@ def test_many_files_at_once(tmp_path):
     assert images[:, 0, 0, 0].tolist() == [i for i in range(30) if i != 7]
 
 
+def test_arguments_are_checked_once():
+    with pytest.raises(ValueError, match="background must be a colour"):
+        read_images(["none.png"], "L", (4, 4), "whitish")
+    with pytest.raises(ValueError, match="img_size must be"):
+        read_images(["none.png"], "L", (4, 0))
+
+
 @pytest.mark.parametrize("stderr", ["none", "bare", "terminal"])
 def test_progress(tmp_path, monkeypatch, stderr):
     written = []

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from .decode import rgb
 from .guard import quiet_pillow
-from .reading import read_image
+from .reading import check_size, read_image
 
 _T = TypeVar("_T")
 _BATCH = 256  # files that are handed to the threads at a time
@@ -32,7 +33,12 @@ def read_images(
 
     threads: None for as many as there are cores.
     progress: show a bar on stderr, where it is a terminal, once a second has passed.
+
+    Raises:
+        ValueError: an argument makes no sense.
     """
+    rgb(background)
+    check_size(img_size)
     images = torch.empty(len(paths), len(mode), *img_size, dtype=torch.uint8, device="cpu")
 
     def read(index: int) -> None:
