@@ -4,8 +4,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -65,20 +66,23 @@ def for_each(
         except (ValueError, OSError) as error:
             failed[index] = str(error)
 
-    hidden = title is None or sys.stderr is None or not sys.stderr.isatty()
-    with (
-        quiet_pillow(),
-        ThreadPoolExecutor(threads or core_count()) as pool,
-        tqdm(total=len(indices), desc=title, unit="image", delay=1, leave=False, disable=hidden) as bar,
-    ):
+    with quiet_pillow(), ThreadPoolExecutor(threads or core_count()) as pool, _bar(title, len(indices)) as bar:
         try:
             for start in range(0, len(indices), _BATCH):
                 for _ in pool.map(attempt, indices[start : start + _BATCH]):
-                    bar.update()
+                    if bar is not None:
+                        bar.update()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     return dict(sorted(done.items())), dict(sorted(failed.items()))
+
+
+def _bar(title: str | None, total: int) -> Any:
+    """A bar on stderr, None if that is no terminal: tqdm takes a semaphore even for a bar that is never shown."""
+    if title is None or sys.stderr is None or not sys.stderr.isatty():
+        return nullcontext()
+    return tqdm(total=total, desc=title, unit="image", delay=1, leave=False)
 
 
 def core_count() -> int:
