@@ -27,6 +27,7 @@ EVERYTHING = Recipe(
     resize=Resize(initial_scale=0.5, delay_epochs=3, finetune_epochs=4, size_increment=2),
     recursion=Recursion(depth_warmup_epochs=8, tau_end=0.1),
     label_smoothing=0.1,
+    class_weights="balanced",
     clip_grad=1.0,
     ema_decay=0.95,
     drop_rate=0.2,

@@ -26,6 +26,17 @@ def write_file(path: str | Path, content: bytes | str, backup: Path | None = Non
         raise OSError(error.errno, f"could not write {path} ({os.strerror(error.errno or 0)}){kept}") from error
 
 
+def check_writable(path: str | Path) -> None:
+    """Raise OSError if `write_file` could not write there, before the work that is to be written is done."""
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"{path.parent} cannot be written to: name another folder")
+
+
 def replace_block(path: str | Path, name: str, content: str) -> None:
     """Put content between the lines `<!-- name -->` and `<!-- end of name -->` of a text file.
 

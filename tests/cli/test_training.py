@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -182,3 +183,46 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(tmp_path, monkeypat
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, stdin=subprocess.DEVNULL)
     assert b"step/s" in shown.stdout
     assert b"epoch 2/2  loss" in shown.stdout
+
+
+def write_photos(root, counts=(("train", 12), ("test", 6)), sizes=((40, 30), (30, 50), (64, 64))):
+    generator = np.random.default_rng(0)
+    for part, count in counts:
+        for label, name in enumerate(("cat\\tabby", "dog")):
+            (root / part / name).mkdir(parents=True)
+            for index in range(count):
+                width, height = sizes[index % len(sizes)]
+                pixels = generator.integers(0, 60, (height, width, 3), dtype=np.uint8)
+                pixels[: height // 2] += 150 * label
+                Image.fromarray(pixels).save(root / part / name / f"{index}.jpg")
+    return root
+
+
+def test_photos_of_different_sizes_need_no_option(run, tmp_path):
+    photos = write_photos(tmp_path / "my photos")
+    (photos / "train/dog/bad.jpg").write_bytes(b"no image")
+    (photos / "train/dog/._1.jpg").write_bytes(b"resource fork")
+    recipe = ["--recipe", "digits", "--batch-size", 6, "--epochs", 2, "--set", "class_weights=balanced"]
+    argv = ["train", "c1c2c3c4o_cifar10", "--data", photos, *recipe, "--out", tmp_path / "run"]
+    code, _, err = run(*argv)
+    assert code == 1
+    assert "1 of 37 images in" in err
+    assert "bad.jpg is not a readable image" in err
+    assert not (tmp_path / "run").exists()
+    code, out, err = run(*argv, "--skip-bad", "--json")
+    assert code == 0
+    assert "images of different sizes are cropped and resized to 32x32" in err
+    assert (tmp_path / "run/skipped.txt").read_text().startswith(str(photos / "train/dog/bad.jpg"))
+    assert json.loads(out)["recipe"]["class_weights"] == "balanced"
+    weights = tmp_path / "run/last.safetensors"
+    facts = json.loads(run("evaluate", weights, "--data", photos, "--skip-bad", "--json")[1])
+    assert facts["top1"] == json.loads(out)["last"]["test_top1"]
+    assert list(facts["per_class"]) == ["cat\\tabby", "dog"]
+    seen = json.loads(run("predict", weights, photos / "test", "--json")[1])
+    hits = [p["classes"][0]["class"] in p["image"] for p in seen["predictions"]]
+    assert 100 * sum(hits) / len(hits) == facts["top1"]
+    shutil.rmtree(photos / "train")
+    alone = json.loads(run("evaluate", weights, "--data", photos, "--json")[1])
+    assert alone["top1"] == facts["top1"]
+    code, _, err = run("train", "c1c2c3c4o_cifar10", "--data", photos, "--out", tmp_path / "other")
+    assert (code, "has no training images: it can only be evaluated on" in err) == (1, True)

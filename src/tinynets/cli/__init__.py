@@ -1,9 +1,11 @@
 """The command line, one command a file: `tinynets COMMAND`, the same as `python -m tinynets COMMAND`."""
 
 import argparse
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import tinynets
@@ -13,12 +15,17 @@ from . import augment_preview, evaluate, info, listing, plot, predict, recipe, r
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command. Whatever goes wrong ends in one line on stderr and exit code 1, a wrong call in 2."""
-    args = _parser().parse_args(argv)
+    with _any_text_prints():
+        _run(_parser().parse_args(argv))
+
+
+def _run(args: argparse.Namespace) -> None:
     try:
         args.run(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:  # whoever reads the output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise SystemExit(1) from None
     except KeyboardInterrupt as error:
         if args.debug:
@@ -31,6 +38,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not text or not isinstance(error, OSError | ValueError | TypeError | RuntimeError | ArithmeticError):
             text = f"{type(error).__name__}: {text} (--debug shows where)"
         _fail(text, 1)
+
+
+@contextmanager
+def _any_text_prints() -> Iterator[None]:
+    """Inside, a character that the console's encoding lacks is printed as its escape instead of ending the program."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, io.TextIOWrapper)]
+    before = [stream.errors for stream in streams]
+    for stream in streams:
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        for stream, errors in zip(streams, before, strict=True):
+            stream.reconfigure(errors=errors)
 
 
 def _fail(message: str, code: int) -> NoReturn:

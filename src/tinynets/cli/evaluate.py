@@ -15,6 +15,8 @@ from .options import (
     load_trained,
     model_options,
     report,
+    size_of,
+    warn_of_polarity,
 )
 
 
@@ -29,6 +31,7 @@ def add_command(commands: Any) -> None:
     )
     command.add_argument("--split", default="test", help="test, train, or val of data that have it (default: test)")
     command.add_argument("--batch-size", type=int, default=500)
+    command.add_argument("--invert", action="store_true", help="swap light and dark before anything else")
     command.add_argument("--tta", default="none", help="test-time augmentation: none, flip, shift, flip+shift")
     command.add_argument("--fuse", action="store_true", help="in the form for inference (tinynets.fuse)")
     command.add_argument("--hard", action="store_true", help="fused, and every gate takes one dilation a pixel")
@@ -36,17 +39,19 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tinynets.engine import Augment, Augmenter, evaluate
+    from tinynets.engine import Augment, Augmenter, evaluate, wrong_polarity
     from tinynets.engine.loop.cpu import keep_freed_memory
 
     model, facts = load_trained(args)
-    data = load_data_of(args, facts.data)
+    data = load_data_of(args, facts.data, size_of(facts.model), model.in_chans, facts.img_size)
     if (model.num_classes, model.in_chans) != (data.num_classes, data.in_chans):
         raise ValueError(
             f"{args.model} takes {model.in_chans}-channel images of {model.num_classes} classes, {data.name} has "
             f"{data.in_chans} channels and {data.num_classes} classes: name the data it was trained on with --data"
         )
     images, labels = data.split(args.split)
+    images = 255 - images if args.invert else images
+    warn_of_polarity(int(wrong_polarity(images, facts.mean, facts.std).sum()), len(images), facts, args.invert)
     normalise = Augmenter(Augment(), facts.mean, facts.std)
     if args.fuse or args.hard:
         model = tinynets.fuse(model, hard=args.hard)

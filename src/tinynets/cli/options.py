@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tinynets
 from tinynets._checks import unknown
+from tinynets._say import say
 
 if TYPE_CHECKING:
     from tinynets.engine import ImageData, Recipe
@@ -34,7 +36,7 @@ def model_options() -> argparse.ArgumentParser:
 
 
 def data_options() -> argparse.ArgumentParser:
-    group = _group()
+    group = argparse.ArgumentParser(add_help=False, parents=[background_option()])
     group.add_argument(
         "--data",
         help="cifar10, cifar100, mnist, digits, a folder with train/ and test/ or val/, or an .npz "
@@ -43,7 +45,16 @@ def data_options() -> argparse.ArgumentParser:
     group.add_argument(
         "--data-dir", help="folder that holds the named data set, or gets it by download (default: data)"
     )
-    group.add_argument("--img-size", type=int, help="side in pixels that a folder's images are resized to")
+    group.add_argument("--img-size", type=int, help="side in pixels that a folder's images are cropped and resized to")
+    group.add_argument("--skip-bad", action="store_true", help="leave out images that cannot be read, and list them")
+    return group
+
+
+def background_option() -> argparse.ArgumentParser:
+    group = _group()
+    group.add_argument(
+        "--background", default="white", help="colour behind transparent pixels, as black or #808080 (default: white)"
+    )
     return group
 
 
@@ -93,12 +104,60 @@ def data_of(model: str) -> str:
     return model.split(".")[0].rpartition("_")[2]
 
 
-def load_data_of(args: argparse.Namespace, default: str) -> "ImageData":
-    """The data named on the command line, else the default."""
+def load_data_of(
+    args: argparse.Namespace,
+    default: str,
+    model_size: tuple[int, ...] | None = None,
+    in_chans: int | None = None,
+    trained_size: tuple[int, ...] | None = None,
+) -> "ImageData":
+    """The data named on the command line, else the default; what there is to say about them goes to stderr.
+
+    model_size: (H, W) for a folder whose images have no small size in common. in_chans: channels to read it with.
+    trained_size: (H, W) that a folder's images get unless the command line says otherwise.
+    """
     from tinynets.engine import load_data
 
-    size = None if args.img_size is None else (args.img_size, args.img_size)
-    return load_data(args.data or default, args.data_dir, size)
+    size: Any = trained_size if args.img_size is None else (args.img_size, args.img_size)
+    default_size: Any = model_size
+    data = load_data(
+        args.data or default,
+        args.data_dir,
+        size,
+        default_size=default_size,
+        in_chans=in_chans,
+        background=args.background,
+        skip_bad=args.skip_bad,
+    )
+    if data.skipped:
+        note(f"{len(data.skipped):,} images that cannot be read are left out, the first: {data.skipped[0]}")
+    for text in data.notes:
+        note(text)
+    return data
+
+
+def size_of(model: str) -> tuple[int, int] | None:
+    """(H, W) that a model is made for."""
+    import timm
+
+    cfg = timm.models.get_pretrained_cfg(model) if timm.models.is_model(model) else None
+    return None if cfg is None else (cfg.input_size[1], cfg.input_size[2])
+
+
+def warn_of_polarity(wrong: int, total: int, facts: Any, inverted: bool) -> None:
+    """A line if most images have another background than those that the model was trained on."""
+    if 2 * wrong > total:
+        here, there = ("light", "dark") if facts.mean[0] < 0.5 else ("dark", "light")
+        note(
+            f"{wrong:,} of {total:,} images have a {here} background, the model was trained on a {there} one: "
+            + ("leave out --invert" if inverted else "swap light and dark with --invert")
+        )
+
+
+def note(text: str) -> None:
+    """A line on stderr, of one process only."""
+    if os.environ.get("RANK", "0") == "0":  # torchrun's, of this process
+        say(f"tinynets: {text}")
 
 
 def device_of(args: argparse.Namespace) -> str:

@@ -58,7 +58,7 @@ def _plot_images(args: argparse.Namespace, path: Path, out: Path, prefix: str) -
 
     model, facts = load_checkpoint(path / "last.safetensors")
     try:
-        data = load_data_of(args, facts.data)
+        data = load_data_of(args, facts.data, None, len(facts.mean), facts.img_size)
     except (ValueError, RuntimeError, FileNotFoundError) as error:
         print(f"tinynets: only the curves of {path}: {error}", file=sys.stderr)
         return []

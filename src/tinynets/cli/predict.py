@@ -1,54 +1,144 @@
 """`tinynets predict MODEL_OR_CHECKPOINT IMAGE...`: the most probable classes of image files."""
 
 import argparse
+import csv
+import glob
+import io
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 from tinynets._checks import check_positive
+from tinynets._files import check_writable, write_file
 
-from .options import common_options, device_of, device_options, load_trained, model_options, report
+from .options import (
+    background_option,
+    common_options,
+    device_of,
+    device_options,
+    load_trained,
+    model_options,
+    warn_of_polarity,
+)
 
 
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "predict",
-        parents=[common_options(), model_options(), device_options()],
+        parents=[common_options(), model_options(), device_options(), background_option()],
         help="the most probable classes of image files",
     )
     command.add_argument(
         "model", metavar="MODEL_OR_CHECKPOINT", help="a model that ships weights, or a run's .safetensors"
     )
-    command.add_argument("images", metavar="IMAGE", nargs="+", help="resized to the model's input")
+    command.add_argument(
+        "images", metavar="IMAGE", nargs="+", help="files, folders (with all below them) or patterns such as 'in/*.jpg'"
+    )
     command.add_argument("--top", type=int, default=3, help="classes to name (default: 3)")
+    command.add_argument("--batch-size", type=int, default=256, help="images at a time (default: 256)")
+    command.add_argument("--invert", action="store_true", help="swap light and dark before anything else")
+    command.add_argument("--csv", metavar="FILE", help="write a table to FILE too")
     command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    import torch
+    from tinynets.engine import Augment, Augmenter, predict, read_images, wrong_polarity
 
-    from tinynets.engine import Augment, Augmenter, predict, read_image
-
-    check_positive(top=args.top)
+    check_positive(top=args.top, batch_size=args.batch_size)
+    if args.csv:
+        check_writable(args.csv)
     model, facts = load_trained(args)
     size = tuple(getattr(model, "img_size", None) or facts.img_size or model.pretrained_cfg["input_size"][1:])
     mode = {1: "L", 3: "RGB"}.get(model.in_chans)
     if mode is None:
         raise ValueError(f"{args.model} takes {model.in_chans}-channel images: image files have 1 or 3")
-    images = torch.stack([read_image(path, mode, size) for path in args.images])
-    logits = predict(model.to(device_of(args)), images, Augmenter(Augment(), facts.mean, facts.std))
-    shares, classes = logits.softmax(1).topk(min(args.top, logits.shape[1]), dim=1)
-    predictions = [
+    model, normalise = model.to(device_of(args)), Augmenter(Augment(), facts.mean, facts.std)
+    paths, errors = _find_images(args.images)
+    predictions: list[dict[str, Any]] = []
+    wrong = 0
+    for start in range(0, len(paths), args.batch_size):
+        batch = paths[start : start + args.batch_size]
+        images, bad = read_images(batch, mode, size, args.background, progress=args.json)
+        errors += [{"image": batch[index], "error": reason} for index, reason in bad.items()]
+        if len(images) == 0:
+            continue
+        images = 255 - images if args.invert else images
+        wrong += int(wrong_polarity(images, facts.mean, facts.std).sum())
+        logits = predict(model, images, normalise, args.batch_size)
+        good = [path for index, path in enumerate(batch) if index not in bad]
+        done = _name_classes(good, logits, facts.class_names, args.top)
+        if not args.json:
+            print("\n".join(map(_line, done)), flush=True)
+        predictions += done
+    warn_of_polarity(wrong, len(predictions), facts, args.invert)
+    if args.csv:
+        write_file(args.csv, _table(predictions, errors).encode("utf-8", "backslashreplace"))
+    if args.json and predictions:
+        print(json.dumps({"model": args.model, "predictions": predictions, "errors": errors}))
+    if errors:
+        raise ValueError(_complaint([error["error"] for error in errors], len(predictions)))
+
+
+def _find_images(given: list[str]) -> tuple[list[str], list[dict[str, str]]]:
+    """The files that paths, folders and patterns name, and what is wrong with those that name none."""
+    from tinynets.engine import list_images
+
+    paths: list[str] = []
+    errors = []
+    for text in given:
+        found = [text]
+        if glob.has_magic(text) and not os.path.exists(text):
+            found = sorted(glob.glob(text, recursive=True))
+            if not found:
+                errors.append({"image": text, "error": f"no file matches {text}"})
+        for path in found:
+            if not os.path.isdir(path):
+                paths.append(path)
+            elif inside := list_images(Path(path)):
+                paths += map(str, inside)
+            else:
+                errors.append({"image": path, "error": f"{path} is a folder that holds no images"})
+    return paths, errors
+
+
+def _name_classes(paths: list[str], logits: Any, class_names: tuple[str, ...], top: int) -> list[dict[str, Any]]:
+    shares, classes = logits.softmax(1).topk(min(top, logits.shape[1]), dim=1)
+    return [
         {
             "image": path,
             "classes": [
-                {"class": facts.class_names[index], "probability": share}
+                {"class": class_names[index], "probability": share}
                 for share, index in zip(row_shares.tolist(), row.tolist(), strict=True)
             ],
         }
-        for path, row_shares, row in zip(args.images, shares, classes, strict=True)
+        for path, row_shares, row in zip(paths, shares, classes, strict=True)
     ]
-    report(args, {"model": args.model, "predictions": predictions}, lambda: "\n".join(map(_line, predictions)))
 
 
 def _line(prediction: dict[str, Any]) -> str:
+    from tinynets.engine import printable
+
     named = ", ".join(f"{c['class']} {100 * c['probability']:.1f} %" for c in prediction["classes"])
-    return f"{prediction['image']}: {named}"
+    return f"{printable(prediction['image'])}: {named}"
+
+
+def _table(predictions: list[dict[str, Any]], errors: list[dict[str, str]]) -> str:
+    """CSV: image, class_1, probability_1, ..., error."""
+    width = max((len(p["classes"]) for p in predictions), default=0)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = [name for i in range(1, width + 1) for name in (f"class_{i}", f"probability_{i}")]
+    writer.writerow(["image", *columns, "error"])
+    for p in predictions:
+        writer.writerow([p["image"], *(value for c in p["classes"] for value in c.values()), ""])
+    for error in errors:
+        writer.writerow([error["image"], *[""] * len(columns), error["error"]])
+    return text.getvalue()
+
+
+def _complaint(reasons: list[str], done: int) -> str:
+    if len(reasons) == 1:
+        return reasons[0] + (f"; images that are done: {done:,}" if done else "")
+    more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
+    return f"{len(reasons):,} of {len(reasons) + done:,} images cannot be used: {'; '.join(reasons[:10])}{more}"

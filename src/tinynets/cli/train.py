@@ -16,6 +16,7 @@ from .options import (
     recipe_of,
     recipe_options,
     report,
+    size_of,
 )
 
 
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     default_data = before.get("data", data_of(model))
     summary = train(
         model,
-        load_data_of(args, default_data),
+        load_data_of(args, default_data, size_of(model)),
         recipe_of(
             args, model, args.data or default_data, recipe_from_dict(before["recipe"]) if "recipe" in before else None
         ),

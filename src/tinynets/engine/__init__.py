@@ -1,7 +1,7 @@
 """What trains and evaluates the models: recipes, data, augmentation, the loop, and what a run leaves behind."""
 
 from .augment import Augmenter, Draws, Mixer
-from .data import ImageData, list_data, load_data, read_image
+from .data import ImageData, list_data, list_images, load_data, printable, read_image, read_images, wrong_polarity
 from .evaluate import TTA, calibration_bins, confusion_matrix, evaluate, figures, predict, shift_consistency
 from .loop import train
 from .recipes import (
@@ -45,13 +45,16 @@ __all__ = [
     "figures",
     "get_recipe",
     "list_data",
+    "list_images",
     "list_recipes",
     "load_checkpoint",
     "load_data",
     "override",
     "parse_settings",
     "predict",
+    "printable",
     "read_image",
+    "read_images",
     "read_metrics",
     "read_recipe",
     "recipe_from_dict",
@@ -59,4 +62,5 @@ __all__ = [
     "shift_consistency",
     "train",
     "with_epochs",
+    "wrong_polarity",
 ]

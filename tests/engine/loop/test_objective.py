@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 from support import QUICK
@@ -5,7 +7,8 @@ from torch.nn import functional as F
 
 import tinynets
 from tinynets.engine import Checkpoint, Distill, override, save_checkpoint, train
-from tinynets.engine.loop.objective import Objective, distillation, load_teacher
+from tinynets.engine.loop import Run, Workers, build_model
+from tinynets.engine.loop.objective import Objective, balanced_weights, distillation, load_teacher
 
 
 def test_distillation_image_by_image():
@@ -25,6 +28,40 @@ def test_standardised_logits_have_neither_place_nor_scale():
     z = [(x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True) for x in (student, teacher)]
     torch.testing.assert_close(loss, distillation(*z, Distill(temperature=2.0)))
     assert distillation(2 * teacher, teacher, distill) < 1e-6
+
+
+def test_balanced_weights_let_every_class_count_alike():
+    labels = torch.tensor([0] * 6 + [1] * 3 + [3] * 3)
+    weights = balanced_weights(labels, 5)
+    torch.testing.assert_close(weights, torch.tensor([2 / 3, 4 / 3, 0, 4 / 3, 0]))
+    torch.testing.assert_close(weights[labels].mean(), torch.tensor(1.0))
+
+
+def test_weighted_loss(tiny_data):
+    logits, labels, x = torch.randn(8, 3), torch.tensor([0, 0, 0, 0, 0, 1, 1, 2]), torch.randn(8, 1, 8, 8)
+    weights = balanced_weights(labels, 3)
+    recipe = override(QUICK, {"class_weights": "balanced"})
+    loss = Objective(recipe, tiny_data, torch.device("cpu"), weights)
+    each = F.cross_entropy(logits, labels, reduction="none") * weights[labels]
+    torch.testing.assert_close(loss(logits, labels, x), each.mean())
+    torch.testing.assert_close(loss(logits, F.one_hot(labels, 3).float(), x), each.mean())  # as after mixing
+    halves = (loss(logits[:4], labels[:4], x[:4]) + loss(logits[4:], labels[4:], x[4:])) / 2
+    torch.testing.assert_close(halves, each.mean())  # however a batch is split over processes
+
+
+def test_weights_are_those_of_the_images_that_are_trained_on(tiny_data):
+    kept = (tiny_data.train_labels != 1) | (torch.arange(96) < 24)
+    images, labels = tiny_data.train_images[kept], tiny_data.train_labels[kept]
+    data = dataclasses.replace(tiny_data, train_images=images, train_labels=labels)
+    recipe = override(QUICK, {"class_weights": "balanced", "val_size": 0.25})
+    model, _ = build_model("simplecnn_mnist", data, recipe, None)
+    run = Run(model, data, recipe, Workers(0, 1, torch.device("cpu")))
+    torch.testing.assert_close(run.objective.class_weights, torch.tensor([54 / 72, 54 / 18, 54 / 72]))
+    with pytest.raises(ValueError, match="unknown class_weights 'even'"):
+        override(QUICK, {"class_weights": "even"})
+    empty = dataclasses.replace(data, train_images=images[:0], train_labels=labels[:0])
+    with pytest.raises(ValueError, match="stripes has no training images: it can only be evaluated on"):
+        Run(model, empty, recipe, Workers(0, 1, torch.device("cpu")))
 
 
 def test_cross_entropy_alone_and_blended(tiny_data):

@@ -1,6 +1,7 @@
 """Several processes train one model. Each test starts torchrun, on the CPU with gloo."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -16,11 +17,14 @@ from tinynets.engine import ImageData, override, train
 from tinynets.engine.loop import Run
 
 torch.set_num_threads(1)
-data = ImageData("stripes", *stripes(64, 0), *stripes(48, 1), ("top", "left", "dark"), (0.3,), (0.3,))
+images, labels = stripes(96, 0)
+kept = (labels != 1) | (torch.arange(96) < 24)  # classes of 32, 8 and 32 images
+data = ImageData("stripes", images[kept], labels[kept], *stripes(48, 1), ("top", "left", "dark"), (0.3,), (0.3,))
 recipe = override(QUICK, {
     "batch_size": 32, "schedule.epochs": 10, "val_size": 0.0, "optimizer.name": "sgd", "optimizer.lr": 0.1,
     "ema_decay": 0.9, "mixing.mixup": 0.3, "mixing.cutmix": 0.3, "mixing.ricap": 0.3, "augment.pad": 1,
     "augment.policy": "autoaugment", "augment.cutout": 2, "label_smoothing": 0.1, "clip_grad": 5.0,
+    "class_weights": "balanced",
 })
 real = Run._train_step
 
@@ -56,7 +60,8 @@ def losses_of(path):
 def program(tmp_path, monkeypatch, pytestconfig):
     path = tmp_path / "program.py"
     path.write_text(PROGRAM)
-    monkeypatch.setenv("PYTHONPATH", str(pytestconfig.rootpath / "tests"))
+    path_before = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(pytestconfig.rootpath / "tests"), path_before]))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return path
 

@@ -1,37 +1,68 @@
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tinynets._checks import unknown
 
-from .files import load_arrays, load_folder, read_image
+from .arrays import load_arrays
+from .folder import list_images, load_folder
+from .guard import printable
 from .image_data import ImageData, split_validation, statistics
+from .many import read_images
 from .named import LOADERS
+from .polarity import wrong_polarity
+from .reading import read_image
 
-__all__ = ["ImageData", "list_data", "load_data", "read_image", "split_validation", "statistics"]
+__all__ = [
+    "ImageData",
+    "list_data",
+    "list_images",
+    "load_data",
+    "printable",
+    "read_image",
+    "read_images",
+    "split_validation",
+    "statistics",
+    "wrong_polarity",
+]
 
 
 def load_data(
-    name: str | Path, data_dir: str | Path | None = None, img_size: tuple[int, int] | None = None
+    name: str | Path | Mapping[str, Any],
+    data_dir: str | Path | None = None,
+    img_size: tuple[int, int] | None = None,
+    *,
+    default_size: tuple[int, int] | None = None,
+    in_chans: int | None = None,
+    background: str = "white",
+    skip_bad: bool = False,
 ) -> ImageData:
     """Load a data set into memory.
 
     Args:
-        name: one of `list_data()`, the path of a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, or the path
-            of an .npz with x_train, y_train, x_test, y_test.
+        name: one of `list_data()`, the path of a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, the path of an
+            .npz or of a folder of .npy files with x_train, y_train, x_test, y_test, or a dictionary of such arrays.
         data_dir: an existing folder that holds torchvision's files, or that they are downloaded into. None: `data`
             under the working directory, made if need be. Only for torchvision's data sets.
-        img_size: (H, W) that the images of a folder are resized to.
+        img_size: (H, W) that the images of a folder are cropped and resized to.
+        default_size: (H, W) for a folder of images that differ in size or are large, if there is no img_size.
+        in_chans: 1 or 3, the channels that a folder is read with. None: 1 if all its images are grey, else 3.
+        background: colour behind the transparent pixels of a folder's images.
+        skip_bad: leave out a folder's images that cannot be read; `skipped` of the result names them.
 
     Raises:
-        ValueError: unknown name, or files that are not such a data set.
+        ValueError: unknown name, files that are not such a data set, or data that do not fit into memory.
         FileNotFoundError: data_dir does not exist.
         RuntimeError: the files are neither there nor to be had, or scikit-learn is missing.
     """
-    path = Path(name)
+    if isinstance(name, Mapping):
+        return load_arrays(name)
     if str(name) in LOADERS:
         return LOADERS[str(name)](data_dir)
-    if path.is_dir():
-        return load_folder(path, img_size)
-    if path.is_file():
+    path = Path(name)
+    if path.is_dir() and not _holds_arrays(path):
+        return load_folder(path, img_size, default_size, in_chans, background, skip_bad)
+    if path.exists():
         return load_arrays(path)
     raise unknown("data set", str(name), [*LOADERS, "the path of a folder or an .npz"])
 
@@ -39,3 +70,7 @@ def load_data(
 def list_data() -> list[str]:
     """Names that `load_data` takes, sorted."""
     return sorted(LOADERS)
+
+
+def _holds_arrays(folder: Path) -> bool:
+    return any(folder.glob("*.npy")) and not any(path.is_dir() for path in folder.iterdir())

@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -7,13 +8,19 @@ from torch import Tensor
 
 from tinynets._checks import unknown
 
+_AT_A_TIME = 1 << 22  # pixels
+
 
 @dataclass(frozen=True)
 class ImageData:
     """A data set in memory.
 
     Images are uint8 (N, C, H, W), labels int64 (N,); mean and std are per channel, of pixels scaled to 0..1. A data
-    set may bring validation images of its own; otherwise they are cut from the training images.
+    set may bring validation images of its own; otherwise they are cut from the training images. One that is there to be
+    evaluated on only has an empty training split.
+
+    notes: what a reader of the figures should know about how the data were read, a line each.
+    skipped: files that were left out because they cannot be read, each with the reason.
     """
 
     name: str
@@ -26,6 +33,8 @@ class ImageData:
     std: tuple[float, ...]
     val_images: Tensor | None = None
     val_labels: Tensor | None = None
+    notes: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -41,7 +50,9 @@ class ImageData:
 
     def split(self, name: str) -> tuple[Tensor, Tensor]:
         """Images and labels of "train", "test" or, where the data set has it, "val"."""
-        splits = {"train": (self.train_images, self.train_labels), "test": (self.test_images, self.test_labels)}
+        splits = {"test": (self.test_images, self.test_labels)}
+        if len(self.train_labels):
+            splits["train"] = self.train_images, self.train_labels
         if self.val_images is not None and self.val_labels is not None:
             splits["val"] = self.val_images, self.val_labels
         if name not in splits:
@@ -59,6 +70,42 @@ class ImageData:
         return digest.hexdigest()
 
 
+def assemble(
+    name: str,
+    splits: dict[str, tuple[Tensor, Tensor]],
+    class_names: tuple[str, ...],
+    notes: Iterable[str] = (),
+    skipped: tuple[str, ...] = (),
+) -> ImageData:
+    """A data set of "train", "val" and "test", whichever there are; without test the validation images are the test.
+
+    Raises:
+        ValueError: the splits' images differ in size.
+    """
+    test = splits["test"] if "test" in splits else splits["val"]
+    val = splits.get("val") if "test" in splits else None
+    shapes = {tuple(images.shape[1:]) for images, _ in splits.values()}
+    if len(shapes) > 1:
+        raise ValueError(f"{name}: all splits must have images of one size, got {sorted(shapes)}")
+    train = splits.get("train") or (test[0][:0], test[1][:0])
+    mean, std = statistics(train[0] if len(train[0]) else test[0])
+    return ImageData(
+        name, *train, *test, class_names, mean, std, *(val or (None, None)), notes=tuple(notes), skipped=skipped
+    )
+
+
+def absent_classes(splits: dict[str, tuple[Tensor, Tensor]], class_names: Sequence[str]) -> list[str]:
+    """A line for every split that has no image of some classes."""
+    notes = []
+    for part, (_, labels) in splits.items():
+        counts = torch.bincount(labels, minlength=len(class_names)).tolist()
+        names = [name for name, count in zip(class_names, counts, strict=True) if not count]
+        if names:
+            few = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+            notes.append(f"{part} has no images of {few}")
+    return notes
+
+
 def channels_first(images: Tensor) -> Tensor:
     """(N, H, W) or (N, H, W, C) -> (N, C, H, W), contiguous."""
     images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
@@ -68,8 +115,11 @@ def channels_first(images: Tensor) -> Tensor:
 def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel of uint8 (N, C, H, W), scaled to 0..1; exact, in integers."""
     n, channels, height, width = images.shape
-    counts = torch.stack([torch.bincount(images[:, c].flatten(), minlength=256) for c in range(channels)]).double()
-    level = torch.arange(256).double() / 255
+    counts = torch.zeros(channels, 256, dtype=torch.int64, device=images.device)
+    for part in images.split(max(1, _AT_A_TIME // (height * width))):  # bincount takes eight bytes a pixel
+        counts += torch.stack([torch.bincount(part[:, c].flatten(), minlength=256) for c in range(channels)])
+    counts = counts.double()
+    level = torch.arange(256, device=images.device).double() / 255
     mean = counts @ level / (n * height * width)
     variance = counts @ level.square() / (n * height * width) - mean.square()
     std = variance.clamp_min(0).sqrt()

@@ -25,23 +25,42 @@ class Objective:
     loss = (1 - weight) CE(student, targets) + weight T^2 KL(softmax(teacher / T) || softmax(student / T)), means over
     the batch; "logit_std" standardises the logits of every image first.
 
+    class_weights: (C,), factors on the cross-entropy of each class. The mean stays one over the images.
+
     Sources: Hinton et al., Distilling the Knowledge in a Neural Network, 2015; Sun et al., Logit Standardization in
     Knowledge Distillation, 2024.
     """
 
-    def __init__(self, recipe: Recipe, data: ImageData, device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, data: ImageData, device: torch.device, class_weights: Tensor | None = None
+    ) -> None:
+        self.class_weights = class_weights
         self.label_smoothing, self.distill = recipe.label_smoothing, recipe.distill
         self.device, self.precision = device, recipe.precision
         self.teacher = load_teacher(recipe.distill.teacher, data, device) if recipe.distill.teacher else None
 
     def __call__(self, logits: Tensor, targets: Tensor, x: Tensor) -> Tensor:
         """logits (N, C) of images x, targets (N,) labels or (N, C) shares."""
-        loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        if self.class_weights is None:
+            loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        else:  # torch's weighted mean would depend on the classes in the batch, and so on how a batch is split
+            weights = self.class_weights
+            loss = F.cross_entropy(logits, targets, weights, label_smoothing=self.label_smoothing, reduction="none")
+            loss = loss.mean()
         if self.teacher is None:
             return loss
         with torch.no_grad(), autocast(self.device, self.precision):
             wanted = self.teacher(x).float()
         return (1 - self.distill.weight) * loss + self.distill.weight * distillation(logits, wanted, self.distill)
+
+
+def balanced_weights(labels: Tensor, classes: int) -> Tensor:
+    """(classes,) weights with which every class counts alike, 1 on average over the images; 0 for one without images.
+
+    labels: int64 (N,), those of the training images.
+    """
+    counts = torch.bincount(labels, minlength=classes).float()
+    return torch.where(counts > 0, len(labels) / ((counts > 0).sum() * counts), torch.zeros_like(counts))
 
 
 def distillation(logits: Tensor, wanted: Tensor, distill: Distill) -> Tensor:

@@ -17,7 +17,7 @@ from tinynets.engine.evaluate import evaluate
 from tinynets.engine.recipes import Augment, Recipe
 
 from .norms import estimate_norms
-from .objective import Objective, autocast
+from .objective import Objective, autocast, balanced_weights
 from .optimizer import create_optimizer
 from .schedules import active_steps, image_size, learning_rate, mixing_strength, temperature
 from .workers import Workers
@@ -51,7 +51,9 @@ class Run:
         self.set_learning_rate(0)
         self.ema = ModelEmaV3(self.model, decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "fp16")
-        self.objective = Objective(recipe, data, self.device)
+        balanced = recipe.class_weights == "balanced"
+        weights = balanced_weights(self.train_labels, data.num_classes) if balanced else None
+        self.objective = Objective(recipe, data, self.device, weights)
         self.forward: Any = team.parallel(self.model, find_unused=recipe.recursion.depth_warmup_epochs > 0)
         if recipe.compile:
             self.forward = torch.compile(self.forward)
@@ -65,6 +67,8 @@ class Run:
 
     def _take_data(self, data: ImageData) -> None:
         recipe, device = self.recipe, self.device
+        if len(data.train_labels) == 0:
+            raise ValueError(f"{data.name} has no training images: it can only be evaluated on")
         if data.val_images is not None and data.val_labels is not None:
             train, self.val_images, self.val_labels = slice(None), data.val_images, data.val_labels
         else:

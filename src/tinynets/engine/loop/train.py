@@ -34,7 +34,8 @@ def train(
 
     The directory gets recipe.json, metrics.csv (a row an epoch), events.jsonl, best.safetensors (by validation
     accuracy), last.safetensors, state.pt (all that is needed to go on) and summary.json. The test set is read once, at
-    the end, for the last and the best weights. Under torchrun the processes train together.
+    the end, for the last and the best weights. Images that were left out are listed in skipped.txt. Under torchrun the
+    processes train together.
 
     Args:
         model_name: one of `tinynets.list_models()`, or any model timm knows; its classes, channels and image size
@@ -145,6 +146,8 @@ class _Training:
         self.identity = self._identity()
         if self.team.is_main:
             self.directory.write_json("recipe.json", self.run.recipe.to_dict())
+            if self.data.skipped:
+                self.directory.write_lines("skipped.txt", self.data.skipped)
             self._save_state()
             self._event("start")
 

@@ -234,6 +234,8 @@ class Recipe(Section):
     batch_size: images an optimizer step, over all processes and accumulation steps together.
     accumulate: backward passes a step.
     label_smoothing: mass taken from the label and spread over all classes.
+    class_weights: "balanced" weighs every image by (images / classes) / images of its class, so that all classes count
+        alike however many images they have; "none" counts every image once.
     clip_grad: largest norm of the whole gradient, 0 for no limit.
     ema_decay: of the running average of weights and buffers that is validated and saved, 0 for none.
     drop_rate: dropout before the classifier, None for the model's own.
@@ -254,6 +256,7 @@ class Recipe(Section):
     recursion: Recursion = field(default_factory=Recursion)
     distill: Distill = field(default_factory=Distill)
     label_smoothing: float = 0.0
+    class_weights: str = "none"
     clip_grad: float = 0.0
     ema_decay: float = 0.0
     drop_rate: float | None = None
@@ -273,6 +276,7 @@ class Recipe(Section):
         if self.drop_rate is not None:
             self.below_one("drop_rate")
         self.one_of("precision", ("fp32", "bf16", "fp16"))
+        self.one_of("class_weights", ("none", "balanced"))
         if self.batch_size % self.accumulate:
             raise ValueError(f"accumulate ({self.accumulate}) must divide batch_size ({self.batch_size})")
         epochs = self.schedule.epochs

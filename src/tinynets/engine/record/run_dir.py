@@ -3,7 +3,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,9 @@ class RunDir:
     def read_json(self, name: str) -> dict[str, Any] | None:
         path = self.path / name
         return json.loads(path.read_text()) if path.exists() else None
+
+    def write_lines(self, name: str, lines: Iterable[str]) -> None:
+        write_file(self.path / name, "".join(f"{line}\n" for line in lines))
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """All epochs so far; rewritten whole, so that a resumed run leaves no row twice."""

@@ -1,0 +1,90 @@
+"""Many image files at once, by all cores."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from .decode import rgb
+from .guard import quiet_pillow
+from .reading import check_size, read_image
+
+_T = TypeVar("_T")
+_BATCH = 256  # files that are handed to the threads at a time
+
+
+def read_images(
+    paths: Sequence[str | Path],
+    mode: str,
+    img_size: tuple[int, int],
+    background: str = "white",
+    threads: int | None = None,
+    progress: bool = True,
+) -> tuple[Tensor, dict[int, str]]:
+    """Many image files as uint8 (N, C, H, W), and why some could not be read, by their place in paths.
+
+    Files are decoded by several threads, and resized at once. Those that cannot be read leave no row behind.
+
+    threads: None for as many as there are cores.
+    progress: show a bar on stderr, where it is a terminal, once a second has passed.
+
+    Raises:
+        ValueError: an argument makes no sense.
+    """
+    rgb(background)
+    check_size(img_size)
+    images = torch.empty(len(paths), len(mode), *img_size, dtype=torch.uint8, device="cpu")
+
+    def read(index: int) -> None:
+        images[index] = read_image(paths[index], mode, img_size, background)
+
+    bad = for_each(read, range(len(paths)), "reading" if progress else None, threads)[1]
+    good = (index for index in range(len(paths)) if index not in bad)
+    if bad:
+        for row, index in enumerate(good):
+            images[row] = images[index]
+    return images[: len(paths) - len(bad)], bad
+
+
+def for_each(
+    do: Callable[[int], _T], indices: Sequence[int], title: str | None, threads: int | None = None
+) -> tuple[dict[int, _T], dict[int, str]]:
+    """do(index) for all indices by several threads: results, and messages of ValueError and OSError, by index."""
+    done: dict[int, _T] = {}
+    failed: dict[int, str] = {}
+
+    def attempt(index: int) -> None:
+        try:
+            done[index] = do(index)
+        except (ValueError, OSError) as error:
+            failed[index] = str(error)
+
+    with quiet_pillow(), ThreadPoolExecutor(threads or core_count()) as pool, _bar(title, len(indices)) as bar:
+        try:
+            for start in range(0, len(indices), _BATCH):
+                for _ in pool.map(attempt, indices[start : start + _BATCH]):
+                    if bar is not None:
+                        bar.update()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return dict(sorted(done.items())), dict(sorted(failed.items()))
+
+
+def _bar(title: str | None, total: int) -> Any:
+    """A bar on stderr, None if that is no terminal: tqdm takes a semaphore even for a bar that is never shown."""
+    if title is None or sys.stderr is None or not sys.stderr.isatty():
+        return nullcontext()
+    return tqdm(total=total, desc=title, unit="image", delay=1, leave=False)
+
+
+def core_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

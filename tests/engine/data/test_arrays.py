@@ -1,0 +1,264 @@
+"""Arrays as data sets, and what is counted of any data set."""
+
+import numpy as np
+import pytest
+import torch
+
+from tinynets.engine import load_data
+from tinynets.engine.data import memory, statistics
+
+
+def arrays(n=6, **changes):
+    generator = np.random.default_rng(0)
+    x = {part: generator.integers(0, 256, (n, 5, 4, 3), dtype=np.uint8) for part in ("train", "test")}
+    y = {part: np.arange(n) % 3 for part in ("train", "test")}
+    return {"x_train": x["train"], "y_train": y["train"], "x_test": x["test"], "y_test": y["test"]} | changes
+
+
+def test_arrays(tmp_path):
+    path = tmp_path / "beans.npz"
+    given = arrays(class_names=np.array(["kidney", "lima", "navy"]))
+    np.savez(path, **given)
+    data = load_data(path)
+    assert (data.name, data.class_names) == ("beans", ("kidney", "lima", "navy"))
+    assert torch.equal(data.train_images, torch.from_numpy(given["x_train"]).permute(0, 3, 1, 2))
+    assert data.test_labels.dtype == torch.int64
+    assert data.test_labels.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_arrays_named_as_medmnist_names_them(tmp_path):
+    path = tmp_path / "medical.npz"
+    given = {}
+    for part in ("train", "val", "test"):
+        given[f"{part}_images"] = np.zeros((4, 5, 5), np.uint8)
+        given[f"{part}_labels"] = np.array([[0], [1], [1], [0]], np.uint8)
+    np.savez(path, **given)
+    data = load_data(path)
+    assert data.train_images.shape == (4, 1, 5, 5)
+    assert data.val_labels.tolist() == [0, 1, 1, 0]
+    assert data.class_names == ("0", "1")
+    assert data.std == (1.0,)  # of images without any contrast
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3), dtype=np.uint8)
+IMAGES[0, 0, 0], IMAGES[1, 0, 0] = 255, 0
+
+
+def alike(x, images=IMAGES):
+    """Load x as images of both splits; whether they are the given ones."""
+    y = np.arange(6) % 3
+    data = load_data({"x_train": x, "y_train": y, "x_test": x, "y_test": y})
+    wanted = torch.from_numpy(images).permute(0, 3, 1, 2)
+    return torch.equal(data.train_images, wanted) and torch.equal(data.test_images, wanted)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda x: x,
+        lambda x: x.transpose(0, 3, 1, 2),
+        lambda x: x.astype(np.int64),
+        lambda x: x.astype(np.int16),
+        lambda x: x.astype(np.uint16),
+        lambda x: x.astype(np.uint16) * 257,
+        lambda x: x.astype(np.int32) * 257,
+        lambda x: x.astype(np.float32),
+        lambda x: x.astype(np.float64) / 255,
+        lambda x: x.astype(np.float32) / np.float32(255),
+        lambda x: (x / 255 * 1.0005).clip(0, 1.0005),
+        lambda x: x.astype(">f4"),
+        lambda x: np.asfortranarray(x),
+        lambda x: x[::-1][::-1],
+        lambda x: torch.from_numpy(x),
+        lambda x: x.tolist(),
+    ],
+)
+def test_layouts_and_types_of_images(convert):
+    assert alike(convert(IMAGES))
+
+
+def test_half_precision_and_bools():
+    x = IMAGES.astype(np.float16) / 255
+    data = load_data(arrays(x_train=x, x_test=x))
+    assert (data.train_images.int() - torch.from_numpy(IMAGES).permute(0, 3, 1, 2).int()).abs().max() <= 1
+    assert alike(IMAGES > 99, np.where(IMAGES > 99, 255, 0).astype(np.uint8))
+    assert load_data(arrays(x_train=IMAGES[..., 0], x_test=IMAGES[..., 0])).train_images.shape == (6, 1, 5, 4)
+    assert load_data(arrays(x_train=IMAGES / 255)).train_images.max() == 255  # another type in the other split
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted"),
+    [
+        ((6, 32, 32, 3), (3, 32, 32)),
+        ((6, 3, 32, 32), (3, 32, 32)),
+        ((6, 1, 28, 28), (1, 28, 28)),
+        ((6, 28, 28, 1), (1, 28, 28)),
+        ((6, 3, 2, 2), (3, 2, 2)),
+        ((6, 2, 2, 3), (3, 2, 2)),
+        ((6, 13, 64, 64), (13, 64, 64)),
+        ((6, 64, 64, 4), (4, 64, 64)),
+        ((6, 3, 32, 3), None),
+        ((6, 32, 32, 32), None),
+        ((6, 1, 28, 3), None),
+        ((6, 784), None),
+        ((6, 2, 3, 4, 5), None),
+        ((0, 8, 8, 3), None),
+        ((6, 0, 8, 3), None),
+    ],
+)
+def test_where_the_channels_are(shape, wanted):
+    x = np.zeros(shape, np.uint8)
+    y = np.arange(len(x)) % 3
+    given = {"x_train": x, "y_train": y, "x_test": x, "y_test": y}
+    if wanted:
+        assert load_data(given).train_images.shape[1:] == wanted
+        return
+    with pytest.raises(ValueError, match=r"arrays: x_train .*\(") as caught:
+        load_data(given)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x_train": IMAGES / 255 - 0.5}, r"x_train holds -0\.5: .*undo the normalisation"),
+        ({"x_train": np.full((6, 5, 4), np.nan)}, "x_train holds values that are not finite"),
+        ({"x_train": np.full((6, 5, 4), np.inf)}, "x_train holds values that are not finite"),
+        ({"x_train": IMAGES.astype(float) * 300}, r"x_train holds values up to 76500"),
+        ({"x_train": IMAGES.astype(np.int64) - 3}, r"x_train holds -3"),
+        ({"x_train": IMAGES.astype(np.uint16) * 16}, r"x_train holds values up to 4080, neither 8 nor 16 bits"),
+        ({"x_train": IMAGES.astype(np.int32) * 1000}, r"x_train holds values up to 255000"),
+        ({"x_train": IMAGES % 2, "x_test": IMAGES % 2}, "x_train holds only 0 and 1: save it as bools"),
+        ({"x_train": IMAGES / 255, "x_test": IMAGES * 1.0}, "one range in all arrays, got x_train to 1, x_test to 255"),
+        ({"x_train": IMAGES.astype(complex)}, r"x_train must be bools, integers or floats .*, got complex128"),
+        ({"x_train": IMAGES.astype(str)}, r"x_train must be bools, integers or floats"),
+        ({"y_test": np.arange(5)}, r"x_test has 6 images, but y_test is \(5,\)"),
+        ({"y_test": np.arange(6) * 0.5}, r"y_test holds 0\.5: labels must be whole numbers"),
+        ({"y_train": np.arange(6) - 1}, r"y_train holds -1: labels must not be negative"),
+        ({"x_test": np.zeros((6, 4, 4, 3), np.uint8)}, "images of one size"),
+        ({"class_names": np.array(["a"])}, "there are 1 class_names for labels from 0 to 2"),
+        ({"class_names": np.array("a")}, "class_names must be a list of texts"),
+        ({"class_names": np.array(["a", "b", "a"])}, "class_names holds 'a' twice"),
+        ({"class_names": np.array([{"a": 1}], dtype=object)}, "not a readable .npz of plain arrays"),
+        ({"y_train": np.array([{}] * 6, dtype=object)}, "y_train needs pickle"),
+        ({"X_Train": IMAGES}, "it holds both x_train and X_Train|it holds both X_Train and x_train"),
+        ({"y_val": np.arange(6)}, "holds y_val but not x_val"),
+    ],
+)
+def test_arrays_that_are_no_data_set(tmp_path, changes, message):
+    path = tmp_path / "x.npz"
+    np.savez(path, **arrays(**changes))
+    with pytest.raises(ValueError, match=message) as caught:
+        load_data(path)
+    assert str(caught.value).startswith(str(path))
+    assert str(caught.value).count("x.npz") == 1
+    assert "\n" not in str(caught.value)
+
+
+def test_arrays_that_are_missing(tmp_path):
+    path = tmp_path / "x.npz"
+    for given, message in (
+        ({"x": np.zeros(3)}, "must hold x_train, y_train, x_test, y_test, it holds x"),
+        ({"x_train": np.zeros((3, 2, 2), np.uint8)}, "holds x_train but not y_train"),
+        ({"x_train": np.zeros((3, 2, 2), np.uint8), "y_train": np.arange(3)}, "must hold x_test and y_test too"),
+    ):
+        np.savez(path, **given)
+        with pytest.raises(ValueError, match=message):
+            load_data(path)
+    for content in (b"PK", b"", b"no arrays", b"\x93NUMPY\x01\x00"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"x\.npz is not a readable \.npz"):
+            load_data(path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("x_trian", "x_train"), ("y_tset", "y_test"), ("train_image", "train_images")]
+)
+def test_misspelled_keys(wrong, right):
+    given = arrays()
+    given = (
+        {f"{key[2:]}_{'images' if key[0] == 'x' else 'labels'}": value for key, value in given.items()}
+        if ("image" in right)
+        else given
+    )
+    given[wrong] = given.pop(right)
+    with pytest.raises(ValueError, match=f"it holds {wrong}: did you mean {right}"):
+        load_data(given)
+
+
+def test_other_spellings_and_arrays_that_are_not_used():
+    given = {key.upper(): value for key, value in arrays().items()} | {"meta": np.zeros(3)}
+    given["x_valid"], given["y_valid"] = given["X_TEST"], given["Y_TEST"]
+    data = load_data(given)
+    assert len(data.split("val")[1]) == 6
+    assert data.notes == ("these arrays are not used: meta",)
+
+
+def test_test_arrays_alone_can_be_evaluated_on():
+    data = load_data({key: value for key, value in arrays().items() if "test" in key})
+    assert (len(data.test_labels), len(data.train_labels), data.in_chans) == (6, 0, 3)
+
+
+def test_npy_files_beside_each_other(tmp_path):
+    for key, value in arrays().items():
+        np.save(tmp_path / f"{key}.npy", value)
+    whole = load_data(tmp_path)
+    assert whole.train_images.shape == (6, 3, 5, 4)
+    assert load_data(tmp_path / "x_train.npy").digest() == whole.digest()
+    (tmp_path / "y_test.npy").unlink()
+    with pytest.raises(ValueError, match=f"{tmp_path} holds x_test but not y_test"):
+        load_data(tmp_path)
+    np.save(tmp_path / "y_test.npy", np.array({"a": 1}, dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="y_test needs pickle"):
+        load_data(tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_damaged_files(tmp_path, save, share):
+    path = tmp_path / "x.npz"
+    save(path, **arrays(600))
+    whole = bytearray(path.read_bytes())
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(ValueError, match=r"x\.npz is not a readable"):
+        load_data(path)
+    middle = int(len(whole) * share)
+    whole[middle : middle + 40] = bytes(40)
+    path.write_bytes(whole)
+    with pytest.raises(ValueError, match=r"x\.npz.* is not readable") as caught:
+        load_data(path)
+    assert "\n" not in str(caught.value)
+    np.save(tmp_path / "x_train.npy", IMAGES)
+    (tmp_path / "x_train.npy").write_bytes((tmp_path / "x_train.npy").read_bytes()[:200])
+    for key in ("y_train", "x_test", "y_test"):
+        np.save(tmp_path / f"{key}.npy", arrays()[key])
+    with pytest.raises(ValueError, match="x_train is not readable"):
+        load_data(tmp_path)
+
+
+def test_sizes_are_known_before_they_are_taken(tmp_path, monkeypatch):
+    path = tmp_path / "x.npz"
+    np.savez(path, **arrays())
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**6)
+    with pytest.raises(ValueError, match=r"x\.npz: its images would need 1\d\d MB of memory, 1 MB are free"):
+        load_data(path)
+
+
+def test_statistics_are_exact():
+    images = torch.randint(0, 256, (50, 2, 7, 9), dtype=torch.uint8)
+    mean, std = statistics(images)
+    pixels = images.double().transpose(0, 1).flatten(1) / 255
+    assert mean == pytest.approx(pixels.mean(1).tolist(), rel=1e-12)
+    assert std == pytest.approx(pixels.std(1, correction=0).tolist(), rel=1e-9)
+
+
+def test_the_digest_sees_every_pixel_and_label(tmp_path):
+    np.savez(tmp_path / "a.npz", **arrays())
+    np.savez(tmp_path / "b.npz", **arrays())
+    first, same = load_data(tmp_path / "a.npz"), load_data(tmp_path / "b.npz")
+    assert first.digest() == same.digest()
+    same.test_images[3, 1, 2, 2] ^= 1
+    assert first.digest() != same.digest()
+    again = load_data(tmp_path / "b.npz")
+    again.train_labels[0] = 1
+    assert first.digest() != again.digest()

@@ -1,0 +1,208 @@
+"""Folders of images as data sets."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tinynets.engine import load_data
+from tinynets.engine.data import memory
+
+
+def write_folder(root, parts=("train", "test"), mode="RGB", size=(6, 5), classes=("ant", "bee")):
+    generator = np.random.default_rng(0)
+    for part in parts:
+        for label in classes:
+            (root / part / label).mkdir(parents=True)
+            for index in range(3):
+                shape = (size[1], size[0]) if mode == "L" else (size[1], size[0], 3)
+                image = Image.fromarray(generator.integers(0, 256, shape, dtype=np.uint8))
+                image.save(root / part / label / f"{index}.png")
+    return root
+
+
+def test_a_folder_of_images(tmp_path):
+    data = load_data(write_folder(tmp_path / "insects"))
+    assert (data.name, data.class_names) == ("insects", ("ant", "bee"))
+    assert data.train_images.shape == data.test_images.shape == (6, 3, 5, 6)
+    assert data.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    first = torch.from_numpy(np.array(Image.open(tmp_path / "insects/train/ant/0.png"))).permute(2, 0, 1)
+    assert torch.equal(data.train_images[0], first)
+    pixels = data.train_images.double().transpose(0, 1).flatten(1) / 255
+    assert data.mean == pytest.approx(pixels.mean(1).tolist())
+    assert data.std == pytest.approx(pixels.std(1, correction=0).tolist())
+    assert data.val_images is None
+
+
+def test_gray_folders_have_one_channel_and_sizes_are_made_equal(tmp_path):
+    write_folder(tmp_path, mode="L")
+    Image.new("L", (9, 9)).save(tmp_path / "train/ant/9.png")
+    with pytest.raises(ValueError, match=r"has images of different sizes: name one size for all with --img-size"):
+        load_data(tmp_path)
+    assert load_data(tmp_path, img_size=(8, 7)).train_images.shape == (7, 1, 8, 7)
+    data = load_data(tmp_path, default_size=(8, 7), in_chans=3)
+    assert data.train_images.shape == (7, 3, 8, 7)
+    assert data.notes == ("images of different sizes are cropped and resized to 8x7 (--img-size for another size)",)
+    with pytest.raises(ValueError, match="image files have 1 or 3 channels, the model takes 4"):
+        load_data(tmp_path, img_size=(8, 8), in_chans=4)
+
+
+def test_one_size_is_kept_where_it_is_small(tmp_path):
+    write_folder(tmp_path / "small", size=(100, 90))
+    assert load_data(tmp_path / "small", default_size=(32, 32)).img_size == (90, 100)
+    write_folder(tmp_path / "large", size=(160, 150))
+    data = load_data(tmp_path / "large", default_size=(32, 32))
+    assert data.img_size == (32, 32)
+    assert data.notes == ("images of 150x160 are cropped and resized to 32x32 (--img-size for another size)",)
+    assert load_data(tmp_path / "large", default_size=(224, 224)).img_size == (150, 160)
+    assert load_data(tmp_path / "large").img_size == (150, 160)
+
+
+def test_val_is_the_test_set_unless_there_is_one(tmp_path):
+    two = load_data(write_folder(tmp_path / "two", ("train", "val")))
+    assert len(two.test_labels) == 6
+    assert two.val_images is None
+    three = load_data(write_folder(tmp_path / "three", ("train", "val", "test")))
+    for part in ("val", "test"):
+        first = torch.from_numpy(np.array(Image.open(tmp_path / f"three/{part}/ant/0.png"))).permute(2, 0, 1)
+        assert torch.equal(three.split(part)[0][0], first)
+    with pytest.raises(ValueError, match="unknown split 'val'"):
+        two.split("val")
+
+
+@pytest.mark.parametrize("name", ["valid", "validation"])
+def test_other_names_of_val(tmp_path, name):
+    data = load_data(write_folder(tmp_path, ("train", name, "test")))
+    assert len(data.split("val")[1]) == 6
+    write_folder(tmp_path, ("val",))
+    with pytest.raises(ValueError, match=rf"has both val/ and {name}/: leave one of them"):
+        load_data(tmp_path)
+
+
+def test_a_folder_with_a_test_part_only(tmp_path):
+    data = load_data(write_folder(tmp_path, ("test",)))
+    assert data.split("test")[0].shape == (6, 3, 5, 6)
+    assert (len(data.train_labels), data.in_chans, data.img_size) == (0, 3, (5, 6))
+    assert len(data.digest()) == 64
+    with pytest.raises(ValueError, match="unknown split 'train'"):
+        data.split("train")
+
+
+def test_classes_are_matched_by_name_and_what_lacks_is_reported(tmp_path):
+    write_folder(tmp_path, ("train",), classes=("ant", "bee", "wasp"))
+    write_folder(tmp_path, ("test",), classes=("bee", "fly"))
+    (tmp_path / "train/empty").mkdir()
+    data = load_data(tmp_path)
+    assert data.class_names == ("ant", "bee", "fly", "wasp")
+    assert data.test_labels.tolist() == [1, 1, 1, 2, 2, 2]
+    assert data.train_labels.unique().tolist() == [0, 1, 3]
+    assert data.notes == ("train has no images of fly", "test has no images of ant, wasp")
+
+
+def test_names_of_folders_are_compared_as_they_are_read(tmp_path):
+    write_folder(tmp_path, ("Train",), classes=("caf\u00e9", "th\u00e9"))
+    write_folder(tmp_path, ("TEST",), classes=("cafe\u0301", "th\u00e9"))  # as macOS writes it
+    data = load_data(tmp_path)
+    assert data.class_names == ("caf\u00e9", "th\u00e9")
+    assert data.test_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert data.notes == ()
+
+
+def test_what_is_no_class_and_no_image(tmp_path):
+    root = write_folder(tmp_path)
+    (root / "train/.ipynb_checkpoints").mkdir()
+    Image.new("RGB", (6, 5)).save(root / "train/.ipynb_checkpoints/0.png")
+    (root / "train/ant/.hidden").mkdir()
+    Image.new("RGB", (6, 5)).save(root / "train/ant/.hidden/0.png")
+    (root / "train/ant/._0.png").write_bytes(b"resource fork")
+    (root / "train/ant/notes.txt").write_text("")
+    (root / "train/labels.csv").write_text("")
+    (root / "train/ant/deep/er").mkdir(parents=True)
+    Image.new("RGB", (6, 5), "red").save(root / "train/ant/deep/er/UPPER.JPG")
+    os.symlink(root / "train/bee", root / "train/linked")
+    os.symlink(root / "train", root / "train/ant/deep/loop")
+    data = load_data(root)
+    assert data.class_names == ("ant", "bee", "linked")
+    assert data.train_labels.tolist() == [0] * 4 + [1] * 3 + [2] * 3
+    assert data.train_images[3].flatten(1).float().mean(1).tolist() == pytest.approx([255, 0, 0], abs=3)
+    assert "left out, being no images by their names: 1 .txt" in data.notes
+
+
+def test_all_bad_files_are_listed_at_once_or_left_out(tmp_path):
+    root = write_folder(tmp_path)
+    good = load_data(root)
+    for index in range(11):
+        (root / f"train/bee/bad{index:02}.png").write_bytes(b"no image")
+    cut = root / "test/ant/cut.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (5, 6, 3), dtype=np.uint8)).save(cut)
+    cut.write_bytes(cut.read_bytes()[:-30])
+    with pytest.raises(
+        ValueError, match=r"12 of 24 images in .* cannot be used: .*bad00\.png is not .*bad09\.png"
+    ) as caught:
+        load_data(root)
+    assert str(caught.value).endswith("and 2 more: mend them, or leave them out with --skip-bad (skip_bad=True)")
+    assert "bad10" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    data = load_data(root, skip_bad=True)
+    assert (len(data.skipped), data.skipped[-1].startswith(str(cut))) == (12, True)
+    assert data.digest() == good.digest()
+
+
+def test_a_split_of_bad_files_only_is_refused(tmp_path):
+    root = write_folder(tmp_path)
+    for path in (root / "test").rglob("*.png"):
+        path.write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"test holds no image that can be read: .*0\.png is not a readable image"):
+        load_data(root, skip_bad=True)
+    for path in (root / "train").rglob("*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match="holds no image that can be read"):
+        load_data(root, skip_bad=True)
+
+
+def test_what_does_not_fit_into_memory_is_refused_before_it_is_taken(tmp_path, monkeypatch):
+    root = write_folder(tmp_path)
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**8)
+    with pytest.raises(
+        ValueError, match=r"12 images of 9000x9000 would need 2\.9 GB of memory, 100 MB are free: .*--img-size"
+    ):
+        load_data(root, img_size=(9000, 9000))
+    assert load_data(root, img_size=(90, 90)).img_size == (90, 90)
+
+
+def test_fewer_threads_decode_where_memory_is_short(monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 1000)
+    assert [memory.threads_that_fit(8, each, 100) for each in (0, 100, 300, 5000)] == [8, 8, 3, 1]
+    monkeypatch.setattr(memory, "available_memory", lambda: None)
+    assert memory.threads_that_fit(8, 5000, 100) == 8
+
+
+def test_free_memory_is_known():
+    free = memory.available_memory()
+    assert free is None if sys.platform == "darwin" else 10**7 < free < 10**14
+
+
+def test_folders_that_are_no_data_set(tmp_path):
+    with pytest.raises(ValueError, match=r"must have a folder train/ and one of test/ and val/, .*it holds train"):
+        load_data(write_folder(tmp_path / "a", ("train",)))
+    (tmp_path / "b/cat").mkdir(parents=True)
+    (tmp_path / "b/dog").mkdir()
+    with pytest.raises(ValueError, match="it holds cat, dog"):
+        load_data(tmp_path / "b")
+    (tmp_path / "c").mkdir()
+    with pytest.raises(ValueError, match="it is empty"):
+        load_data(tmp_path / "c")
+    (tmp_path / "d/train/ant").mkdir(parents=True)
+    (tmp_path / "d/test/ant").mkdir(parents=True)
+    (tmp_path / "d/train/ant/photo.heic").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"d/train holds no images in ant \(only 1 \.heic\)"):
+        load_data(tmp_path / "d")
+    (tmp_path / "e/train").mkdir(parents=True)
+    (tmp_path / "e/test").mkdir(parents=True)
+    with pytest.raises(ValueError, match="e/train holds no images, and no folder of a class"):
+        load_data(tmp_path / "e")
+    with pytest.raises(ValueError, match="background must be a colour"):
+        load_data(write_folder(tmp_path / "f"), background="none")

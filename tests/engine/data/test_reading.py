@@ -1,0 +1,153 @@
+"""One file to pixels: upright, first frame, resized, and one line for whatever is wrong."""
+
+import os
+import threading
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+
+from tinynets.engine import read_image
+from tinynets.engine.data import reading
+
+
+def noise(height, width, seed=0):
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_exif_orientation(tmp_path, turn, kind):
+    image = Image.fromarray(np.linspace(0, 255, 24 * 16).reshape(24, 16).astype(np.uint8))
+    exif = image.getexif()
+    exif[0x0112] = turn
+    path = tmp_path / f"x.{kind}"
+    image.convert("RGB").save(path, exif=exif, **({"lossless": True} if kind == "webp" else {}))
+    with Image.open(path) as opened:
+        shown = np.array(ImageOps.exif_transpose(opened).convert("L"))
+    got = read_image(path, "L")[0]
+    assert got.tolist() == shown.tolist()
+    assert reading.read_header(path).size == got.shape
+    small = read_image(path, "L", (6, 4))[0]
+    wanted = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(shown)[None].float(), (6, 4))[0]
+    if shown.shape == (24, 16):
+        assert (small - wanted).abs().max() < 12
+    assert small.shape == (6, 4)
+
+
+def test_broken_exif_does_not_matter(tmp_path):
+    noise(8, 8).save(tmp_path / "x.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\0\0")
+    assert read_image(tmp_path / "x.jpg", "RGB").shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize("kind", ["gif", "tif", "webp", "png", "avif"])
+def test_the_first_frame_counts(tmp_path, kind):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("#c81414", "#14c814", "#1414c8")]
+    path = tmp_path / f"x.{kind}"
+    try:
+        frames[0].save(path, save_all=True, append_images=frames[1:])
+    except (KeyError, OSError):
+        pytest.skip(f"Pillow was built without {kind}")
+    assert read_image(path, "RGB").flatten(1).float().mean(1).tolist() == pytest.approx([200, 20, 20], abs=4)
+
+
+def test_resizing_keeps_proportions_and_cuts_the_longer_side(tmp_path):
+    pixels = np.zeros((20, 60, 3), np.uint8)
+    pixels[:, 20:40] = 200  # the centred square
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    resized = Image.fromarray(pixels).resize((30, 10), Image.Resampling.BILINEAR).convert("L")
+    cut = torch.from_numpy(np.array(resized)[:, 10:20])
+    assert torch.equal(read_image(tmp_path / "x.png", "L", (10, 10))[0], cut)
+    assert read_image(tmp_path / "x.png", "L", (20, 60)).unique().tolist() == [0, 200]
+    wide = read_image(tmp_path / "x.png", "L", (10, 30))[0]
+    assert wide[5].tolist()[1:9] + wide[5].tolist()[11:19] == [0] * 8 + [200] * 8
+
+
+def test_large_jpegs_are_decoded_small(tmp_path, monkeypatch):
+    ramp = np.linspace(0, 255, 1600).astype(np.uint8)
+    Image.fromarray(np.tile(ramp, (1200, 1))).convert("RGB").save(tmp_path / "x.jpg")
+    decoded = []
+    flatten = reading.flatten
+    monkeypatch.setattr(reading, "flatten", lambda image, b: decoded.append(image.size) or flatten(image, b))
+    row = read_image(tmp_path / "x.jpg", "L", (30, 40))[0, 15]
+    assert decoded == [(200, 150)]
+    assert (row.float() - torch.linspace(0, 255, 41)[:-1] - 3).abs().max() < 4
+    assert reading.read_header(tmp_path / "x.jpg").decoding_bytes((30, 40)) < 24 * 1600 * 1200 / 3
+
+
+DAMAGE = {
+    "cut.png": lambda p: noise(40, 40).save(p) or p.write_bytes(p.read_bytes()[:900]),
+    "cut.jpg": lambda p: noise(40, 40).save(p) or p.write_bytes(p.read_bytes()[:900]),
+    "cut.gif": lambda p: noise(40, 40).save(p) or p.write_bytes(p.read_bytes()[:1200]),
+    "cut.tif": lambda p: noise(40, 40).save(p) or p.write_bytes(p.read_bytes()[:-900]),
+    "text.png": lambda p: p.write_text("no image"),
+    "empty.jpg": lambda p: p.write_bytes(b""),
+    "folder.png": lambda p: p.mkdir(),
+    "pipe.png": lambda p: os.mkfifo(p),
+    "bomb.png": lambda p: Image.new("1", (20000, 20000)).save(p),
+    "vector.eps": lambda p: noise(8, 8).save(p) or p.write_bytes(p.read_bytes()[:200]),
+    "sci.h5": lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100)),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_whatever_is_wrong_is_one_line_that_names_the_file(tmp_path, name):
+    DAMAGE[name](tmp_path / name)
+    for size in (None, (8, 8)):
+        with pytest.raises(ValueError, match=name) as caught:
+            read_image(tmp_path / name, "RGB", size)
+        assert len(str(caught.value).splitlines()) == 1
+        assert str(caught.value).count(name) == 1
+
+
+def test_files_that_are_not_there(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match=r"no image at .*none\.png"):
+        read_image(tmp_path / "none.png", "L")
+    for name in ("a\nb.png", "x" * 300, "nul\0.png"):
+        with pytest.raises((ValueError, OSError)) as caught:
+            read_image(tmp_path / name, "L")
+        assert len(str(caught.value).splitlines()) == 1
+        assert name[-5:] in str(caught.value).replace("\\x00", "\0")
+    noise(4, 4).save(tmp_path / "secret.png")
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(ValueError, match=r"secret\.png cannot be read \(Permission denied\)"):
+        read_image(tmp_path / "secret.png", "L")
+
+
+def test_modes_and_sizes_that_make_no_sense(tmp_path):
+    noise(4, 4).save(tmp_path / "x.png")
+    with pytest.raises(ValueError, match="unknown mode 'CMYK'"):
+        read_image(tmp_path / "x.png", "CMYK")
+    for size in ((0, 4), (4, -1), (4,), (4.0, 4)):
+        with pytest.raises(ValueError, match="img_size must be a height and a width of at least 1"):
+            read_image(tmp_path / "x.png", "RGB", size)
+
+
+def test_large_images_are_read_without_a_warning(tmp_path, monkeypatch):
+    noise(40, 40).save(tmp_path / "x.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # a warning to Pillow, an error from 2000
+    filters = list(warnings.filters)
+    assert read_image(tmp_path / "x.png", "RGB").shape == (3, 40, 40)
+    assert list(warnings.filters) == filters
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    with pytest.raises(ValueError, match=r"x\.png .*decompression bomb"):
+        read_image(tmp_path / "x.png", "RGB")
+
+
+def test_many_threads_leave_the_warning_filters_as_they_were(tmp_path):
+    noise(64, 64).save(tmp_path / "x.png")
+    filters = list(warnings.filters)
+    threads = [
+        threading.Thread(target=lambda: [read_image(tmp_path / "x.png", "L") for _ in range(20)]) for _ in "1234"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(warnings.filters) == filters
