@@ -2,7 +2,6 @@ import csv
 import io
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tinynets._files import write_file
+from tinynets._say import say
 
 from .state import load_state, save_state
 
@@ -72,7 +72,7 @@ class RunDir:
                 raise
             state = load_state(backup)
             os.replace(path, self.path / "state.damaged.pt")  # never to become the backup
-            print(f"tinynets: {error}; going on from {backup.name}, saved before it", file=sys.stderr)
+            say(f"tinynets: {error}; going on from {backup.name}, saved before it")
             return state
 
     def save_state(self, state: dict[str, Any]) -> None:
