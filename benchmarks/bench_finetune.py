@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def few(data: ImageData, seed: int, choose: bool) -> ImageData:
-    """A few training images of the first classes, and all of their test images, or other training images to choose by."""
+    """A few training images of the first classes; all of their test images, or other training images to choose by."""
     generator = torch.Generator().manual_seed(seed)
     train_rows, held_out = [], []
     for label in range(CLASSES):

@@ -50,9 +50,8 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
             net = create_any_model(str(name), pretrained=True, **model_args).eval()
         return Trained(str(name), net, facts_of(str(name), net, model_args))
     if model_args:
-        raise ValueError(
-            f"{name} is a checkpoint and says itself how its model is built: leave {', '.join(model_args)} out"
-        )
+        given = ", ".join(model_args)
+        raise ValueError(f"{name} is a checkpoint, which says how its model is built: leave out {given}")
     net, facts = load_checkpoint(path, model)
     return Trained(str(name), net, facts)
 

@@ -84,7 +84,7 @@ def test_a_student_learns_from_a_teacher_alone(tiny_data, tmp_path):
 
 def test_a_timm_model_teaches(tiny_data, tmp_path):
     recipe = override(QUICK, {"schedule.epochs": 2})
-    train("resnet10t", tiny_data, recipe, tmp_path / "teacher")
+    train("test_resnet", tiny_data, recipe, tmp_path / "teacher")
     recipe = override(recipe, {"distill.teacher": str(tmp_path / "teacher"), "schedule.epochs": 1})
     assert train("simplecnn_mnist", tiny_data, recipe, tmp_path / "student")["last"]["train_loss"] > 0
 

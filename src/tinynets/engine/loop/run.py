@@ -270,9 +270,7 @@ def _prepared(model: nn.Module, recipe: Recipe, team: Workers) -> nn.Module:
 def _freeze_body(model: nn.Module) -> list[nn.Module]:
     """Leave only the classifier to be trained. Returns the norms of the rest, whose statistics must not move."""
     if (classifier := classifier_of(model)) is None:
-        raise ValueError(
-            f"freeze=body needs a model whose get_classifier() is a layer, {type(model).__name__} has none"
-        )
+        raise ValueError(f"freeze=body needs a get_classifier() that gives a layer, {type(model).__name__} has none")
     kept = set(classifier.modules())
     model.requires_grad_(False)
     classifier.requires_grad_(True)
