@@ -42,19 +42,27 @@ class RunDir:
 
         Raises:
             FileExistsError: it holds a run and resume is false.
-            RuntimeError: another process is at work there.
+            OSError: nothing can be written there.
+        RuntimeError: another process is at work there.
         """
         held = [name for name in FILES if (self.path / name).exists()]
         if held and not resume:
             raise FileExistsError(
                 f"{self.path} holds a run already ({held[0]}): go on with it (--resume, resume=True) or name another"
             )
-        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock")
         try:
-            with FileLock(self.path / ".lock").acquire(timeout=0):
-                yield
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
         except Timeout as error:
             raise RuntimeError(f"another process is training in {self.path}: name another directory") from error
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise OSError(error.errno, f"cannot write to {self.path} ({reason}): name another directory") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def state(self) -> dict[str, Any] | None:
         """What `save_state` wrote last, or before that if the last is damaged; None if there is nothing yet.
