@@ -44,6 +44,7 @@ def test_a_runs_weights_start_another(tiny_data, colours, tmp_path, capsys):
     assert "new classifier" not in line
     assert "optimizer, schedule and random numbers start anew" in line
     facts = load_checkpoint(tmp_path / "second/last.safetensors")[1]
+    assert facts.started_from == second["started_from"] == str(tmp_path / "first/last.safetensors")
     assert facts.mean == pytest.approx((0.3,) * 3)  # the weights'
 
 
@@ -66,7 +67,7 @@ def test_a_model_made_for_one_size_keeps_it(tiny_data, tmp_path):
     assert state["head.fc.weight"].shape == (3, 32)
     (tmp_path / "summary.json").unlink()
     again = train("simplecnn_mnist", tiny_data, SHORT, tmp_path, model_args=summary["model_args"], resume=True)
-    assert again["last"] == summary["last"]
+    assert (again["last"], again["started_from"]) == (summary["last"], "simplecnn_mnist")
 
 
 def test_the_weights_say_how_their_model_is_built(tiny_data, tmp_path):

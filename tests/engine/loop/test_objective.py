@@ -6,7 +6,7 @@ from support import QUICK
 from torch.nn import functional as F
 
 import tinynets
-from tinynets.engine import Checkpoint, Distill, override, save_checkpoint, train
+from tinynets.engine import Checkpoint, Distill, override, read_recipe, save_checkpoint, train
 from tinynets.engine.loop.objective import Objective, distillation, load_teacher
 
 
@@ -87,6 +87,25 @@ def test_a_timm_model_teaches(tiny_data, tmp_path):
     train("test_resnet", tiny_data, recipe, tmp_path / "teacher")
     recipe = override(recipe, {"distill.teacher": str(tmp_path / "teacher"), "schedule.epochs": 1})
     assert train("simplecnn_mnist", tiny_data, recipe, tmp_path / "student")["last"]["train_loss"] > 0
+
+
+def test_a_run_with_a_teacher_goes_on_from_any_directory(tiny_data, tmp_path, monkeypatch):
+    train(
+        "c1c2c3c4o_cifar10",
+        tiny_data,
+        override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0}),
+        tmp_path / "t",
+    )
+    monkeypatch.chdir(tmp_path)
+    recipe = override(QUICK, {"distill.teacher": "t/last.safetensors"})
+    first = train("simplecnn_mnist", tiny_data, recipe, tmp_path / "run")
+    assert train("simplecnn_mnist", tiny_data, recipe, tmp_path / "run", resume=True)["last"] == first["last"]
+    (tmp_path / "run/summary.json").unlink()
+    monkeypatch.chdir("/")
+    again = train(
+        "simplecnn_mnist", tiny_data, read_recipe(tmp_path / "run/recipe.json"), tmp_path / "run", resume=True
+    )
+    assert again["last"] == first["last"]
 
 
 def test_a_teacher_for_other_images_is_refused(tiny_data):

@@ -18,6 +18,8 @@ from tinynets.engine.record import Checkpoint, read_checkpoint
 from tinynets.engine.trained import checkpoint_path, class_order, load_trained
 from tinynets.weights import find_weights, load_into
 
+from .workers import Workers
+
 _OF_THE_DATA = ("num_classes", "in_chans", "img_size", "drop_rate")
 
 
@@ -114,7 +116,7 @@ def find_start(name: str | Path) -> Start:
         trained = load_trained(name)
         return Start(str(name), trained.model.state_dict(), trained.facts)
     state, facts = read_checkpoint(path or weights.path)  # pyright: ignore[reportOptionalMemberAccess]
-    return Start(str(name), state, facts)
+    return Start(str(path.absolute()) if path else str(name), state, facts)
 
 
 def as_known(data: ImageData, facts: Checkpoint, resize: bool) -> ImageData:
@@ -140,3 +142,23 @@ def classifier_of(model: Any) -> nn.Module | None:
     """The layer that gives the logits, None if the model does not say which it is."""
     layer = model.get_classifier() if hasattr(model, "get_classifier") else None
     return layer if isinstance(layer, nn.Module) and next(layer.parameters(), None) is not None else None
+
+
+def prepared(model: nn.Module, recipe: Recipe, team: Workers) -> nn.Module:
+    """The model on its device, in its memory format, its batch norms synchronised if they are to be."""
+    if recipe.sync_bn and team.count > 1:
+        if team.device.type != "cuda":
+            raise ValueError("sync_bn needs CUDA: torch has no synchronised batch norm for the CPU")
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    model = model.to(team.device)
+    return model.to(memory_format=torch.channels_last) if recipe.channels_last else model
+
+
+def freeze_body(model: nn.Module) -> list[nn.Module]:
+    """Leave only the classifier to be trained. Returns the norms of the rest, whose statistics must not move."""
+    if (classifier := classifier_of(model)) is None:
+        raise ValueError(f"freeze=body needs a get_classifier() that gives a layer, {type(model).__name__} has none")
+    kept = set(classifier.modules())
+    model.requires_grad_(False)
+    classifier.requires_grad_(True)
+    return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase) and m not in kept]

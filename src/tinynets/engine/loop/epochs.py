@@ -15,6 +15,7 @@ from tinynets.engine.recipes import differences, override, recipe_from_dict, wit
 from tinynets.engine.record import Checkpoint, RunDir, Terminal, environment, load_checkpoint, save_checkpoint
 
 from .interrupt import Interrupt
+from .objective import with_absolute_teacher
 from .run import Run
 
 
@@ -179,6 +180,7 @@ class Training:
             "model": self.facts.model,
             "model_args": self.facts.model_args,
             "params": _params(self.run),
+            "started_from": self.facts.started_from,
             "data": self.data.name,
             "data_sha256": self.identity["data_sha256"],
             "seed": self.run.recipe.seed,
@@ -266,7 +268,7 @@ def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None
 
     It may be longer: more epochs, with or without the spans that `with_epochs` stretches with them.
     """
-    old, new = recipe_from_dict(before["recipe"]), recipe_from_dict(now["recipe"])
+    old, new = (with_absolute_teacher(recipe_from_dict(identity["recipe"])) for identity in (before, now))
     if new.schedule.epochs > old.schedule.epochs:
         longer = with_epochs(old, new.schedule.epochs), override(old, {"schedule.epochs": new.schedule.epochs})
         old = next((recipe for recipe in longer if not differences(recipe, new)), old)

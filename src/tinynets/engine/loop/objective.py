@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -6,7 +8,7 @@ from torch.nn import functional as F
 
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Distill, Recipe
-from tinynets.engine.trained import class_order, load_trained
+from tinynets.engine.trained import checkpoint_path, class_order, load_trained
 
 
 class Objective:
@@ -46,6 +48,14 @@ def distillation(logits: Tensor, wanted: Tensor, distill: Distill) -> Tensor:
 def standardise(logits: Tensor) -> Tensor:
     """(z - mean) / std over the classes of each image."""
     return (logits - logits.mean(1, keepdim=True)) / (1e-7 + logits.std(1, keepdim=True))
+
+
+def with_absolute_teacher(recipe: Recipe) -> Recipe:
+    """The recipe whose teacher, if it is a file, is found from any working directory."""
+    teacher = recipe.distill.teacher
+    if not teacher or not Path(teacher).exists() or checkpoint_path(teacher) is None:
+        return recipe
+    return replace(recipe, distill=replace(recipe.distill, teacher=str(Path(teacher).absolute())))
 
 
 def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[Tensor], Tensor]:

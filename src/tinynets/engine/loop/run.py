@@ -14,7 +14,7 @@ from tinynets.engine.data import ImageData, split_validation
 from tinynets.engine.evaluate import evaluate
 from tinynets.engine.recipes import Augment, Recipe
 
-from .build import classifier_of
+from .build import freeze_body, prepared
 from .norms import estimate_norms, mend_lagging_norms
 from .objective import Objective
 from .optimizer import create_optimizer
@@ -44,8 +44,8 @@ class Run:
         self.mix = Mixer(recipe.mixing, data.num_classes)
         self._take_data(data)
 
-        self.model = _prepared(model, recipe, team)
-        self.frozen = _freeze_body(self.model) if recipe.freeze == "body" else []
+        self.model = prepared(model, recipe, team)
+        self.frozen = freeze_body(self.model) if recipe.freeze == "body" else []
         self.deepest = _check_recursion(model, recipe)
         _check_sizes(self.model, data, recipe)
         self.optimizer = create_optimizer(self.model, recipe.optimizer)
@@ -256,25 +256,6 @@ class Run:
         self.loss_sum.copy_(state["loss_sum"])
         self.hits.copy_(state["hits"])
         self.set_learning_rate(self.step)  # of a longer run it is another
-
-
-def _prepared(model: nn.Module, recipe: Recipe, team: Workers) -> nn.Module:
-    if recipe.sync_bn and team.count > 1:
-        if team.device.type != "cuda":
-            raise ValueError("sync_bn needs CUDA: torch has no synchronised batch norm for the CPU")
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    model = model.to(team.device)
-    return model.to(memory_format=torch.channels_last) if recipe.channels_last else model
-
-
-def _freeze_body(model: nn.Module) -> list[nn.Module]:
-    """Leave only the classifier to be trained. Returns the norms of the rest, whose statistics must not move."""
-    if (classifier := classifier_of(model)) is None:
-        raise ValueError(f"freeze=body needs a get_classifier() that gives a layer, {type(model).__name__} has none")
-    kept = set(classifier.modules())
-    model.requires_grad_(False)
-    classifier.requires_grad_(True)
-    return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase) and m not in kept]
 
 
 def _check_recursion(model: Any, recipe: Recipe) -> int:

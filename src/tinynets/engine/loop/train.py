@@ -14,6 +14,7 @@ from .build import as_known, build_model, check_fit, find_start
 from .cpu import freed_memory_kept
 from .epochs import Training
 from .interrupt import interruptible
+from .objective import with_absolute_teacher
 from .run import Run
 from .workers import workers
 
@@ -79,7 +80,7 @@ def train(
         directory = RunDir(out)
         before = team.share(_facts_in(directory) if resume and team.is_main else None)
         net, data, facts, story = _begin(model, data, recipe, model_args, pretrained, init, before)
-        run = Run(net, data, recipe, team)
+        run = Run(net, data, with_absolute_teacher(recipe), team)
         try:
             with directory.claim(resume) if team.is_main else contextlib.nullcontext(), interruptible() as interrupt:
                 training = Training(run, data, facts, directory, story, save_seconds, tensorboard)
@@ -118,13 +119,13 @@ def _begin(
         raise ValueError("pretrained needs a model's name; a module of your own brings its weights along, or take init")
     digest = data.digest()
     held = dict(before or {})
-    start = None
+    start, started_from = None, held.get("started_from")
     if held.pop("held", False):
         if held:
             data = as_known(data, Checkpoint.from_dict(held, "the run"), resize=True)
     elif pretrained or init is not None:
         start = find_start(str(model) if init is None else init)
-        data = start.adapt_data(data)
+        data, started_from = start.adapt_data(data), start.name
     if isinstance(model, str):
         name = model
         args = (start.model_args if start and start.facts.model == name else {}) | (model_args or {})
@@ -145,6 +146,7 @@ def _begin(
         data.img_size,
         data_source=data.source,
         data_sha256=digest,
+        started_from=started_from,
         own_module=not isinstance(model, str),
     )
     return net, data, facts, story

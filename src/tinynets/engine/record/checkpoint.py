@@ -20,6 +20,7 @@ class Checkpoint:
     data_sha256: its `ImageData.digest`.
     mean, std, class_names, img_size: of the images it takes, per channel, in the order of its logits, (H, W). No class
     names and no img_size where nobody knows them.
+    started_from: the weights that training started from, by name or file; None from scratch.
     own_module: the model was a module given to `train`, which has to be given again.
     format: version of these facts.
     """
@@ -34,6 +35,7 @@ class Checkpoint:
     results: dict[str, Any] = field(default_factory=dict)
     data_source: dict[str, Any] | None = None
     data_sha256: str | None = None
+    started_from: str | None = None
     own_module: bool = False
     format: int = FORMAT
 
