@@ -1,44 +1,24 @@
-"""Fine-tune a pretrained model on a folder of images through timm, in plain PyTorch.
+"""Fine-tune pretrained weights on a folder of images: `tinynets train MODEL --pretrained --data FOLDER` from Python.
 
 python examples/finetune_imagefolder.py path/to/folder    # holds train/CLASS/*.png and val/CLASS/*.png
 """
 
 import argparse
+from pathlib import Path
 
-import timm
-import torch
-from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader
-from torchvision import datasets, transforms
-
-import tinynets  # noqa: F401 - makes the names known to timm
+from tinynets.engine import get_recipe, load_data, load_trained, override, train, with_epochs
 
 parser = argparse.ArgumentParser()
-parser.add_argument("folder")
-parser.add_argument("--epochs", type=int, default=5)
+parser.add_argument("folder", type=Path)
+parser.add_argument("--model", default="optimized200k_cifar10", help="a model with weights by name, or a checkpoint")
+parser.add_argument("--epochs", type=int, default=20)
+parser.add_argument("--freeze", action="store_true", help="train the classifier alone")
+parser.add_argument("--out", default="runs/finetuned")
 args = parser.parse_args()
 
-cfg = timm.create_model("simplecnn_mnist").pretrained_cfg
-channels, *size = cfg["input_size"]
-transform = transforms.Compose(
-    [
-        transforms.Grayscale(channels),
-        transforms.Resize(size),
-        transforms.ToTensor(),
-        transforms.Normalize(cfg["mean"], cfg["std"]),
-    ]
-)
-train_set, val_set = (datasets.ImageFolder(f"{args.folder}/{part}", transform) for part in ("train", "val"))
-model = timm.create_model("simplecnn_mnist", pretrained=True, num_classes=len(train_set.classes))
-optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-
-for epoch in range(args.epochs):
-    model.train()
-    for images, labels in DataLoader(train_set, batch_size=32, shuffle=True):
-        optimizer.zero_grad()
-        cross_entropy(model(images), labels).backward()
-        optimizer.step()
-    model.eval()
-    with torch.inference_mode():
-        hits = sum((model(x).argmax(1) == y).sum().item() for x, y in DataLoader(val_set, batch_size=256))
-    print(f"epoch {epoch + 1}: validation accuracy {100 * hits / len(val_set):.1f} %")
+start = load_trained(args.model)
+data = load_data(args.folder, img_size=start.facts.img_size)
+recipe = with_epochs(get_recipe(start.facts.model, "finetune"), args.epochs)
+recipe = override(recipe, {"freeze": "body" if args.freeze else "none"})
+summary = train(start.facts.model, data, recipe, args.out, init=args.model)
+print(f"{data.name}: {summary['last']['test_top1']:.1f} % right after {args.epochs} epochs; the run is in {args.out}")

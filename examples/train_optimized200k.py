@@ -25,7 +25,7 @@ parser.add_argument("--out", default="runs/optimized200k")
 args = parser.parse_args()
 
 data = load_data(args.data)
-recipe = with_epochs(get_recipe("optimized200k_cifar10", "seed"), args.epochs)
+recipe = with_epochs(get_recipe("optimized200k_cifar10", "original"), args.epochs)
 recipe = override(recipe, {"mixing": vars(Mixing(mixup=0.3, cutmix=0.3, ricap=0.2, clean_epochs=args.epochs / 10))})
 train("optimized200k_cifar10", data, recipe, args.out)
 

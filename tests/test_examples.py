@@ -53,7 +53,9 @@ def test_fine_tuning_a_folder(tmp_path, capsys):
             folder = tmp_path / part / ("dark", "bright")[label]
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(folder / f"{index}.png")
-    play("finetune_imagefolder", tmp_path, "--epochs", 4)
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("epoch 4: validation accuracy")
-    assert float(last.split()[-2]) > 90
+    for freeze in ([], ["--freeze"]):
+        out = tmp_path / f"run{len(freeze)}"
+        play("finetune_imagefolder", tmp_path, "--epochs", 16, "--out", out, *freeze)
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last.endswith(f"% right after 16 epochs; the run is in {out}")
+        assert float(last.split()[1]) > 90

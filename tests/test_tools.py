@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tinynets.engine import get_recipe, load_checkpoint, load_data, override, train, with_epochs
+from tinynets.engine import get_recipe, load_data, load_trained, override, train, with_epochs
 from tinynets.weights import Weights, read_weights
 
 TOOLS = Path(__file__).parents[1] / "tools"
@@ -53,7 +53,7 @@ def test_shipping_takes_the_first_runs_last_weights_and_every_seeds_figure(runs,
     state, facts = read_weights(runs / shipped["file"])
     last, _ = read_weights(runs / "a/last.safetensors")
     assert all((state[name] == last[name]).all() for name in last)
-    assert facts["model"] == "simplecnn_mnist"
+    assert (facts["model"], facts["data_source"]) == ("simplecnn_mnist", None)
     assert [row["epoch"] for row in shipped["log"]] == [1, 2]
 
 
@@ -79,7 +79,7 @@ def test_a_card_has_the_manifests_figures_every_form_and_the_ablation(runs, ship
     tool = load_tool("model_card")
     entry = Weights("v7", runs / shipped["file"], shipped["sha256"], shipped)
     monkeypatch.setattr(tool, "read_manifest", lambda: {"simplecnn_mnist": entry})
-    monkeypatch.setattr(tool.tinynets, "create_model", lambda *_, **__: load_checkpoint(entry.path)[0])
+    monkeypatch.setattr(tool, "load_trained", lambda name: load_trained(entry.path))
     monkeypatch.setattr(tool, "CARDS", runs)
     monkeypatch.setattr(tool, "ABLATIONS", runs)
     measured = {

@@ -14,7 +14,18 @@ import tinynets
 from tinynets._files import replace_block
 from tinynets.analysis.plots import plot_calibration, plot_confusion, plot_curves
 from tinynets.analysis.table import markdown_table
-from tinynets.engine import TTA, Augment, Augmenter, calibration_bins, confusion_matrix, figures, load_data, predict
+from tinynets.engine import (
+    TTA,
+    Augment,
+    Augmenter,
+    calibration_bins,
+    confusion_matrix,
+    figures,
+    load_data,
+    load_trained,
+    match_data,
+    predict,
+)
 from tinynets.engine.loop.cpu import keep_freed_memory
 from tinynets.layers import EntropyGate
 from tinynets.weights import Weights, read_manifest
@@ -32,8 +43,10 @@ def main() -> None:
     keep_freed_memory()
     weights = read_manifest()[args.name]
     data = load_data(weights.facts["data"], args.data_dir)
-    model: Any = tinynets.create_model(args.name, pretrained=True)
-    normalise = Augmenter(Augment(), data.mean, data.std)
+    trained = load_trained(args.name)
+    model, facts = trained.model, trained.facts
+    data = match_data(data, trained)
+    normalise = Augmenter(Augment(), facts.mean, facts.std)
     logits = {tta: predict(model, data.test_images, normalise, tta=tta) for tta in _views(data.name)}
     results = {tta: figures(values, data.test_labels) for tta, values in logits.items()}
     if abs(results["none"]["top1"] - weights.facts["top1"]) > 0.02:

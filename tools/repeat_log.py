@@ -11,8 +11,9 @@ import argparse
 import torch
 
 from tinynets.engine import load_data, recipe_from_dict
+from tinynets.engine.loop.build import build_model
 from tinynets.engine.loop.cpu import keep_freed_memory
-from tinynets.engine.loop.run import Run, build_model
+from tinynets.engine.loop.run import Run
 from tinynets.engine.loop.workers import workers
 from tinynets.weights import read_manifest
 

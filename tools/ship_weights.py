@@ -36,7 +36,7 @@ def main() -> None:
         seeds[other["seed"]] = other["last"]["test_top1"]
     path = ARTIFACTS / f"{name}-{args.tag}.safetensors"
     state, facts = read_weights(args.run / "last.safetensors")
-    save_weights(path, state, facts)
+    save_weights(path, state, {**facts, "data_source": None})  # a path of this machine
 
     manifest_path = ARTIFACTS / "manifest.json"
     manifest = json.loads(manifest_path.read_text())

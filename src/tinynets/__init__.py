@@ -1,10 +1,15 @@
 """tinynets: compact image classifiers as timm models, their layers, and the engine that trains them."""
 
+from typing import TYPE_CHECKING, Any
+
 from . import analysis, deploy, layers, models, ops
 from .analysis import count_parameters, receptive_field, summary
 from .deploy import fuse
 from .layers import create_layer, list_layers, register_layer
 from .models import create_model, list_models
+
+if TYPE_CHECKING:
+    from . import engine
 
 __version__ = "0.1.0"
 
@@ -15,6 +20,7 @@ __all__ = [
     "create_layer",
     "create_model",
     "deploy",
+    "engine",
     "fuse",
     "layers",
     "list_layers",
@@ -25,3 +31,11 @@ __all__ = [
     "register_layer",
     "summary",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "engine":  # not before it is asked for: it brings torchvision along
+        import importlib
+
+        return importlib.import_module("tinynets.engine")
+    raise AttributeError(f"module 'tinynets' has no attribute {name!r}")

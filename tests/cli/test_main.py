@@ -85,7 +85,9 @@ def test_train_flags_reach_the_recipe_and_the_model(run, tmp_path):
 
 
 def test_train_takes_the_named_recipe(run, tmp_path):
-    code, out, _ = run("train", "simplecnn_mnist", "--data", "digits", "--recipe", "seed", "--out", tmp_path, "--json")
+    code, out, _ = run(
+        "train", "simplecnn_mnist", "--data", "digits", "--recipe", "original", "--out", tmp_path, "--json"
+    )
     assert code == 0
     assert json.loads(out)["recipe"]["optimizer"]["name"] == "adam"
 
@@ -102,7 +104,7 @@ def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):
     truncated.write_bytes((out / "last.safetensors").read_bytes()[:1000])
     torch.save({"weight": torch.zeros(1)}, tmp_path / "pickle.pt")
     cases = [
-        (["info", "simplecn_mnist"], "unknown model 'simplecn_mnist': did you mean simplecnn_mnist"),
+        (["info", "simplecn_mnist"], "'simplecn_mnist': did you mean simplecnn_mnist"),
         (["info", "c1c2c3c4o_cifar10", "--iterations", "3"], "iterations"),
         (["info", "ecnet_cifar10", "--channels", "0"], "channels must be an integer of at least 1"),
         (["train", "egrr", "--data", "digits"], "unknown model 'egrr'"),
@@ -149,7 +151,8 @@ def test_data_the_model_was_not_made_for(run, finished):
     save_checkpoint(out / "mine.safetensors", model, checkpoint)
     code, _, stderr = run("evaluate", out / "mine.safetensors", "--data", "digits")
     assert code == 1
-    assert "takes 1-channel images of 3 classes, digits has 1 channels and 10 classes" in stderr
+    assert "digits has the classes 0, 1, 2, 3, 4, 5, ... (10), " in stderr
+    assert "mine.safetensors knows a, b, c: name data with its classes (--data)" in stderr
 
 
 def test_debug_shows_the_traceback(tmp_path):
@@ -161,7 +164,7 @@ def test_interrupt(run, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinynets.create_model", interrupt)
+    monkeypatch.setattr("tinynets.summary", interrupt)
     assert run("info", "simplecnn_mnist") == (130, "", "tinynets: error: interrupted\n")
 
 

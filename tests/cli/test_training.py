@@ -30,10 +30,10 @@ def beans(tmp_path):
 
 
 def test_recipe_prints_every_field(run):
-    code, out, _ = run("recipe", "optimized200k_cifar10", "--recipe", "seed", "--set", "mixing.mixup=0.1")
+    code, out, _ = run("recipe", "optimized200k_cifar10", "--recipe", "original", "--set", "mixing.mixup=0.1")
     assert code == 0
     assert ["mixing.mixup", "0.1"] in [line.split() for line in out.splitlines()]
-    assert out.rstrip().endswith("recipes: default, digits, seed")
+    assert out.rstrip().endswith("recipes: default, digits, finetune, original")
     facts = json.loads(run("recipe", "egrr_cifar100", "--json")[1])
     assert facts == get_recipe("egrr_cifar100").to_dict()
 
@@ -59,7 +59,7 @@ def test_resume_needs_nothing_but_the_directory(run, tmp_path):
     assert again["last"] == first["last"]
     assert again["model_args"]["width"] == 0.5
     for extra, message in (
-        (["--epochs", 3], "has schedule.epochs 2, not 3"),
+        (["--epochs", 1], "has schedule.epochs 2, not 1"),
         (["--width", 2], "has model_args"),
         (["--set", "ema_decay=0.5"], "has ema_decay 0.99, not 0.5"),
     ):
@@ -90,6 +90,7 @@ def test_a_data_set_of_ones_own_all_the_way(run, beans, tmp_path):
     assert run("train", "c1c2c3c4o_cifar10", "--data", beans, *recipe, "--out", out)[0] == 0
     facts = json.loads(run("evaluate", out / "last.safetensors", "--data", beans, "--tta", "shift", "--json")[1])
     assert list(facts["per_class"]) == ["kidney", "lima", "navy"]
+    facts_of_beans = json.loads(run("evaluate", out / "last.safetensors", "--data", beans, "--json")[1])
     assert facts["tta"] == "shift"
     assert facts["top1"] > 90
     text = run("evaluate", out / "last.safetensors", "--data", beans)[1]
@@ -106,8 +107,12 @@ def test_a_data_set_of_ones_own_all_the_way(run, beans, tmp_path):
     assert all(len(p["classes"]) == 2 for p in facts["predictions"])
     lines = run("predict", out / "last.safetensors", *images)[1].splitlines()
     assert lines[1].startswith(f"{images[1]}: lima ")
+    assert (
+        json.loads(run("evaluate", out / "last.safetensors", "--json")[1])["per_class"] == facts_of_beans["per_class"]
+    )
+    beans.rename(tmp_path / "moved.npz")
     code, _, err = run("evaluate", out / "last.safetensors")
-    assert (code, "unknown data set 'beans'" in err) == (1, True)
+    assert (code, "beans.npz is not there any more: say with --data where these data are now" in err) == (1, True)
 
 
 def test_predict_with_shipped_weights(run, tmp_path):
@@ -147,12 +152,15 @@ def test_plots(run, finished, beans, tmp_path):
     other = tmp_path / "other"
     recipe = ["--recipe", "digits", "--batch-size", 6, "--epochs", 1]
     run("train", "c1c2c3c4o_cifar10", "--data", beans, *recipe, "--out", other)
+    beans.unlink()
     code, text, err = run("plot", other, out, "--out", tmp_path / "both", "--json")
     assert code == 0
-    assert "only the curves of" in err  # beans are not to be found by name
+    assert "only the curves of" in err
     made = ("confusion.png", "calibration.png", "samples.png", "samples/", "augmented.png", "augmented/")
     assert json.loads(text)["files"] == ["curves.png", *(f"run-{name}" for name in made)]
     assert "holds no finished epoch" in run("plot", tmp_path)[2]
+    code, text, _ = run("plot", out / "last.safetensors", "--out", tmp_path / "file", "--json")
+    assert (code, json.loads(text)["files"]) == (0, list(made[:4]))
 
 
 def test_augment_preview(run, tmp_path):

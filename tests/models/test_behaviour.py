@@ -110,7 +110,7 @@ def test_ecnet_dilates_by_iteration():
     assert rows == [2, 7, 12]
 
 
-def test_simplecnn_batch_stats_is_the_founding_models_behaviour():
+def test_simplecnn_batch_stats_is_the_published_models_behaviour():
     model = tinynets.create_model("simplecnn_mnist", batch_stats=True).eval()
     assert tinynets.count_parameters(model) == 21_614
     assert not any("running" in key for key in model.state_dict())

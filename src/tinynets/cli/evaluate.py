@@ -1,9 +1,11 @@
 """`tinynets evaluate MODEL_OR_CHECKPOINT`: accuracy, loss, calibration and speed on a data set."""
 
 import argparse
+from contextlib import nullcontext
 from typing import Any
 
 import tinynets
+from tinynets._say import say
 from tinynets.analysis.table import text_table
 
 from .options import (
@@ -12,10 +14,9 @@ from .options import (
     device_of,
     device_options,
     load_data_of,
-    load_trained,
     model_options,
     report,
-    size_of,
+    trained_of,
     warn_of_polarity,
 )
 
@@ -27,7 +28,7 @@ def add_command(commands: Any) -> None:
         help="accuracy, loss, calibration and speed",
     )
     command.add_argument(
-        "model", metavar="MODEL_OR_CHECKPOINT", help="a model that ships weights, or a run's .safetensors"
+        "model", metavar="MODEL_OR_CHECKPOINT", help="a model with pretrained weights, or a run or its .safetensors"
     )
     command.add_argument("--split", default="test", help="test, train, or val of data that have it (default: test)")
     command.add_argument("--batch-size", type=int, default=500)
@@ -39,16 +40,15 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tinynets.engine import Augment, Augmenter, evaluate, wrong_polarity
-    from tinynets.engine.loop.cpu import keep_freed_memory
+    from tinynets.engine import Augment, Augmenter, evaluate, match_data, wrong_polarity
+    from tinynets.engine.loop.cpu import freed_memory_kept
 
-    model, facts = load_trained(args)
-    data = load_data_of(args, facts.data, size_of(facts.model), model.in_chans, facts.img_size)
-    if (model.num_classes, model.in_chans) != (data.num_classes, data.in_chans):
-        raise ValueError(
-            f"{args.model} takes {model.in_chans}-channel images of {model.num_classes} classes, {data.name} has "
-            f"{data.in_chans} channels and {data.num_classes} classes: name the data it was trained on with --data"
-        )
+    trained = trained_of(args)
+    model, facts = trained.model, trained.facts
+    data = load_data_of(args, None, facts, facts.model, model.in_chans)
+    if not args.data and facts.data_sha256 and not args.img_size and data.digest() != facts.data_sha256:
+        say(f"tinynets: {data.name} has changed since {args.model} was trained")
+    data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split(args.split)
     images = 255 - images if args.invert else images
     warn_of_polarity(int(wrong_polarity(images, facts.mean, facts.std).sum()), len(images), facts, args.invert)
@@ -56,9 +56,11 @@ def run(args: argparse.Namespace) -> None:
     if args.fuse or args.hard:
         model = tinynets.fuse(model, hard=args.hard)
     device = device_of(args)
-    if device == "cpu":
-        keep_freed_memory()
-    result = evaluate(model.to(device), images, labels, normalise, args.batch_size, args.tta)
+    with freed_memory_kept() if device == "cpu" else nullcontext():
+        result = evaluate(model.to(device), images, labels, normalise, args.batch_size, args.tta)
+    lacking = [name for name, top1 in zip(data.class_names, result["per_class"], strict=True) if top1 is None]
+    if lacking:
+        say(f"tinynets: {data.name} {args.split} has no images of {', '.join(lacking)}")
     per_class = dict(zip(data.class_names, result.pop("per_class"), strict=True))
     form = "fused, hard gates" if args.hard else "fused" if args.fuse else "as trained"
     result = {"model": args.model, "form": form, "data": data.name, "split": args.split, "tta": args.tta, **result}

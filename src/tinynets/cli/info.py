@@ -1,12 +1,16 @@
 """`tinynets info MODEL`: layers, parameters, multiply-adds, receptive field."""
 
 import argparse
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import tinynets
 from tinynets.weights import Weights, find_weights
 
 from .options import common_options, model_args, model_options, report
+
+if TYPE_CHECKING:
+    from tinynets.engine import Trained
 
 
 def add_command(commands: Any) -> None:
@@ -15,29 +19,63 @@ def add_command(commands: Any) -> None:
         parents=[common_options(), model_options()],
         help="a model's layers, parameters, multiply-adds and receptive field",
     )
-    command.add_argument("model", metavar="MODEL")
+    command.add_argument(
+        "model", metavar="MODEL_OR_CHECKPOINT", help="any model timm knows, or a run or its .safetensors"
+    )
     command.add_argument("--input-size", type=_input_size, metavar="CxHxW", help="default: the model's own")
     command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    model: Any = tinynets.create_model(args.model, **model_args(args))
-    table = tinynets.summary(model, args.input_size)
-    field = tinynets.receptive_field(model)
+    from tinynets.engine import load_trained
+    from tinynets.engine.any_model import create_any_model, is_known, is_ours
+    from tinynets.engine.trained import checkpoint_path
+
+    file = None if is_known(args.model) else checkpoint_path(args.model)
+    trained = load_trained(file, **model_args(args)) if file else None
+    model: Any = trained.model if trained else create_any_model(args.model, **model_args(args))
+    size = args.input_size
+    if trained and trained.facts.img_size and size is None:
+        size = (len(trained.facts.mean), *trained.facts.img_size)
+    table = tinynets.summary(model, size)
+    field = _receptive_field(model)
     weights = find_weights(args.model.split(".")[0])
     facts = {
         "model": args.model,
         **table.to_dict(),
-        "receptive_field": field.to_dict(),
+        "receptive_field": field.to_dict() if field else None,
         "weights": weights.facts if weights else None,
+        "checkpoint": asdict(trained.facts) if trained else None,
     }
-    report(args, facts, lambda: f"{table}\n\n{field}\n\nreceptive field: {field.size:g} pixels\n{_shipped(weights)}")
+    reach = f"{field}\n\nreceptive field: {field.size:g} pixels\n" if field else ""
+    known = _trained(trained) if trained else _shipped(weights) if is_ours(args.model) else ""
+    report(args, facts, lambda: f"{table}\n\n{reach}{known}".rstrip())
+
+
+def _receptive_field(model: Any) -> Any:
+    """None for models whose graph cannot be followed, and for those that see the whole image at once."""
+    try:
+        return tinynets.receptive_field(model)
+    except Exception:  # torch.fx raises whatever the model's code makes of a proxy
+        return None
 
 
 def _shipped(weights: Weights | None) -> str:
     if weights is None:
         return "weights: none yet"
     return f"weights: {weights.tag}, {weights.facts['top1']:.2f} % top-1 on the test set of {weights.facts['data']}"
+
+
+def _trained(trained: "Trained") -> str:
+    """What a checkpoint says about itself."""
+    facts = trained.facts
+    where = f" ({facts.data_source['name']})" if facts.data_source and facts.data_source["name"] != facts.data else ""
+    size = "x".join(map(str, facts.img_size)) if facts.img_size else "any size"
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in facts.results.items())
+    return (
+        f"checkpoint of {facts.model}, format {facts.format}: trained on {facts.data}{where}, images of {size}\n"
+        f"classes: {', '.join(facts.class_names)}\n{figures}"
+    )
 
 
 def _input_size(text: str) -> tuple[int, ...]:

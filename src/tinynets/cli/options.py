@@ -7,12 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tinynets
-from tinynets._checks import unknown
 from tinynets._say import say
 
 if TYPE_CHECKING:
-    from tinynets.engine import ImageData, Recipe
+    from tinynets.engine import Checkpoint, ImageData, Recipe, Trained
 
 
 def _group() -> argparse.ArgumentParser:
@@ -39,8 +37,8 @@ def data_options() -> argparse.ArgumentParser:
     group = argparse.ArgumentParser(add_help=False, parents=[background_option()])
     group.add_argument(
         "--data",
-        help="cifar10, cifar100, mnist, digits, a folder with train/ and test/ or val/, or an .npz "
-        "(default: what the model is named after)",
+        help="cifar10, cifar100, mnist, digits, a folder with train/ and test/ or val/, or an .npz (default: what a "
+        "checkpoint was trained on, or what the model is named after)",
     )
     group.add_argument(
         "--data-dir", help="folder that holds the named data set, or gets it by download (default: data)"
@@ -52,21 +50,21 @@ def data_options() -> argparse.ArgumentParser:
 
 def background_option() -> argparse.ArgumentParser:
     group = _group()
-    group.add_argument(
-        "--background", default="white", help="colour behind transparent pixels, as black or #808080 (default: white)"
-    )
+    group.add_argument("--background", help="colour behind transparent pixels, as black or #808080 (default: white)")
     return group
 
 
 def device_options() -> argparse.ArgumentParser:
     group = _group()
-    group.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps, ... (default: cuda if there is one)")
+    group.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1, mps, ... (default: cuda or mps if there is one)"
+    )
     return group
 
 
 def recipe_options() -> argparse.ArgumentParser:
     group = _group()
-    group.add_argument("--recipe", help="default, digits, seed (the founding document's), or a recipe.json")
+    group.add_argument("--recipe", help="default, finetune, digits, original (the published recipe), or a recipe.json")
     group.add_argument("--epochs", type=int, help="warm-ups and ramps keep their share of the run")
     group.add_argument("--batch-size", type=int)
     group.add_argument("--lr", type=float)
@@ -84,14 +82,21 @@ def model_args(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def recipe_of(args: argparse.Namespace, model: str, data_name: str, base: "Recipe | None" = None) -> "Recipe":
-    """The recipe named on the command line, else base, else the model's for those data; with what was overridden."""
+def recipe_of(
+    args: argparse.Namespace, model: str, data_name: str | None, base: "Recipe | None" = None, default: str = "default"
+) -> "Recipe":
+    """The recipe named on the command line, else base, else the model's for those data; with what was overridden.
+
+    default: which of the model's recipes that is, unless the data are digits.
+    """
     from tinynets.engine import get_recipe, override, parse_settings, read_recipe, with_epochs
 
     if args.recipe and args.recipe.endswith(".json"):
         base = read_recipe(args.recipe)
     elif args.recipe or base is None:
-        base = get_recipe(model, args.recipe or ("digits" if data_name == "digits" else "default"))
+        base = get_recipe(
+            model, args.recipe or ("digits" if (data_name, default) == ("digits", "default") else default)
+        )
     if args.epochs is not None:
         base = with_epochs(base, args.epochs)
     given = {"batch_size": args.batch_size, "optimizer.lr": args.lr, "val_size": args.val_size, "seed": args.seed}
@@ -99,36 +104,52 @@ def recipe_of(args: argparse.Namespace, model: str, data_name: str, base: "Recip
     return override(base, given | parse_settings(args.set))
 
 
-def data_of(model: str) -> str:
-    """The data set a model is named after."""
-    return model.split(".")[0].rpartition("_")[2]
+def data_of(model: str) -> str | None:
+    """The data set a model is named after, if it is."""
+    from tinynets.engine import list_data
+
+    name = model.split(".")[0].rpartition("_")[2]
+    return name if name in list_data() else None
 
 
 def load_data_of(
     args: argparse.Namespace,
-    default: str,
-    model_size: tuple[int, ...] | None = None,
+    default: str | None,
+    facts: "Checkpoint | None" = None,
+    model: str | None = None,
     in_chans: int | None = None,
-    trained_size: tuple[int, ...] | None = None,
 ) -> "ImageData":
-    """The data named on the command line, else the default; what there is to say about them goes to stderr.
+    """The data named on the command line, else those that facts are about, else the default.
 
-    model_size: (H, W) for a folder whose images have no small size in common. in_chans: channels to read it with.
-    trained_size: (H, W) that a folder's images get unless the command line says otherwise.
+    What there is to say about how they were read goes to stderr.
+
+    Args:
+        facts: of weights. Their image size is that of the images, unless the command line names another.
+        model: its own size is that of a folder's images, if nothing else says one and they have no small one in common.
+        in_chans: channels that a folder is read with.
+
+    Raises:
+        FileNotFoundError: the data that facts are about are not where they were.
+        ValueError: nothing names the data.
     """
-    from tinynets.engine import load_data
+    from tinynets.engine import list_data, load_data
 
-    size: Any = trained_size if args.img_size is None else (args.img_size, args.img_size)
-    default_size: Any = model_size
-    data = load_data(
-        args.data or default,
-        args.data_dir,
-        size,
-        default_size=default_size,
-        in_chans=in_chans,
-        background=args.background,
-        skip_bad=args.skip_bad,
-    )
+    size = None if args.img_size is None else (args.img_size, args.img_size)
+    known = (facts.img_size[0], facts.img_size[1]) if facts and facts.img_size else None
+    source: dict[str, Any] = dict(facts.data_source or {}) if facts and not args.data else {}
+    if source:
+        if source["name"] not in list_data() and not Path(source["name"]).exists():
+            raise FileNotFoundError(f"{source['name']} is not there any more: say with --data where these data are now")
+    elif not args.data and facts and facts.data and facts.data not in list_data():
+        raise ValueError(f"{facts.data} is not a built-in data set, and nobody knows where it is: name it with --data")
+    name = args.data or source.get("name") or (facts.data if facts and facts.data else default)
+    if not name:
+        raise ValueError("nothing says which data to take: name them with --data")
+    options: dict[str, Any] = {"default_size": size_of(model), "in_chans": in_chans} | source
+    given: dict[str, Any] = {"data_dir": args.data_dir, "img_size": size or options.get("img_size") or known}
+    given |= {"background": args.background, "skip_bad": args.skip_bad or None}
+    options |= {"name": name} | {key: value for key, value in given.items() if value is not None}
+    data = load_data(**options)
     if data.skipped:
         note(f"{len(data.skipped):,} images that cannot be read are left out, the first: {data.skipped[0]}")
     for text in data.notes:
@@ -136,11 +157,11 @@ def load_data_of(
     return data
 
 
-def size_of(model: str) -> tuple[int, int] | None:
+def size_of(model: str | None) -> tuple[int, int] | None:
     """(H, W) that a model is made for."""
     import timm
 
-    cfg = timm.models.get_pretrained_cfg(model) if timm.models.is_model(model) else None
+    cfg = timm.models.get_pretrained_cfg(model) if model and timm.models.is_model(model) else None
     return None if cfg is None else (cfg.input_size[1], cfg.input_size[2])
 
 
@@ -163,25 +184,16 @@ def note(text: str) -> None:
 def device_of(args: argparse.Namespace) -> str:
     import torch
 
-    if args.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return args.device
+    if args.device != "auto":
+        return args.device
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def load_trained(args: argparse.Namespace) -> tuple[Any, Any]:
-    """The model with weights that args.model names, and the facts about it: a checkpoint's or the shipped weights'."""
-    from tinynets.engine import Checkpoint, load_checkpoint
-    from tinynets.weights import find_weights, read_weights
+def trained_of(args: argparse.Namespace) -> "Trained":
+    """The model with weights that args.model names, and the facts about it."""
+    from tinynets.engine import load_trained
 
-    name = args.model.split(".")[0]
-    if name not in tinynets.list_models():
-        if not Path(args.model).suffix and not Path(args.model).exists():
-            raise unknown("model or checkpoint", args.model, tinynets.list_models())
-        return load_checkpoint(args.model)
-    model: Any = tinynets.create_model(args.model, pretrained=True, **model_args(args))
-    weights = find_weights(name)
-    assert weights is not None  # create_model has refused a model without
-    return model.eval(), Checkpoint.from_dict(read_weights(weights.path)[1], str(weights.path))
+    return load_trained(args.model, **model_args(args))
 
 
 def report(args: argparse.Namespace, facts: dict[str, Any], text: Callable[[], str]) -> None:

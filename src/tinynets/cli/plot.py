@@ -1,9 +1,10 @@
 """`tinynets plot RUN...`: curves, confusion matrix, calibration, samples and augmented samples of training runs."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
+
+from tinynets._say import say
 
 from .options import common_options, data_options, device_of, device_options, load_data_of, report
 
@@ -16,7 +17,12 @@ def add_command(commands: Any) -> None:
         parents=[common_options(), data_options(), device_options()],
         help="curves, confusion matrix, calibration and sample images of runs",
     )
-    command.add_argument("runs", metavar="RUN", nargs="+", help="run directories; their curves share one picture")
+    command.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="run directories, whose curves share one picture; or, without curves, a checkpoint or a pretrained model",
+    )
     command.add_argument("--out", metavar="DIR", help="where the pictures go (default: plots in the first run)")
     command.set_defaults(run=run)
 
@@ -25,15 +31,18 @@ def run(args: argparse.Namespace) -> None:
     from tinynets.analysis.plots import plot_curves
     from tinynets.engine import read_metrics
 
-    runs = [Path(name) for name in args.runs]
-    for path in runs:
+    directories = [Path(name) for name in args.runs if Path(name).is_dir()]
+    for path in directories:
         if not (path / "metrics.csv").exists():
             raise FileNotFoundError(f"{path} holds no finished epoch: name a run directory with a metrics.csv")
-    out = Path(args.out) if args.out else runs[0] / "plots"
-    plot_curves(dict(zip(_names(runs), map(read_metrics, runs), strict=True)), out / "curves.png")
-    made = ["curves.png"]
-    for name, path in zip(_names(runs), runs, strict=True):
-        made += _plot_images(args, path, out, f"{name}-" if len(runs) > 1 else "")
+    out = Path(args.out) if args.out else (directories or [Path()])[0] / "plots"
+    made = []
+    if directories:
+        histories = map(read_metrics, directories)
+        plot_curves(dict(zip(_names(directories), histories, strict=True)), out / "curves.png")
+        made.append("curves.png")
+    for name, run in zip(_names([Path(name) for name in args.runs]), args.runs, strict=True):
+        made += _plot_images(args, run, out, f"{name}-" if len(args.runs) > 1 else "")
     report(args, {"out": str(out), "files": made}, lambda: "\n".join(str(out / name) for name in made))
 
 
@@ -43,7 +52,7 @@ def _names(runs: list[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(path) for path in runs]
 
 
-def _plot_images(args: argparse.Namespace, path: Path, out: Path, prefix: str) -> list[str]:
+def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> list[str]:
     """What needs the data: left out, with a line that says so, where they are not to be had."""
     from tinynets.analysis.plots import plot_calibration, plot_confusion, plot_grid, save_tiles
     from tinynets.engine import (
@@ -51,16 +60,22 @@ def _plot_images(args: argparse.Namespace, path: Path, out: Path, prefix: str) -
         Augmenter,
         calibration_bins,
         confusion_matrix,
-        load_checkpoint,
+        load_trained,
+        match_data,
         predict,
         read_recipe,
     )
 
-    model, facts = load_checkpoint(path / "last.safetensors")
+    path = Path(run)
+    trained = load_trained(path if path.is_dir() else run)
+    model, facts = trained.model, trained.facts
     try:
-        data = load_data_of(args, facts.data, None, len(facts.mean), facts.img_size)
+        data = load_data_of(args, None, facts, facts.model, len(facts.mean))
+        data = match_data(data, trained, resize=args.img_size is None)
     except (ValueError, RuntimeError, FileNotFoundError) as error:
-        print(f"tinynets: only the curves of {path}: {error}", file=sys.stderr)
+        if not path.is_dir():
+            raise
+        say(f"tinynets: only the curves of {path}: {error}")
         return []
     normalise = Augmenter(Augment(), facts.mean, facts.std)
     logits = predict(model.to(device_of(args)), data.test_images, normalise)
@@ -75,14 +90,16 @@ def _plot_images(args: argparse.Namespace, path: Path, out: Path, prefix: str) -
     plot_grid(samples, out / f"{prefix}samples.png", titles)
     save_tiles(samples, labels, out / f"{prefix}samples")
 
+    made = ("confusion.png", "calibration.png", "samples.png", "samples/")
+    if not path.is_dir():
+        return [f"{prefix}{name}" for name in made]
     chosen = _spread(len(data.train_labels))
     augment = Augmenter(read_recipe(path / "recipe.json").augment, data.mean, data.std)
     augmented = augment.restore(augment(data.train_images[chosen]))
     names = [data.class_names[i] for i in data.train_labels[chosen]]
     plot_grid(augmented, out / f"{prefix}augmented.png", names)
     save_tiles(augmented, names, out / f"{prefix}augmented")
-    made = ("confusion.png", "calibration.png", "samples.png", "samples/", "augmented.png", "augmented/")
-    return [f"{prefix}{name}" for name in made]
+    return [f"{prefix}{name}" for name in (*made, "augmented.png", "augmented/")]
 
 
 def _spread(count: int) -> Any:

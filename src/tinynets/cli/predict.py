@@ -17,8 +17,8 @@ from .options import (
     common_options,
     device_of,
     device_options,
-    load_trained,
     model_options,
+    trained_of,
     warn_of_polarity,
 )
 
@@ -30,7 +30,7 @@ def add_command(commands: Any) -> None:
         help="the most probable classes of image files",
     )
     command.add_argument(
-        "model", metavar="MODEL_OR_CHECKPOINT", help="a model that ships weights, or a run's .safetensors"
+        "model", metavar="MODEL_OR_CHECKPOINT", help="a model with pretrained weights, or a run or its .safetensors"
     )
     command.add_argument(
         "images", metavar="IMAGE", nargs="+", help="files, folders (with all below them) or patterns such as 'in/*.jpg'"
@@ -48,18 +48,21 @@ def run(args: argparse.Namespace) -> None:
     check_positive(top=args.top, batch_size=args.batch_size)
     if args.csv:
         check_writable(args.csv)
-    model, facts = load_trained(args)
-    size = tuple(getattr(model, "img_size", None) or facts.img_size or model.pretrained_cfg["input_size"][1:])
+    trained = trained_of(args)
+    model, facts = trained.model, trained.facts
+    background = args.background or (facts.data_source or {}).get("background", "white")
+    height, width = getattr(model, "img_size", None) or facts.img_size or model.pretrained_cfg["input_size"][1:]
     mode = {1: "L", 3: "RGB"}.get(model.in_chans)
     if mode is None:
         raise ValueError(f"{args.model} takes {model.in_chans}-channel images: image files have 1 or 3")
     model, normalise = model.to(device_of(args)), Augmenter(Augment(), facts.mean, facts.std)
     paths, errors = _find_images(args.images)
+    class_names = facts.class_names or tuple(map(str, range(model.num_classes)))
     predictions: list[dict[str, Any]] = []
     wrong = 0
     for start in range(0, len(paths), args.batch_size):
         batch = paths[start : start + args.batch_size]
-        images, bad = read_images(batch, mode, size, args.background, progress=args.json)
+        images, bad = read_images(batch, mode, (height, width), background, progress=args.json)
         errors += [{"image": batch[index], "error": reason} for index, reason in bad.items()]
         if len(images) == 0:
             continue
@@ -67,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
         wrong += int(wrong_polarity(images, facts.mean, facts.std).sum())
         logits = predict(model, images, normalise, args.batch_size)
         good = [path for index, path in enumerate(batch) if index not in bad]
-        done = _name_classes(good, logits, facts.class_names, args.top)
+        done = _name_classes(good, logits, class_names, args.top)
         if not args.json:
             print("\n".join(map(_line, done)), flush=True)
         predictions += done

@@ -1,8 +1,10 @@
-"""`tinynets train MODEL`: train a model from scratch into a run directory."""
+"""`tinynets train MODEL`: train a model, from scratch or from weights, into a run directory."""
 
 import argparse
 import os
-from typing import Any
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .options import (
     common_options,
@@ -16,19 +18,28 @@ from .options import (
     recipe_of,
     recipe_options,
     report,
-    size_of,
 )
+
+if TYPE_CHECKING:
+    from tinynets.engine import Checkpoint
 
 
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "train",
         parents=[common_options(), recipe_options(), model_options(), data_options(), device_options()],
-        help="train a model from scratch, on one or (by torchrun) many processes",
+        help="train a model, on one or (by torchrun) many processes",
     )
-    command.add_argument("model", metavar="MODEL", nargs="?", help="may be left out with --resume")
+    command.add_argument(
+        "model", metavar="MODEL", nargs="?", help="any model timm knows; may be left out with --resume or --init FILE"
+    )
     command.add_argument("--out", metavar="DIR", help="run directory (default: runs/MODEL)")
-    command.add_argument("--resume", action="store_true", help="go on with the run in DIR, or start it")
+    command.add_argument(
+        "--resume", action="store_true", help="go on with the run in DIR, with --epochs for longer; or start it"
+    )
+    weights = command.add_mutually_exclusive_group()
+    weights.add_argument("--pretrained", action="store_true", help="fine-tune the model's pretrained weights")
+    weights.add_argument("--init", metavar="FILE", help="fine-tune the weights of a checkpoint or a run")
     command.add_argument("--save-seconds", type=float, default=60.0, help="how often the state is saved (default: 60)")
     command.add_argument("--tensorboard", action="store_true", help="log to DIR/tensorboard too")
     command.set_defaults(run=run)
@@ -37,30 +48,62 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     from tinynets.engine import RunDir, recipe_from_dict, train
 
-    if args.model is None and not (args.resume and args.out):
+    start = _facts_of_start(args)
+    model = args.model or (start.model if start else None)
+    if model is None and not (args.resume and args.out):
         raise ValueError("name the MODEL to train, or the run to go on with: --resume --out DIR")
-    out = args.out or f"runs/{args.model}"
+    out = args.out or "runs/" + re.sub(r"[^\w.-]+", "_", str(model))
     state = RunDir(out).state() if args.resume else None
-    if args.model is None and state is None:
-        raise ValueError(f"there is no run in {out} to go on with: name the MODEL to train")
     before: dict[str, Any] = state["identity"] if state else {}
-    model = args.model or before["model"]
-    default_data = before.get("data", data_of(model))
+    model = model or before.get("model")
+    if model is None:
+        raise ValueError(f"there is no run in {out} to go on with: name the MODEL to train")
+    facts = _facts_of_run(out, state) if state else start
+    if state and facts and facts.own_module:
+        raise ValueError(
+            f"the run in {out} trains a module of your own, {facts.model}: go on with it in Python, "
+            "train(module, ..., resume=True)"
+        )
+    data = load_data_of(args, before.get("data") or data_of(model), facts, model)
+    base = recipe_from_dict(before["recipe"]) if before else None
+    kind = "finetune" if args.pretrained or args.init else "default"
     summary = train(
         model,
-        load_data_of(args, default_data, size_of(model)),
-        recipe_of(
-            args, model, args.data or default_data, recipe_from_dict(before["recipe"]) if "recipe" in before else None
-        ),
+        data,
+        recipe_of(args, model, data.name, base, kind),
         out,
         device=device_of(args),
         model_args=before.get("model_args", {}) | model_args(args),
         resume=args.resume,
         save_seconds=args.save_seconds,
         tensorboard=args.tensorboard,
+        pretrained=args.pretrained,
+        init=args.init,
     )
-    if os.environ.get("RANK", "0") == "0":  # torchrun's, of this process
+    # RANK and WORLD_SIZE are torchrun's; a cluster may have set one of them
+    if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0":
         report(args, summary, lambda: f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; the run is in {out}")
+
+
+def _facts_of_start(args: argparse.Namespace) -> "Checkpoint | None":
+    """What the weights to start from know."""
+    from tinynets.engine.loop.build import find_start
+
+    name = args.init or (args.model if args.pretrained else None)
+    if args.pretrained and args.model is None:
+        raise ValueError("--pretrained needs the name of a MODEL")
+    return find_start(name).facts if name else None
+
+
+def _facts_of_run(out: str, state: dict[str, Any]) -> "Checkpoint | None":
+    """What the run knows: of an older version's run what its weights know, if there are any yet."""
+    from tinynets.engine import Checkpoint
+    from tinynets.engine.record import read_checkpoint
+
+    if state.get("facts"):
+        return Checkpoint.from_dict(state["facts"], out)
+    path = Path(out) / "last.safetensors"
+    return read_checkpoint(path)[1] if path.exists() else None
 
 
 def _outcome(summary: dict[str, Any]) -> str:

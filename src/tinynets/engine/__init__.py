@@ -22,6 +22,7 @@ from .recipes import (
     with_epochs,
 )
 from .record import Checkpoint, RunDir, load_checkpoint, read_metrics, save_checkpoint
+from .trained import Trained, load_trained, match_data
 
 __all__ = [
     "Augment",
@@ -39,6 +40,7 @@ __all__ = [
     "RunDir",
     "Schedule",
     "TTA",
+    "Trained",
     "calibration_bins",
     "confusion_matrix",
     "evaluate",
@@ -49,6 +51,8 @@ __all__ = [
     "list_recipes",
     "load_checkpoint",
     "load_data",
+    "load_trained",
+    "match_data",
     "override",
     "parse_settings",
     "predict",

@@ -5,15 +5,42 @@ import timm
 from tinynets._checks import unknown
 from tinynets.models import create_model, list_models
 
+_HUBS = ("hf-hub:", "hf_hub:", "local-dir:")
+
 
 def create_any_model(name: str, **kwargs: Any) -> Any:
-    """One of our models, or any other that timm knows, as a user's own once it is registered there.
+    """One of our models, or any other that timm knows: a user's own that is registered there, "hf-hub:user/model".
 
     Raises:
         ValueError: unknown name, or arguments the model refuses.
+        RuntimeError: pretrained weights that there are none of, or that could not be downloaded.
     """
-    if name.split(".")[0] in list_models():
+    if is_ours(name):
         return create_model(name, **kwargs)
-    if timm.is_model(name):
+    if not is_known(name):
+        raise unknown("model", name, [*list_models(), *timm.list_models()])
+    try:
         return timm.create_model(name, **kwargs)
-    raise unknown("model", name, list_models())
+    except AssertionError as error:
+        raise ValueError(f"{name} refuses its arguments ({_reason(error)})") from error
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise type(error)(f"{name}: {_reason(error)}") from error
+    except Exception as error:  # of a download: each library has its own
+        raise RuntimeError(
+            f"the weights of {name} could not be downloaded ({_reason(error)}): connect to the internet, or start from "
+            "a checkpoint of yours"
+        ) from error
+
+
+def is_ours(name: str) -> bool:
+    return name.split(".")[0] in list_models()
+
+
+def is_known(name: str) -> bool:
+    """Whether `create_any_model` takes the name."""
+    return is_ours(name) or name.startswith(_HUBS) or timm.is_model(name)
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

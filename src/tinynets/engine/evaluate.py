@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinynets._checks import check_positive, unknown
+from tinynets._guest import plain_defaults
 from tinynets._modes import evaluation_mode
 
 from .augment import Augmenter
@@ -17,6 +18,7 @@ _SHIFTS = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
 TTA = ("none", "flip", "shift", "flip+shift")
 
 
+@plain_defaults()
 @torch.inference_mode()
 def predict(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int = 500, tta: str = "none") -> Tensor:
     """Logits (N, num_classes), fp32 on the CPU, of a model in evaluation mode.
@@ -33,6 +35,7 @@ def predict(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: 
     return torch.cat([logits.mean(0).cpu() for logits in _view_logits(model, images, normalise, batch_size, views)])
 
 
+@plain_defaults()
 @torch.inference_mode()
 def shift_consistency(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int = 500) -> float:
     """How often, in percent, the predicted class stays when the image moves by one pixel.
@@ -79,6 +82,7 @@ def evaluate(
     return {**figures(logits, labels.cpu()), "images_per_second": len(images) / seconds, "images": len(images)}
 
 
+@plain_defaults()
 def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
     """What logits (N, C) say about labels (N,).
 
@@ -109,6 +113,7 @@ def confusion_matrix(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes)
 
 
+@plain_defaults()
 def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
     """(bins, 3), fp64: each bin's share of the images, their mean confidence and their accuracy, all in 0..1.
 

@@ -93,7 +93,7 @@ class SimpleCNN(StagedClassifier):
         drop_rate: dropout in front of the last linear layer.
         img_size: side or (H, W) of the images; the classifier's first layer is made for it.
         width: factor on every channel count but the image's.
-        batch_stats: normalise with the statistics of the batch at hand in evaluation too, as the founding model did.
+        batch_stats: normalise with the statistics of the batch at hand in evaluation too, as the published model did.
             An image's logits then depend on the rest of its batch.
 
     Shape: (N, in_chans, *img_size) -> (N, num_classes).

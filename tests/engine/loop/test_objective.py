@@ -6,7 +6,7 @@ from support import QUICK
 from torch.nn import functional as F
 
 import tinynets
-from tinynets.engine import Checkpoint, Distill, override, save_checkpoint, train
+from tinynets.engine import Checkpoint, Distill, override, read_recipe, save_checkpoint, train
 from tinynets.engine.loop import Run, Workers, build_model
 from tinynets.engine.loop.objective import Objective, balanced_weights, distillation, load_teacher
 
@@ -83,11 +83,21 @@ def test_a_teacher_gets_its_own_normalisation(tiny_data, tmp_path):
     model = tinynets.create_model("simplecnn_mnist", num_classes=3, img_size=8).eval()
     args = {"num_classes": 3, "img_size": 8}
     save_checkpoint(
-        tmp_path / "t.safetensors", model, Checkpoint("simplecnn_mnist", args, "s", (0.1,), (0.7,), ("a", "b", "c"))
+        tmp_path / "t.safetensors",
+        model,
+        Checkpoint("simplecnn_mnist", args, "s", (0.1,), (0.7,), tiny_data.class_names),
     )
     teacher = load_teacher(str(tmp_path / "t.safetensors"), tiny_data, torch.device("cpu"))
     pixels = torch.rand(4, 1, 8, 8)
-    torch.testing.assert_close(teacher((pixels - 0.3) / 0.3), model((pixels - 0.1) / 0.7), rtol=1e-4, atol=1e-4)
+    wanted = model((pixels - 0.1) / 0.7)
+    torch.testing.assert_close(teacher((pixels - 0.3) / 0.3), wanted, rtol=1e-4, atol=1e-4)
+
+    turned = dataclasses.replace(tiny_data, class_names=tiny_data.class_names[::-1])
+    teacher = load_teacher(str(tmp_path / "t.safetensors"), turned, torch.device("cpu"))
+    torch.testing.assert_close(teacher((pixels - 0.3) / 0.3), wanted.flip(1), rtol=1e-4, atol=1e-4)
+    other = dataclasses.replace(tiny_data, class_names=("top", "left", "bottom"))
+    with pytest.raises(ValueError, match=r"knows other classes \(top, \.\.\.\) than stripes"):
+        load_teacher(str(tmp_path / "t.safetensors"), other, torch.device("cpu"))
 
 
 def test_a_student_learns_from_a_teacher_alone(tiny_data, tmp_path):
@@ -107,7 +117,33 @@ def test_a_student_learns_from_a_teacher_alone(tiny_data, tmp_path):
         assert summary["last"]["test_top1"] > 90
 
 
-def test_timms_models_teach_too(tiny_data):
+def test_a_timm_model_teaches(tiny_data, tmp_path):
+    recipe = override(QUICK, {"schedule.epochs": 2})
+    train("test_resnet", tiny_data, recipe, tmp_path / "teacher")
+    recipe = override(recipe, {"distill.teacher": str(tmp_path / "teacher"), "schedule.epochs": 1})
+    assert train("simplecnn_mnist", tiny_data, recipe, tmp_path / "student")["last"]["train_loss"] > 0
+
+
+def test_a_run_with_a_teacher_goes_on_from_any_directory(tiny_data, tmp_path, monkeypatch):
+    train(
+        "c1c2c3c4o_cifar10",
+        tiny_data,
+        override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0}),
+        tmp_path / "t",
+    )
+    monkeypatch.chdir(tmp_path)
+    recipe = override(QUICK, {"distill.teacher": "t/last.safetensors"})
+    first = train("simplecnn_mnist", tiny_data, recipe, tmp_path / "run")
+    assert train("simplecnn_mnist", tiny_data, recipe, tmp_path / "run", resume=True)["last"] == first["last"]
+    (tmp_path / "run/summary.json").unlink()
+    monkeypatch.chdir("/")
+    again = train(
+        "simplecnn_mnist", tiny_data, read_recipe(tmp_path / "run/recipe.json"), tmp_path / "run", resume=True
+    )
+    assert again["last"] == first["last"]
+
+
+def test_a_teacher_for_other_images_is_refused(tiny_data):
     with pytest.raises(ValueError, match=r"distill\.teacher simplecnn_mnist takes 1-channel images of 10 classes"):
         load_teacher("simplecnn_mnist", tiny_data, torch.device("cpu"))
 

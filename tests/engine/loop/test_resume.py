@@ -100,7 +100,7 @@ def test_killed_before_the_summary_it_is_written_again(tiny_data, tmp_path):
     ("change", "message"),
     [
         ({"optimizer.lr": 0.02}, r"has optimizer\.lr 0\.01, not 0\.02"),
-        ({"schedule.epochs": 9}, r"has schedule\.epochs 3, not 9"),
+        ({"schedule.epochs": 2}, r"has schedule\.epochs 3, not 2"),
         ({"seed": 1}, "has seed 0, not 1"),
     ],
 )

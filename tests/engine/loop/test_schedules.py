@@ -21,8 +21,29 @@ def course(optimizer, schedule, steps, key="lr"):
     return values
 
 
-def test_cosine_with_warm_up():
+def test_warm_up_and_cosine_without_a_jump():
     values = course(optimizer(), Schedule(epochs=10, warmup_epochs=2, min_lr=0.01), 5)
+    assert values[:10] == pytest.approx([0.4 * (step + 1) / 11 for step in range(10)])
+    assert values[10] == pytest.approx(0.4)
+    for step, value in enumerate(values[10:]):
+        assert value == pytest.approx(0.01 + 0.39 * (1 + math.cos(math.pi * step / 40)) / 2)
+    longer = course(optimizer(), Schedule(epochs=10, warmup_epochs=0, cosine_epochs=20), 5)
+    assert longer[0] == 0.4
+    assert longer[-1] == pytest.approx(0.2 * (1 + math.cos(math.pi * 49 / 100)))
+
+
+def test_every_group_keeps_its_own_peak():
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (0.4, 0.04)]
+    both = torch.optim.SGD(groups)
+    set_step = learning_rate(both, Schedule(epochs=4, warmup_epochs=1), 5)
+    for step in range(20):
+        set_step(step)
+        assert both.param_groups[0]["lr"] == pytest.approx(10 * both.param_groups[1]["lr"])
+
+
+def test_the_older_cosine():
+    """As the shipped weights were trained."""
+    values = course(optimizer(), Schedule(epochs=10, warmup_epochs=2, min_lr=0.01, kind="cosine"), 5)
     for step, value in enumerate(values):
         expected = 0.4 * step / 10 if step < 10 else 0.01 + 0.39 * (1 + math.cos(math.pi * step / 50)) / 2
         assert value == pytest.approx(expected)
@@ -56,7 +77,7 @@ def test_one_cycle_is_torchs(kind):
 
 def test_schedules_need_no_memory():
     """Any step may come after any other, as in a resumed run."""
-    for kind in ("cosine", "one_cycle"):
+    for kind in ("warmup_cosine", "cosine", "one_cycle"):
         schedule = Schedule(epochs=4, warmup_epochs=1, kind=kind)
         whole = course(optimizer(momentum=0.9), schedule, 6)
         fresh = optimizer(momentum=0.9)

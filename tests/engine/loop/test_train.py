@@ -39,7 +39,7 @@ def test_a_run_leaves_everything_behind(tiny_data, tmp_path):
     assert summary["model_args"] == {"num_classes": 3, "in_chans": 1}
     assert summary["last"]["epoch"] == 3
     best = max(rows, key=lambda row: float(row["val_top1"]))
-    assert summary["best"]["val_top1"] == float(best["val_top1"])
+    assert summary["best"]["val_top1"] >= float(best["val_top1"])  # above it where norms were estimated anew
 
 
 def test_every_model_learns(name, tiny_data, tmp_path):
@@ -118,7 +118,9 @@ def test_the_demo_reaches_97_percent(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_founding_recipe_on_real_mnist(real_data, tmp_path):
+def test_the_published_recipe_on_real_mnist(real_data, tmp_path):
     torch.set_num_threads(2)
-    summary = train("simplecnn_mnist", load_data("mnist", real_data), get_recipe("simplecnn_mnist", "seed"), tmp_path)
+    summary = train(
+        "simplecnn_mnist", load_data("mnist", real_data), get_recipe("simplecnn_mnist", "original"), tmp_path
+    )
     assert summary["last"]["test_top1"] >= 98.0

@@ -86,6 +86,26 @@ def test_another_length_keeps_every_share():
     assert with_epochs(recipe, 1).schedule.warmup_epochs < 1
 
 
+def test_another_optimizer_takes_over_only_what_it_uses():
+    muon = override(Recipe(), {"optimizer": {"name": "muon", "momentum": 0.95, "muon_precision": "fp32"}})
+    adamw = override(muon, {"optimizer.name": "adamw"})
+    assert (adamw.optimizer.momentum, adamw.optimizer.muon_precision, adamw.optimizer.inertia) == (None, "bf16", None)
+    assert override(muon, {"optimizer.name": "sgd"}).optimizer.momentum == 0.95
+    with pytest.raises(ValueError, match=r"optimizer\.momentum 0\.9 means nothing to adamw"):
+        override(muon, {"optimizer.momentum": 0.9, "optimizer.name": "adamw"})
+
+
+def test_recipes_of_older_versions_load():
+    """They name momentum 0.9 whatever the optimizer."""
+    old = {"optimizer": {"name": "adamw", "lr": 0.01, "momentum": 0.9, "weight_decay": 0.1}, "schedule": {"epochs": 4}}
+    assert recipe_from_dict(old).optimizer.momentum is None
+    old["optimizer"]["name"] = "sgd"
+    assert recipe_from_dict(old).optimizer.momentum == 0.9
+    assert differences(recipe_from_dict(old), override(recipe_from_dict(old), {"optimizer.momentum": None})) == {}
+    with pytest.raises(ValueError, match=r"optimizer\.momentum 0\.8 means nothing to adamw"):
+        recipe_from_dict({"optimizer": {"name": "adamw", "momentum": 0.8}})
+
+
 def test_differences_are_named():
     other = override(Recipe(), {"optimizer.lr": 0.2, "seed": 4})
     assert differences(Recipe(), other) == {"optimizer.lr": (0.1, 0.2), "seed": (0, 4)}

@@ -13,24 +13,26 @@ from tinynets.engine import (
     Schedule,
     get_recipe,
     list_recipes,
+    recipe_from_dict,
 )
+from tinynets.weights import list_weights, read_manifest
 
 
 def test_every_model_has_its_recipes(name):
-    assert list_recipes(name) == ["default", "digits", "seed"]
+    assert list_recipes(name) == ["default", "digits", "finetune", "original"]
     assert all(isinstance(get_recipe(name, which), Recipe) for which in list_recipes(name))
 
 
-def test_the_founding_recipes():
-    simple = get_recipe("simplecnn_mnist", "seed")
+def test_the_published_recipes():
+    simple = get_recipe("simplecnn_mnist", "original")
     assert (simple.optimizer.name, simple.optimizer.lr, simple.batch_size) == ("adam", 0.002, 64)
-    assert simple.schedule == Schedule(epochs=1, warmup_epochs=0, min_lr=1e-6, cosine_epochs=5)
+    assert simple.schedule == Schedule(epochs=1, warmup_epochs=0, min_lr=1e-6, cosine_epochs=5, kind="cosine")
     assert simple.augment == Augment()
-    optimized = get_recipe("optimized200k_cifar10", "seed")
+    optimized = get_recipe("optimized200k_cifar10", "original")
     assert (optimized.optimizer.lr, optimized.optimizer.weight_decay, optimized.clip_grad) == (0.05, 1e-4, 1.0)
     assert (optimized.mixing.mixup, optimized.mixing.cutmix, optimized.mixing.ricap) == (0.3, 0.3, 0.2)
     assert (optimized.label_smoothing, optimized.ema_decay) == (0.1, 0.999)
-    egrr = get_recipe("egrr_cifar100", "seed")
+    egrr = get_recipe("egrr_cifar100", "original")
     assert (egrr.recursion.depth_warmup_epochs, egrr.schedule.epochs) == (20, 200)
     assert (egrr.recursion.tau_start, egrr.recursion.tau_end) == (1.0, 0.1)
     assert egrr.augment.policy == "autoaugment"
@@ -46,8 +48,31 @@ def test_recipes_are_plain_data_and_do_not_change():
 def test_unknown_names():
     with pytest.raises(ValueError, match="unknown model 'egrr'"):
         get_recipe("egrr")
-    with pytest.raises(ValueError, match="unknown recipe of simplecnn_mnist 'sead': did you mean seed"):
-        get_recipe("simplecnn_mnist", "sead")
+    with pytest.raises(ValueError, match="unknown recipe of simplecnn_mnist 'orginal': did you mean original"):
+        get_recipe("simplecnn_mnist", "orginal")
+    with pytest.raises(ValueError, match="unknown recipe of resnet18 'original'"):
+        get_recipe("resnet18", "original")
+
+
+def test_the_published_recipes_older_name(name):
+    assert get_recipe(name, "seed") == get_recipe(name, "original")
+
+
+def test_models_of_others_have_recipes_too():
+    assert list_recipes("resnet18.a1_in1k") == ["default", "digits", "finetune"]
+    assert get_recipe("resnet18.a1_in1k") == get_recipe("vit_tiny_patch16_224") == get_recipe("hf-hub:somebody/net")
+    assert get_recipe("resnet18", "finetune") == get_recipe("egrr_cifar100", "finetune")
+    assert not get_recipe("resnet18", "digits").augment.flip
+
+
+def test_released_nets_keep_the_schedule_of_their_logs():
+    for name in list_weights():
+        shipped = recipe_from_dict(read_manifest()[name].facts["recipe"])
+        ours = get_recipe(name)
+        assert shipped.schedule.kind == ours.schedule.kind == "cosine"
+        assert shipped.optimizer.inertia == 0.95
+    for name, which in (("egrr_cifar100", "default"), ("ecnet_cifar10", "default"), ("simplecnn_mnist", "digits")):
+        assert get_recipe(name, which).schedule.kind == get_recipe(name, "finetune").schedule.kind == "warmup_cosine"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +97,12 @@ def test_unknown_names():
         (lambda: Optimizer(lr=float("nan")), r"optimizer\.lr must be a finite number, got nan"),
         (lambda: Optimizer(momentum=1), r"optimizer\.momentum"),
         (lambda: Optimizer(weight_decay=-1), r"optimizer\.weight_decay"),
+        (lambda: Optimizer("adamw", momentum=0.9), r"optimizer\.momentum 0\.9 means nothing to adamw: leave it out"),
+        (lambda: Optimizer("sgd", adamw_lr=0.1), r"optimizer\.adamw_lr 0\.1 means nothing to sgd"),
+        (lambda: Optimizer("adam", muon_precision="fp32"), r"optimizer\.muon_precision 'fp32' means nothing to adam"),
+        (lambda: Optimizer("muon", adamw_lr=0), r"optimizer\.adamw_lr must be above 0"),
+        (lambda: Recipe(freeze="stem"), "unknown freeze 'stem'"),
+        (lambda: Recipe(freeze="body", bn_images=100), "bn_images changes the statistics of norms, which freeze=body"),
         (lambda: Schedule(epochs=0), r"schedule\.epochs"),
         (lambda: Schedule(epochs=3, warmup_epochs=3), r"schedule\.warmup_epochs \(3\) must be below"),
         (lambda: Schedule(epochs=3, cosine_epochs=2), r"schedule\.cosine_epochs"),

@@ -25,8 +25,9 @@ class Augmenter:
 
     def __init__(self, augment: Augment, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         self.augment = augment
-        self.mean = torch.tensor(mean).view(-1, 1, 1)
-        self.std = torch.tensor(std).view(-1, 1, 1)
+        self.mean, self.std = (
+            torch.tensor(values, dtype=torch.float32, device="cpu").view(-1, 1, 1) for values in (mean, std)
+        )
 
     def __call__(self, images: Tensor, draws: Draws | None = None) -> Tensor:
         """(N, C, H, W) uint8 -> (N, C, H, W) fp32, channels_last."""

@@ -1,8 +1,11 @@
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinynets._checks import unknown
+from tinynets._guest import plain_defaults
+from tinynets._say import say
 
 from .arrays import load_arrays
 from .folder import list_images, load_folder
@@ -30,9 +33,9 @@ __all__ = [
 def load_data(
     name: str | Path | Mapping[str, Any],
     data_dir: str | Path | None = None,
-    img_size: tuple[int, int] | None = None,
+    img_size: Sequence[int] | None = None,
     *,
-    default_size: tuple[int, int] | None = None,
+    default_size: Sequence[int] | None = None,
     in_chans: int | None = None,
     background: str = "white",
     skip_bad: bool = False,
@@ -42,6 +45,7 @@ def load_data(
     Args:
         name: one of `list_data()`, the path of a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, the path of an
             .npz or of a folder of .npy files with x_train, y_train, x_test, y_test, or a dictionary of such arrays.
+            "cifar10" is the data set, "./cifar10" and Path("cifar10") are a folder.
         data_dir: an existing folder that holds torchvision's files, or that they are downloaded into. None: `data`
             under the working directory, made if need be. Only for torchvision's data sets.
         img_size: (H, W) that the images of a folder are cropped and resized to.
@@ -55,16 +59,31 @@ def load_data(
         FileNotFoundError: data_dir does not exist.
         RuntimeError: the files are neither there nor to be had, or scikit-learn is missing.
     """
-    if isinstance(name, Mapping):
-        return load_arrays(name)
-    if str(name) in LOADERS:
-        return LOADERS[str(name)](data_dir)
-    path = Path(name)
-    if path.is_dir() and not _holds_arrays(path):
-        return load_folder(path, img_size, default_size, in_chans, background, skip_bad)
-    if path.exists():
-        return load_arrays(path)
-    raise unknown("data set", str(name), [*LOADERS, "the path of a folder or an .npz"])
+    with plain_defaults():
+        if isinstance(name, Mapping):
+            return load_arrays(name)
+        if isinstance(name, str) and name in LOADERS:
+            _warn_of_namesake(name)
+            source = {"name": name, "data_dir": None if name == "digits" else str(Path(data_dir or "data").absolute())}
+            return dataclasses.replace(LOADERS[name](data_dir), source=source)
+        path = Path(name)
+        source = {"name": str(path.absolute())}
+        if path.is_dir() and not _holds_arrays(path):
+            data = load_folder(path, _size(img_size), _size(default_size), in_chans, background, skip_bad)
+            options = {"img_size": list(data.img_size), "in_chans": data.in_chans, "background": background}
+            return dataclasses.replace(data, source=source | options | {"skip_bad": skip_bad})
+        if path.exists():
+            return dataclasses.replace(load_arrays(path), source=source)
+        raise unknown("data set", str(name), [*LOADERS, "the path of a folder or an .npz"])
+
+
+def _size(size: Sequence[int] | None) -> tuple[int, int] | None:
+    return None if size is None else (size[0], size[1])
+
+
+def _warn_of_namesake(name: str) -> None:
+    if any((Path(name) / part).is_dir() for part in ("train", "test", "val")):
+        say(f"tinynets: {name} is the built-in data set of that name; the folder beside you is ./{name}")
 
 
 def list_data() -> list[str]:

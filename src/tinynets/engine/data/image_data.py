@@ -2,9 +2,11 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from tinynets._checks import unknown
 
@@ -19,6 +21,8 @@ class ImageData:
     set may bring validation images of its own; otherwise they are cut from the training images. One that is there to be
     evaluated on only has an empty training split.
 
+    source: the arguments with which `load_data` finds the same data again, its path absolute; None for data that were
+        made otherwise.
     notes: what a reader of the figures should know about how the data were read, a line each.
     skipped: files that were left out because they cannot be read, each with the reason.
     """
@@ -33,6 +37,7 @@ class ImageData:
     std: tuple[float, ...]
     val_images: Tensor | None = None
     val_labels: Tensor | None = None
+    source: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
 
@@ -58,6 +63,23 @@ class ImageData:
         if name not in splits:
             raise unknown("split", name, splits)
         return splits[name]
+
+    def changed(self, classes: list[int] | None, in_chans: int, img_size: tuple[int, int]) -> "ImageData":
+        """The same images with label i as classes[i], in other channels and another size; names stay as they are.
+
+        Gray becomes three equal channels, colour the gray of ITU-R 601, as Pillow makes it. Resizing is bilinear and
+        antialiased.
+
+        Raises:
+            ValueError: the channels cannot be had.
+        """
+        splits: dict[str, Any] = {}
+        for part in ("train", "val", "test"):
+            images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
+            if images is not None:
+                splits[f"{part}_images"] = _resized(_with_channels(images, in_chans, self.name), img_size)
+                splits[f"{part}_labels"] = labels if classes is None else torch.tensor(classes)[labels]
+        return dataclasses.replace(self, **splits)
 
     def digest(self) -> str:
         """SHA-256 over all images, labels and class names: equal for equal data, whatever they are called."""
@@ -104,6 +126,25 @@ def absent_classes(splits: dict[str, tuple[Tensor, Tensor]], class_names: Sequen
             few = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
             notes.append(f"{part} has no images of {few}")
     return notes
+
+
+def _with_channels(images: Tensor, in_chans: int, name: str) -> Tensor:
+    have = images.shape[1]
+    if have == in_chans:
+        return images
+    if have == 1:
+        return images.expand(-1, in_chans, -1, -1)
+    if (have, in_chans) == (3, 1):
+        red, green, blue = images.int().split(1, dim=1)
+        return ((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16).to(torch.uint8)
+    raise ValueError(f"{name} has images of {have} channels, the model takes {in_chans}: convert the images")
+
+
+def _resized(images: Tensor, size: tuple[int, int], piece: int = 500) -> Tensor:
+    if tuple(images.shape[2:]) == tuple(size) or len(images) == 0:
+        return images
+    pieces = (F.interpolate(p.float(), size, mode="bilinear", antialias=True) for p in images.split(piece))
+    return torch.cat([p.round_().clamp_(0, 255).to(torch.uint8) for p in pieces])
 
 
 def channels_first(images: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The loop: one step, an epoch, a run; alone or with other processes."""
 
-from .run import Run, build_model
+from .build import build_model
+from .run import Run
 from .train import train
 from .workers import Workers, workers
 

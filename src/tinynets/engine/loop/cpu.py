@@ -1,15 +1,60 @@
 import ctypes
+import os
 import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+# of glibc's malloc.h, with its defaults
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
+_DEFAULTS = {
+    _M_MMAP_MAX: ("MALLOC_MMAP_MAX_", 65536),
+    _M_TRIM_THRESHOLD: ("MALLOC_TRIM_THRESHOLD_", 128 * 1024),
+    _M_MMAP_THRESHOLD: ("MALLOC_MMAP_THRESHOLD_", 128 * 1024),
+}
+
+_lock = threading.Lock()
+_users = 0
 
 
 def keep_freed_memory() -> None:
     """Have glibc keep freed blocks instead of unmapping them: a training step frees and allocates the same sizes.
 
-    Applies to the whole process; does nothing where the C library is another one.
+    Applies to the whole process from now on, so it is for programs; does nothing where the C library is another one.
     """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
+    if (libc := _glibc()) is not None:
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, -1)  # never
+
+
+@contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """`keep_freed_memory` inside; afterwards what is free goes back to the system, now and later.
+
+    glibc tells nobody what its settings were: they become its defaults, or what the environment asks for
+    (MALLOC_MMAP_MAX_ and its like). One thing stays different: a threshold that has been set no longer grows with
+    the blocks that are freed, so blocks above 128 KiB are always mapped and unmapped.
+    """
+    global _users
+    with _lock:
+        _users += 1
+        keep_freed_memory()
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                _give_back()
+
+
+def _give_back() -> None:
+    if (libc := _glibc()) is not None:
+        for option, (variable, default) in _DEFAULTS.items():
+            text = os.environ.get(variable, "")
+            libc.mallopt(option, int(text) if text.isdigit() else default)
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

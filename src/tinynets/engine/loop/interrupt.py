@@ -31,7 +31,12 @@ def interruptible() -> Iterator[Interrupt]:
         if not interrupt.requested:
             interrupt.requested, asked = True, time.monotonic()
 
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    handled = (signal.SIGINT, signal.SIGTERM)
+    previous = {n: signal.getsignal(n) for n in handled}
+    # not where the program ignores the signal, or handles it outside of Python, whence it could not be put back
+    previous = {n: handler for n, handler in previous.items() if handler not in (None, signal.SIG_IGN)}
+    for number in previous:
+        signal.signal(number, ask)
     try:
         yield interrupt
     finally:

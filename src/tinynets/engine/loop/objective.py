@@ -1,15 +1,14 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tinynets.engine.any_model import create_any_model
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Distill, Recipe
-from tinynets.engine.record import load_checkpoint
+from tinynets.engine.trained import checkpoint_path, class_order, load_trained
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -78,8 +77,16 @@ def standardise(logits: Tensor) -> Tensor:
     return (logits - logits.mean(1, keepdim=True)) / (1e-7 + logits.std(1, keepdim=True))
 
 
+def with_absolute_teacher(recipe: Recipe) -> Recipe:
+    """The recipe whose teacher, if it is a file, is found from any working directory."""
+    teacher = recipe.distill.teacher
+    if not teacher or not Path(teacher).exists() or checkpoint_path(teacher) is None:
+        return recipe
+    return replace(recipe, distill=replace(recipe.distill, teacher=str(Path(teacher).absolute())))
+
+
 def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """A trained model that takes images normalised for `data`.
+    """A trained model that takes images normalised for `data` and gives logits in the order of its classes.
 
     name: a model of tinynets or timm with pretrained weights, or a checkpoint of ours.
 
@@ -87,24 +94,25 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
         ValueError: unknown name, or a model for other classes or channels.
         FileNotFoundError, RuntimeError: its weights are missing.
     """
-    model, mean, std = _build_teacher(name)
+    trained = load_trained(name)
+    model, facts = trained.model, trained.facts
     if (model.num_classes, model.in_chans) != (data.num_classes, data.in_chans):
         raise ValueError(
             f"distill.teacher {name} takes {model.in_chans}-channel images of {model.num_classes} classes, {data.name} "
             f"has {data.in_chans} and {data.num_classes}: name a teacher trained on {data.name}"
         )
+    order = class_order(data.class_names, facts.class_names)
+    if order is None and facts.class_names:
+        raise ValueError(
+            f"distill.teacher {name} knows other classes ({facts.class_names[0]}, ...) than {data.name} "
+            f"({data.class_names[0]}, ...): name a teacher trained on them"
+        )
     model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
-    if (tuple(mean), tuple(std)) == (data.mean, data.std):
+    same = (facts.mean, facts.std) == (data.mean, data.std)
+    if same and order in (None, list(range(data.num_classes))):
         return model
     our_mean, our_std, its_mean, its_std = (
-        torch.tensor(values, device=device).view(-1, 1, 1) for values in (data.mean, data.std, mean, std)
+        torch.tensor(values, device=device).view(-1, 1, 1) for values in (data.mean, data.std, facts.mean, facts.std)
     )
-    return lambda x: model((x * our_std + our_mean - its_mean) / its_std)
-
-
-def _build_teacher(name: str) -> tuple[Any, Any, Any]:
-    if Path(name).suffix == ".safetensors" or Path(name).is_file():
-        model, checkpoint = load_checkpoint(name)
-        return model, checkpoint.mean, checkpoint.std
-    model = create_any_model(name, pretrained=True)
-    return model, model.pretrained_cfg["mean"], model.pretrained_cfg["std"]
+    places = torch.tensor(order or range(data.num_classes), device=device)
+    return lambda x: model(x if same else (x * our_std + our_mean - its_mean) / its_std)[:, places]

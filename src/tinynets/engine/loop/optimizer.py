@@ -19,14 +19,16 @@ def create_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimiz
     Raises:
         ValueError: timm has no such optimizer.
     """
+    momentum = 0.9 if recipe.inertia is None else recipe.inertia  # timm drops it where it means nothing
     optimizer = create_optimizer_v2(
-        model, opt=recipe.name, lr=recipe.lr, weight_decay=recipe.weight_decay, momentum=recipe.momentum
+        model, opt=recipe.name, lr=recipe.lr, weight_decay=recipe.weight_decay, momentum=momentum
     )
     if recipe.name != "muon":
         return optimizer
     layers = [module for module in model.modules() if isinstance(module, SymmetricConv1x1)]
     precision = torch.float32 if recipe.muon_precision == "fp32" else torch.bfloat16
-    return Muon(optimizer.param_groups, layers, precision, **optimizer.defaults)
+    adamw_scale = 1.0 if recipe.adamw_lr is None else recipe.adamw_lr / recipe.lr
+    return Muon(optimizer.param_groups, layers, precision, adamw_scale, **optimizer.defaults)
 
 
 class Muon(timm.optim.muon.Muon):
@@ -40,12 +42,20 @@ class Muon(timm.optim.muon.Muon):
         params: as of any optimizer.
         layers: whose `packed` are among the params; may be empty.
         precision: of the Newton-Schulz iteration that orthogonalises.
+        adamw_scale: learning rate of what is left to AdamW, as a factor on lr.
         defaults: as of timm's Muon.
     """
 
-    def __init__(self, params: Any, layers: list[SymmetricConv1x1], precision: torch.dtype, **defaults: Any) -> None:
+    def __init__(
+        self,
+        params: Any,
+        layers: list[SymmetricConv1x1],
+        precision: torch.dtype,
+        adamw_scale: float = 1.0,
+        **defaults: Any,
+    ) -> None:
         super().__init__(params, **defaults)
-        self.precision = precision
+        self.precision, self.adamw_scale = precision, adamw_scale
         self.matrices = {layer.packed: nn.Parameter(layer.weight_matrix().detach().clone()) for layer in layers}
         if layers:
             self.muon = timm.optim.muon.Muon(list(self.matrices.values()), **defaults)
@@ -60,7 +70,15 @@ class Muon(timm.optim.muon.Muon):
             self._step()
         return loss
 
+    def _scale_adamw(self) -> None:
+        for group in self.param_groups:
+            if "fallback_lr_scale" in group:
+                group["fallback_lr_scale"] = self.adamw_scale
+            else:  # older timm, whose AdamW follows no schedule
+                group["adamw_lr"] = self.adamw_scale * group["lr"]
+
     def _step(self) -> None:
+        self._scale_adamw()
         gradients = {packed: packed.grad for packed in self.matrices if packed.grad is not None}
         for packed, gradient in gradients.items():
             matrix = self.matrices[packed]

@@ -4,19 +4,18 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
-import timm
 import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from tinynets._modes import evaluation_mode
-from tinynets.engine.any_model import create_any_model
 from tinynets.engine.augment import Augmenter, Draws, Mixer, resize
 from tinynets.engine.data import ImageData, split_validation
 from tinynets.engine.evaluate import evaluate
 from tinynets.engine.recipes import Augment, Recipe
 
-from .norms import estimate_norms
+from .build import freeze_body, prepared
+from .norms import estimate_norms, mend_lagging_norms
 from .objective import Objective, autocast, balanced_weights
 from .optimizer import create_optimizer
 from .schedules import active_steps, image_size, learning_rate, mixing_strength, temperature
@@ -43,7 +42,8 @@ class Run:
         self.mix = Mixer(recipe.mixing, data.num_classes)
         self._take_data(data)
 
-        self.model = _prepared(model, recipe, team)
+        self.model = prepared(model, recipe, team)
+        self.frozen = freeze_body(self.model) if recipe.freeze == "body" else []
         self.deepest = _check_recursion(model, recipe)
         _check_sizes(self.model, data, recipe)
         self.optimizer = create_optimizer(self.model, recipe.optimizer)
@@ -95,6 +95,11 @@ class Run:
         return self.model if self.ema is None else self.ema.module
 
     @property
+    def lr(self) -> float:
+        """Of the step to come."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    @property
     def epochs_done(self) -> int:
         return self.step // self.steps
 
@@ -104,7 +109,11 @@ class Run:
         return self.step % self.steps > 0
 
     def train_epoch(self, after_step: Callable[[], None]) -> dict[str, float]:
-        """Train to the end of the epoch. Returns its mean loss, its accuracy in percent and the last learning rate."""
+        """Train to the end of the epoch. Returns its mean loss, its accuracy in percent and the last learning rate.
+
+        The accuracy is that of the augmented images while the weights move. Of a mixed image the label counts that its
+        own image had before the mixing, even where its neighbours have the larger share, so it cannot reach 100 %.
+        """
         if not self.within_epoch:
             self.order_state = self.generator.get_state()
             self.loss_sum.zero_()
@@ -117,9 +126,11 @@ class Run:
             self.generator.set_state(here)
 
         self.model.train()
+        for norm in self.frozen:
+            norm.eval()
         lr = 0.0
         for rows in order.split(self.recipe.batch_size)[self.step % self.steps :]:
-            lr = self.optimizer.param_groups[0]["lr"]
+            lr = self.lr
             self._train_step(rows[self.team.part(self.recipe.batch_size)].to(self.device))
             self.step += 1
             self.set_learning_rate(self.step)
@@ -190,7 +201,7 @@ class Run:
             epoch, step = divmod(bad, self.steps)
             raise FloatingPointError(
                 f"the loss was not finite in epoch {epoch + 1}, step {step + 1} of {self.steps}, at a learning rate of "
-                f"{self.optimizer.param_groups[0]['lr']:.3g}: lower optimizer.lr or set clip_grad"
+                f"{self.lr:.3g}: lower optimizer.lr or set clip_grad"
             )
 
     def validate(self) -> dict[str, float]:
@@ -202,9 +213,20 @@ class Run:
 
     def estimate_norms(self) -> None:
         """The averaged weights' batch norm statistics anew, from recipe.bn_images clean training images."""
-        rows = torch.randperm(len(self.train_labels), generator=torch.Generator().manual_seed(self.recipe.seed))
-        images = self.train_images[rows[: self.recipe.bn_images].to(self.device)]
+        images, _ = self._clean_images(self.recipe.bn_images)
         estimate_norms(self.averaged, images, self.normalise, self.recipe.batch_size)
+
+    def mend_lagging_norms(self) -> tuple[float, float] | None:
+        """The same where the statistics lag behind the weights; the accuracy before and after if they did."""
+        if self.recipe.freeze == "body":
+            return None
+        images, labels = self._clean_images(1000)
+        return mend_lagging_norms(self.averaged, images, labels, self.normalise, self.recipe.batch_size)
+
+    def _clean_images(self, count: int) -> tuple[Tensor, Tensor]:
+        rows = torch.randperm(len(self.train_labels), generator=torch.Generator().manual_seed(self.recipe.seed))
+        rows = rows[:count].to(self.device)
+        return self.train_images[rows], self.train_labels[rows]
 
     def release(self) -> None:
         """Let go of the other processes before their group is destroyed: torch may hang in the other order."""
@@ -235,31 +257,7 @@ class Run:
         self.order_state = state["order_generator"]
         self.loss_sum.copy_(state["loss_sum"])
         self.hits.copy_(state["hits"])
-
-
-def build_model(name: str, data: ImageData, recipe: Recipe, model_args: dict[str, Any] | None) -> tuple[Any, dict]:
-    """A fresh model for a data set, and the arguments that build it again.
-
-    name: one of ours, or any model timm knows.
-    """
-    args: dict[str, Any] = {"num_classes": data.num_classes, "in_chans": data.in_chans}
-    cfg = timm.models.get_pretrained_cfg(name)
-    if cfg is not None and cfg.fixed_input_size:
-        args["img_size"] = data.img_size
-    if recipe.drop_rate is not None:
-        args["drop_rate"] = recipe.drop_rate
-    args |= model_args or {}
-    torch.manual_seed(recipe.seed)
-    return create_any_model(name, **args), args
-
-
-def _prepared(model: nn.Module, recipe: Recipe, team: Workers) -> nn.Module:
-    if recipe.sync_bn and team.count > 1:
-        if team.device.type != "cuda":
-            raise ValueError("sync_bn needs CUDA: torch has no synchronised batch norm for the CPU")
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    model = model.to(team.device)
-    return model.to(memory_format=torch.channels_last) if recipe.channels_last else model
+        self.set_learning_rate(self.step)  # of a longer run it is another
 
 
 def _check_recursion(model: Any, recipe: Recipe) -> int:

@@ -17,6 +17,8 @@ def learning_rate(optimizer: Optimizer, schedule: Schedule, steps: int) -> Calla
     warmup = schedule.warmup_epochs * steps
     if schedule.kind == "one_cycle":
         return _one_cycle(optimizer, schedule, steps * schedule.epochs, warmup)
+    if schedule.kind == "warmup_cosine":
+        return _warmup_cosine(optimizer, schedule, (schedule.cosine_epochs or schedule.epochs) * steps, round(warmup))
     scheduler = CosineLRScheduler(
         optimizer,
         t_initial=(schedule.cosine_epochs or schedule.epochs) * steps,
@@ -25,6 +27,20 @@ def learning_rate(optimizer: Optimizer, schedule: Schedule, steps: int) -> Calla
         t_in_epochs=False,
     )
     return scheduler.step_update
+
+
+def _warmup_cosine(optimizer: Optimizer, schedule: Schedule, total: int, warmup: int) -> Callable[[int], None]:
+    """Linear over so many steps, then half a cosine over the rest of total, which begins where the line ends."""
+    peaks = [group["lr"] for group in optimizer.param_groups]
+
+    def set_step(step: int) -> None:
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            if step < warmup:
+                group["lr"] = peak * (step + 1) / (warmup + 1)
+            else:
+                group["lr"] = _cosine(peak, schedule.min_lr, min(1.0, (step - warmup) / max(total - warmup, 1)))
+
+    return set_step
 
 
 def _one_cycle(optimizer: Optimizer, schedule: Schedule, total: int, warmup: float) -> Callable[[int], None]:

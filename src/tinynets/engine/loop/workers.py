@@ -57,12 +57,12 @@ def workers(device: str | torch.device) -> Iterator[Workers]:
     """Join the processes that torchrun started, if it did; on CUDA each gets the device of its local rank.
 
     Raises:
-        RuntimeError: the device is not to be had.
+        RuntimeError: the device is not to be had, or WORLD_SIZE names several processes that nobody has started.
     """
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("no CUDA device is to be had: train with --device cpu (device='cpu')")
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = 1 if dist.is_initialized() else _world_size(device)
     if count == 1 or dist.is_initialized():
         rank, count = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         yield Workers(rank, count, device)
@@ -75,3 +75,17 @@ def workers(device: str | torch.device) -> Iterator[Workers]:
         yield Workers(dist.get_rank(), count, device)
     finally:
         dist.destroy_process_group()
+
+
+def _world_size(device: torch.device) -> int:
+    """How many processes the environment speaks of."""
+    text = os.environ.get("WORLD_SIZE") or "1"
+    needed = ["RANK", "MASTER_ADDR", "MASTER_PORT"] + (["LOCAL_RANK"] if device.type == "cuda" else [])
+    missing = [name for name in needed if not os.environ.get(name)]
+    if text != "1" and (missing or not text.isdigit()):
+        reason = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing" if missing else "is no number"
+        raise RuntimeError(
+            f"WORLD_SIZE is {text} in the environment, but {reason}: start the processes with torchrun, or unset "
+            "WORLD_SIZE to train in this one alone"
+        )
+    return int(text)

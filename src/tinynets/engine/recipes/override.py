@@ -6,18 +6,27 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from timm.optim import list_optimizers
+
 from tinynets._checks import unknown
 
-from .schema import Recipe
+from .schema import Optimizer, Recipe
 from .section import Section
 
 
 def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
     """The inverse of `Recipe.to_dict`; fields that are not named keep their defaults.
 
+    Older versions wrote momentum 0.9, their default, for every optimizer: it is left out for those that have none.
+
     Raises:
         ValueError: an unknown field, a value of the wrong type, or values that contradict each other.
     """
+    optimizer = values.get("optimizer")
+    if isinstance(optimizer, Mapping) and optimizer.get("momentum") == 0.9 and "adamw_lr" not in optimizer:
+        name = optimizer.get("name", Optimizer.name)
+        if name in map(str, list_optimizers()) and "momentum" in Optimizer.ignored(name):
+            values = {**values, "optimizer": {**optimizer, "momentum": None}}
     return override(Recipe(), values)
 
 
@@ -39,7 +48,8 @@ def read_recipe(path: str | Path) -> Recipe:
 def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """The recipe with some values replaced; keys are fields, "section.field", or a section with a mapping.
 
-    Everything is replaced at once, so that values which only fit together can be given in any order.
+    Everything is replaced at once, so that values which only fit together can be given in any order. Another optimizer
+    takes no option over that it has no use for.
     """
     nested: dict[str, dict[str, Any]] = {}
     plain: dict[str, Any] = {}
@@ -58,7 +68,10 @@ def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
             if inner not in _SECTIONS[section]:
                 raise unknown("recipe field", f"{section}.{inner}", _paths())
             nested.setdefault(section, {})[inner] = inner_value
-    sections = {name: dataclasses.replace(getattr(recipe, name), **changes) for name, changes in nested.items()}
+    if "name" in (changes := nested.get("optimizer", {})) and changes["name"] in map(str, list_optimizers()):
+        ignored = Optimizer.ignored(changes["name"])
+        nested["optimizer"] = {name: getattr(Optimizer, name) for name in ignored} | changes
+    sections = {name: dataclasses.replace(getattr(recipe, name), **values) for name, values in nested.items()}
     return dataclasses.replace(recipe, **plain, **sections)
 
 
@@ -101,10 +114,10 @@ def differences(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
 
 
 def _flat(recipe: Recipe) -> dict[str, Any]:
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in recipe.to_dict().items():
         flat |= {f"{name}.{inner}": v for inner, v in value.items()} if name in _SECTIONS else {name: value}
-    return flat
+    return flat | {"optimizer.momentum": recipe.optimizer.inertia}  # None and 0.9 are the same
 
 
 def _parse(text: str) -> Any:

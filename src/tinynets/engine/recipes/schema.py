@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from timm.optim import list_optimizers
+from timm.optim import get_optimizer_info, list_optimizers
 
 from .section import Section
 
@@ -13,9 +13,15 @@ from .section import Section
 class Optimizer(Section):
     """One of timm's optimizers by name ("sgd" is Nesterov's), and what it is given.
 
-    Norms, biases and other one-dimensional parameters have no weight decay. "muon" orthogonalises the updates of
-    matrices and convolutions, the matrices of SymmetricConv1x1 included, and hands everything else to AdamW.
+    Norms, biases and other one-dimensional parameters have no weight decay.
 
+    "muon" steps along the orthogonalised momentum of matrices and of convolution kernels, each taken as a matrix of
+    out_chans rows: stem and classifier included, and the symmetric matrices that SymmetricConv1x1 packs. To an AdamW
+    within it leaves depthwise kernels, biases, the weights of norms, and matrices with a side below 4 or one side more
+    than 128 times the other.
+
+    momentum: None for the usual 0.9. Refused where the optimizer has none: Adam's kind has betas, which stay timm's.
+    adamw_lr: the learning rate of Muon's AdamW at its highest, None for the same as lr; it follows the same schedule.
     muon_precision: of that orthogonalisation, "bf16" or "fp32". A processor without bf16 units emulates it: there
         fp32 is about 20 times faster.
     """
@@ -24,24 +30,47 @@ class Optimizer(Section):
 
     name: str = "sgd"
     lr: float = 0.1
-    momentum: float = 0.9
+    momentum: float | None = None
     weight_decay: float = 5e-4
     muon_precision: str = "bf16"
+    adamw_lr: float | None = None
 
     def check(self) -> None:
         self.one_of("name", tuple(map(str, list_optimizers())))
         self.one_of("muon_precision", ("bf16", "fp32"))
         self.positive("lr")
-        self.below_one("momentum")
         self.at_least(0, "weight_decay")
+        if self.momentum is not None:
+            self.below_one("momentum")
+        if self.adamw_lr is not None:
+            self.positive("adamw_lr")
+        for option in self.ignored(self.name):
+            if (value := getattr(self, option)) != type(self).__dataclass_fields__[option].default:
+                raise ValueError(f"optimizer.{option} {value!r} means nothing to {self.name}: leave it out")
+
+    @staticmethod
+    def ignored(name: str) -> tuple[str, ...]:
+        """Options that an optimizer has no use for."""
+        none = () if get_optimizer_info(name).has_momentum else ("momentum",)
+        return none if name == "muon" else (*none, "muon_precision", "adamw_lr")
+
+    @property
+    def inertia(self) -> float | None:
+        """The momentum it trains with, None where it has none."""
+        if "momentum" in self.ignored(self.name):
+            return None
+        return 0.9 if self.momentum is None else self.momentum
 
 
 @dataclass(frozen=True)
 class Schedule(Section):
     """How long, and the learning rate at every step.
 
-    "cosine" is a linear warm-up and then half a cosine down to min_lr. "one_cycle" is Smith's: half a cosine up from
-    lr / 25 over warmup_epochs, half a cosine down to min_lr, momentum going 0.1 down and up again.
+    "warmup_cosine" rises linearly over warmup_epochs, from above 0 in the first step to lr in the step behind the
+    warm-up, and falls from there along half a cosine to min_lr. "cosine" is its older form, which the shipped weights
+    were trained with: the first step's rate is 0, and the cosine has begun with the run, so that the rate drops a
+    little where the warm-up ends. "one_cycle" is Smith's: half a cosine up from lr / 25 over warmup_epochs, half a
+    cosine down to min_lr, momentum going 0.1 down and up again.
 
     cosine_epochs: where the cosine would reach min_lr if the run went on, None for its end.
     patience: stop after so many epochs without a better validation accuracy, 0 for never.
@@ -53,13 +82,13 @@ class Schedule(Section):
     warmup_epochs: float = 2.0
     min_lr: float = 0.0
     cosine_epochs: int | None = None
-    kind: str = "cosine"
+    kind: str = "warmup_cosine"
     patience: int = 0
 
     def check(self) -> None:
         self.at_least(1, "epochs")
         self.at_least(0, "warmup_epochs", "min_lr", "patience")
-        self.one_of("kind", ("cosine", "one_cycle"))
+        self.one_of("kind", ("warmup_cosine", "cosine", "one_cycle"))
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"schedule.warmup_epochs ({self.warmup_epochs:g}) must be below schedule.epochs ({self.epochs})"
@@ -239,6 +268,7 @@ class Recipe(Section):
     clip_grad: largest norm of the whole gradient, 0 for no limit.
     ema_decay: of the running average of weights and buffers that is validated and saved, 0 for none.
     drop_rate: dropout before the classifier, None for the model's own.
+    freeze: "body" trains the classifier alone: all other weights and the statistics of their norms stay as they are.
     bn_images: clean training images on which the saved model's batch norm statistics are estimated anew at the end.
     precision: "fp32", or autocast in "bf16" or "fp16" (with loss scaling).
     channels_last, compile: memory format; torch.compile of the training step's forward and backward.
@@ -260,6 +290,7 @@ class Recipe(Section):
     clip_grad: float = 0.0
     ema_decay: float = 0.0
     drop_rate: float | None = None
+    freeze: str = "none"
     bn_images: int = 0
     accumulate: int = 1
     precision: str = "fp32"
@@ -277,6 +308,9 @@ class Recipe(Section):
             self.below_one("drop_rate")
         self.one_of("precision", ("fp32", "bf16", "fp16"))
         self.one_of("class_weights", ("none", "balanced"))
+        self.one_of("freeze", ("none", "body"))
+        if self.freeze == "body" and self.bn_images:
+            raise ValueError("bn_images changes the statistics of norms, which freeze=body keeps: set one of the two")
         if self.batch_size % self.accumulate:
             raise ValueError(f"accumulate ({self.accumulate}) must divide batch_size ({self.batch_size})")
         epochs = self.schedule.epochs

@@ -1,10 +1,14 @@
 """The recipes we ship, by model.
 
-"default" is ours for the data the model is named after, "digits" for the small embedded set, "seed" the founding
-document's; where that leaves a number open, it is the usual one of its time.
+"default" is ours for the data the model is named after, "digits" for the small embedded set, "finetune" for weights
+that have been trained before, and "original" the published recipe; where that leaves a number open, it is the usual one
+of its time. What the shipped weights were trained with keeps the schedule's older kind, so that their logs repeat.
+Models that are not ours have "default", "digits" and "finetune".
 """
 
 from dataclasses import replace
+
+import timm
 
 from tinynets._checks import unknown
 
@@ -32,6 +36,24 @@ _DIGITS = Recipe(
     ema_decay=0.99,
 )
 
+_FINETUNE = Recipe(
+    batch_size=32,
+    optimizer=Optimizer("adamw", lr=3e-3, weight_decay=0.01),
+    schedule=Schedule(epochs=20, warmup_epochs=1),
+    augment=Augment(pad=4, pad_mode="reflect", flip=True),
+    ema_decay=0.99,
+)
+
+_ANY = Recipe(
+    batch_size=32,
+    optimizer=Optimizer("adamw", lr=1e-3, weight_decay=0.05),
+    schedule=Schedule(epochs=50, warmup_epochs=2.5),
+    augment=Augment(flip=True, shift=0.1, scale=0.1),
+    ema_decay=0.99,
+)
+
+_ALIASES = {"seed": "original"}  # as it was called once
+
 _SHIFT_SCALE_ROTATE = Augment(flip=True, shift=0.0625, scale=0.1, rotate=15, affine_prob=0.5)
 
 _RECIPES: dict[str, dict[str, Recipe]] = {
@@ -39,23 +61,23 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
         "default": replace(
             _CIFAR,
             batch_size=128,
-            schedule=Schedule(epochs=100, warmup_epochs=5),
+            schedule=Schedule(epochs=100, warmup_epochs=5, kind="cosine"),
             mixing=Mixing(cutmix=0.25, ramp_epochs=35, clean_epochs=12),
             ema_decay=0.999,
         ),
-        "seed": Recipe(
+        "original": Recipe(
             batch_size=128,
             optimizer=Optimizer("adam", lr=1e-3, weight_decay=0.0),
-            schedule=Schedule(epochs=25, warmup_epochs=0),
+            schedule=Schedule(epochs=25, warmup_epochs=0, kind="cosine"),
             augment=replace(_SHIFT_SCALE_ROTATE, cutout=16, cutout_prob=0.5),
         ),
     },
     "ecnet_cifar10": {
         "default": _RECURSIVE,
-        "seed": Recipe(
+        "original": Recipe(
             batch_size=128,
             optimizer=Optimizer("sgd", lr=0.1, weight_decay=5e-4),
-            schedule=Schedule(epochs=200, warmup_epochs=0),
+            schedule=Schedule(epochs=200, warmup_epochs=0, kind="cosine"),
             augment=Augment(pad=4, flip=True),
         ),
     },
@@ -66,10 +88,10 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
             label_smoothing=0.1,
             clip_grad=5.0,
         ),
-        "seed": Recipe(
+        "original": Recipe(
             batch_size=128,
             optimizer=Optimizer("sgd", lr=0.1, weight_decay=5e-4),
-            schedule=Schedule(epochs=200, warmup_epochs=5),
+            schedule=Schedule(epochs=200, warmup_epochs=5, kind="cosine"),
             augment=Augment(pad=4, flip=True, policy="autoaugment", cutout=16),
             recursion=Recursion(depth_warmup_epochs=20, tau_end=0.1),
             label_smoothing=0.1,
@@ -81,15 +103,15 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
         "default": replace(
             _CIFAR,
             batch_size=64,
-            schedule=Schedule(epochs=85, warmup_epochs=5),
+            schedule=Schedule(epochs=85, warmup_epochs=5, kind="cosine"),
             mixing=Mixing(cutmix=0.5, ramp_epochs=30, clean_epochs=10),
             ema_decay=0.9995,
             drop_rate=0.0,
         ),
-        "seed": Recipe(
+        "original": Recipe(
             batch_size=128,
             optimizer=Optimizer("sgd", lr=0.05, weight_decay=1e-4),
-            schedule=Schedule(epochs=200, warmup_epochs=5, patience=50),
+            schedule=Schedule(epochs=200, warmup_epochs=5, patience=50, kind="cosine"),
             augment=replace(
                 _SHIFT_SCALE_ROTATE,
                 contrast=0.2,
@@ -113,32 +135,38 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
         "default": Recipe(
             batch_size=128,
             optimizer=Optimizer("muon", lr=0.01, momentum=0.95, weight_decay=0.1),
-            schedule=Schedule(epochs=150, warmup_epochs=3),
+            schedule=Schedule(epochs=150, warmup_epochs=3, kind="cosine"),
             augment=Augment(rotate=10, scale=0.1, shift=0.04, shear=8),
             ema_decay=0.999,
         ),
-        "seed": Recipe(
+        "original": Recipe(
             batch_size=64,
             optimizer=Optimizer("adam", lr=2e-3, weight_decay=0.0),
-            schedule=Schedule(epochs=1, warmup_epochs=0, min_lr=1e-6, cosine_epochs=5),
+            schedule=Schedule(epochs=1, warmup_epochs=0, min_lr=1e-6, cosine_epochs=5, kind="cosine"),
         ),
     },
 }
 
 
 def get_recipe(model: str, name: str = "default") -> Recipe:
-    """A shipped recipe.
+    """A shipped recipe; for models that are not ours one that suits most.
 
     Raises:
-        ValueError: the model has no recipe, or none of that name.
+        ValueError: nobody knows the model, or it has no recipe of that name.
     """
-    if model not in _RECIPES:
+    model, name = model.split(".")[0], _ALIASES.get(name, name)
+    if model not in _RECIPES and ":" not in model and not timm.is_model(model):  # hf-hub:user/model is timm's to know
         raise unknown("model", model, _RECIPES)
     if name not in list_recipes(model):
         raise unknown(f"recipe of {model}", name, list_recipes(model))
-    return _DIGITS if name == "digits" else _RECIPES[model][name]
+    if name == "finetune":
+        digits = model == "simplecnn_mnist"  # which have no mirror images
+        return replace(_FINETUNE, augment=_DIGITS.augment) if digits else _FINETUNE
+    if name == "digits":
+        return _DIGITS if model in _RECIPES else replace(_ANY, augment=_DIGITS.augment)
+    return _RECIPES[model][name] if model in _RECIPES else _ANY
 
 
 def list_recipes(model: str) -> list[str]:
     """Names of a model's recipes."""
-    return sorted(["digits", *_RECIPES[model]]) if model in _RECIPES else []
+    return sorted({"default", "digits", "finetune", *_RECIPES.get(model.split(".")[0], ())})

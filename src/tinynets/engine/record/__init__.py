@@ -1,6 +1,6 @@
 """What a run leaves behind: its directory, checkpoints, resumable state, and what is shown meanwhile."""
 
-from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, load_checkpoint, read_checkpoint, save_checkpoint
 from .run_dir import RunDir, read_metrics
 from .summary import environment
 from .terminal import Terminal
@@ -11,6 +11,7 @@ __all__ = [
     "Terminal",
     "environment",
     "load_checkpoint",
+    "read_checkpoint",
     "read_metrics",
     "save_checkpoint",
 ]

@@ -2,7 +2,6 @@ import csv
 import io
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tinynets._files import write_file
+from tinynets._say import say
 
 from .state import load_state, save_state
 
@@ -42,19 +42,27 @@ class RunDir:
 
         Raises:
             FileExistsError: it holds a run and resume is false.
-            RuntimeError: another process is at work there.
+            OSError: nothing can be written there.
+        RuntimeError: another process is at work there.
         """
         held = [name for name in FILES if (self.path / name).exists()]
         if held and not resume:
             raise FileExistsError(
                 f"{self.path} holds a run already ({held[0]}): go on with it (--resume, resume=True) or name another"
             )
-        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock")
         try:
-            with FileLock(self.path / ".lock").acquire(timeout=0):
-                yield
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
         except Timeout as error:
             raise RuntimeError(f"another process is training in {self.path}: name another directory") from error
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise OSError(error.errno, f"cannot write to {self.path} ({reason}): name another directory") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def state(self) -> dict[str, Any] | None:
         """What `save_state` wrote last, or before that if the last is damaged; None if there is nothing yet.
@@ -72,7 +80,7 @@ class RunDir:
                 raise
             state = load_state(backup)
             os.replace(path, self.path / "state.damaged.pt")  # never to become the backup
-            print(f"tinynets: {error}; going on from {backup.name}, saved before it", file=sys.stderr)
+            say(f"tinynets: {error}; going on from {backup.name}, saved before it")
             return state
 
     def save_state(self, state: dict[str, Any]) -> None:

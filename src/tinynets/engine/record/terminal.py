@@ -3,19 +3,26 @@ from typing import Any
 
 from tqdm import tqdm
 
+from tinynets._say import say
+
+
+class _Bar(tqdm):
+    monitor_interval = 0  # no thread that outlives the run
+
 
 class Terminal:
     """Progress on stderr: a bar over the whole run with the time left, or a line an epoch where it is no terminal."""
 
     def __init__(self, steps: int, epochs: int, done: int = 0) -> None:
         self.steps, self.epochs = steps, epochs
-        self.bar = tqdm(
+        isatty = getattr(sys.stderr, "isatty", None)  # stderr may be None or any object with a write method
+        self.bar = _Bar(
             total=steps * epochs,
             initial=done,
             unit="step",
             leave=False,
             dynamic_ncols=True,
-            disable=not sys.stderr.isatty(),
+            disable=not (isatty and isatty()),
         )
 
     def step(self, epoch: int) -> None:
@@ -32,7 +39,10 @@ class Terminal:
         )
 
     def line(self, text: str) -> None:
-        tqdm.write(text, file=sys.stderr)
+        if self.bar.disable:
+            say(text)
+        else:
+            tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:
         self.bar.close()

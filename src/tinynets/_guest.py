@@ -1,0 +1,35 @@
+"""A library is a guest in its process: what it needs otherwise than it is set holds inside a `with` and no longer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+
+
+@contextmanager
+def plain_defaults() -> Iterator[None]:
+    """Inside, new tensors are fp32 on the CPU unless they say otherwise, whatever defaults the program has set."""
+    dtype = torch.get_default_dtype()
+    with torch.device("cpu") if torch.get_default_device().type != "cpu" else nullcontext():
+        if dtype != torch.float32:
+            torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            if dtype != torch.float32:
+                torch.set_default_dtype(dtype)
+
+
+@contextmanager
+def generators_kept(device: torch.device) -> Iterator[None]:
+    """Afterwards torch's global generators, the CPU's and the device's, are in the state they were in."""
+    before = torch.default_generator.get_state()
+    module = None if device.type in ("cpu", "meta") else torch.get_device_module(device)
+    args = (device,) if device.type == "cuda" else ()
+    on_device = None if module is None else module.get_rng_state(*args)
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(before)
+        if module is not None:
+            module.set_rng_state(on_device, *args)

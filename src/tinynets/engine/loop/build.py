@@ -1,0 +1,164 @@
+"""The model that a run begins with: fresh, a module of the user's own, or with weights that were trained before."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.models import adapt_input_conv
+from torch import Tensor, nn
+
+from tinynets._modes import evaluation_mode
+from tinynets.engine.any_model import create_any_model
+from tinynets.engine.data import ImageData
+from tinynets.engine.recipes import Recipe
+from tinynets.engine.record import Checkpoint, read_checkpoint
+from tinynets.engine.trained import checkpoint_path, class_order, load_trained
+from tinynets.weights import find_weights, load_into
+
+from .workers import Workers
+
+_OF_THE_DATA = ("num_classes", "in_chans", "img_size", "drop_rate")
+
+
+def build_model(name: str, data: ImageData, recipe: Recipe, model_args: dict[str, Any] | None) -> tuple[Any, dict]:
+    """A fresh model for a data set, and the arguments that build it again.
+
+    name: one of ours, or any model timm knows.
+    """
+    args: dict[str, Any] = {"num_classes": data.num_classes, "in_chans": data.in_chans}
+    cfg = timm.models.get_pretrained_cfg(name)
+    if cfg is not None and cfg.fixed_input_size:
+        args["img_size"] = data.img_size
+    if recipe.drop_rate is not None:
+        args["drop_rate"] = recipe.drop_rate
+    args |= model_args or {}
+    torch.default_generator.manual_seed(recipe.seed)  # torch.manual_seed would change other devices' generators too
+    return create_any_model(name, **args), args
+
+
+def check_fit(model: nn.Module, name: str, data: ImageData) -> None:
+    """Refuse, before anything is trained, a model that cannot take the images or has other classes."""
+    device = next(model.parameters()).device
+    image = torch.zeros(2, data.in_chans, *data.img_size, device=device)
+    size = f"{data.in_chans}x{data.img_size[0]}x{data.img_size[1]}"
+    try:
+        with evaluation_mode(model), torch.no_grad():
+            logits = model(image)
+    except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{name} cannot take the images of {data.name}, {size} ({reason}): give them another size (--img-size), or "
+            "take another model"
+        ) from error
+    if not isinstance(logits, Tensor) or logits.shape != (2, data.num_classes):
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(
+            f"{name} makes {got} of 2 images, {data.name} has {data.num_classes} classes: it must give (2, "
+            f"{data.num_classes}) logits"
+        )
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights that a run starts from: their tensors, and what is known about them."""
+
+    name: str
+    state: dict[str, Tensor]
+    facts: Checkpoint
+
+    @property
+    def model_args(self) -> dict[str, Any]:
+        """Arguments of the model's class that do not follow from the data."""
+        return {key: value for key, value in self.facts.model_args.items() if key not in _OF_THE_DATA}
+
+    def adapt_data(self, data: ImageData) -> ImageData:
+        """The data with the weights' normalisation, and their image size if their model is made for one."""
+        cfg = None if self.facts.own_module else timm.models.get_pretrained_cfg(self.facts.model)
+        return as_known(data, self.facts, resize=cfg is not None and cfg.fixed_input_size)
+
+    def load(self, model: Any, data: ImageData) -> str:
+        """Load into a model for other classes and channels. Returns what was kept, in words."""
+        state, target = dict(self.state), model.state_dict()
+        story = []
+        layer = classifier_of(model)
+        head = next((name for name, module in model.named_modules() if module is layer), None)
+        order = class_order(data.class_names, self.facts.class_names)
+        same = order is not None and len(order) == len(self.facts.class_names)
+        for key in [key for key in state if head and key.startswith(f"{head}.")]:
+            if same and key in target:
+                state[key] = state[key][order]
+            else:
+                state[key] = target.get(key, state[key])
+        if head and not same:
+            story.append(f"new classifier for {data.num_classes} classes")
+        first = next((f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.Conv2d)), None)
+        if first in state and state[first].shape[1] != target[first].shape[1]:
+            story.append(f"input adapted from {state[first].shape[1]} to {target[first].shape[1]} channels")
+            state[first] = adapt_channels(state[first], target[first].shape[1])
+        load_into(model, state, self.name)
+        kept = sum(torch.equal(tensor.cpu(), self.state[key]) for key, tensor in target.items() if key in self.state)
+        trained_on = f", trained on {self.facts.data}" if self.facts.data else ""
+        changes = "".join(f"; {part}" for part in story)
+        return (
+            f"starts from {self.name} ({self.facts.model}{trained_on}): {kept} of {len(target)} tensors kept{changes}; "
+            "optimizer, schedule and random numbers start anew"
+        )
+
+
+def find_start(name: str | Path) -> Start:
+    """The weights of that name or in that file, as `load_trained` finds them, but without need of a user's module."""
+    path = checkpoint_path(name)
+    weights = find_weights(str(name).split(".")[0]) if path is None else None
+    if path is None and weights is None:
+        trained = load_trained(name)
+        return Start(str(name), trained.model.state_dict(), trained.facts)
+    state, facts = read_checkpoint(path or weights.path)  # pyright: ignore[reportOptionalMemberAccess]
+    return Start(str(path.absolute()) if path else str(name), state, facts)
+
+
+def as_known(data: ImageData, facts: Checkpoint, resize: bool) -> ImageData:
+    """The data with the normalisation and, on request, the image size of a checkpoint; channels may be others."""
+    size = facts.img_size if resize and facts.img_size else data.img_size
+    mean, std = facts.mean, facts.std
+    if len(mean) != data.in_chans:
+        mean, std = (((sum(values) / len(values)),) * data.in_chans for values in (mean, std))
+    return dataclasses.replace(data.changed(None, data.in_chans, (size[0], size[1])), mean=mean, std=std)
+
+
+def adapt_channels(weight: Tensor, want: int) -> Tensor:
+    """A first convolution's kernels for other channels: equal channels give what they gave before."""
+    have = weight.shape[1]
+    if have == 3:
+        return adapt_input_conv(want, weight)
+    if want == 1:
+        return weight.sum(1, keepdim=True)
+    return weight.repeat(1, -(-want // have), 1, 1)[:, :want] * (have / want)
+
+
+def classifier_of(model: Any) -> nn.Module | None:
+    """The layer that gives the logits, None if the model does not say which it is."""
+    layer = model.get_classifier() if hasattr(model, "get_classifier") else None
+    return layer if isinstance(layer, nn.Module) and next(layer.parameters(), None) is not None else None
+
+
+def prepared(model: nn.Module, recipe: Recipe, team: Workers) -> nn.Module:
+    """The model on its device, in its memory format, its batch norms synchronised if they are to be."""
+    if recipe.sync_bn and team.count > 1:
+        if team.device.type != "cuda":
+            raise ValueError("sync_bn needs CUDA: torch has no synchronised batch norm for the CPU")
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    model = model.to(team.device)
+    return model.to(memory_format=torch.channels_last) if recipe.channels_last else model
+
+
+def freeze_body(model: nn.Module) -> list[nn.Module]:
+    """Leave only the classifier to be trained. Returns the norms of the rest, whose statistics must not move."""
+    if (classifier := classifier_of(model)) is None:
+        raise ValueError(f"freeze=body needs a get_classifier() that gives a layer, {type(model).__name__} has none")
+    kept = set(classifier.modules())
+    model.requires_grad_(False)
+    classifier.requires_grad_(True)
+    return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase) and m not in kept]

@@ -1,0 +1,294 @@
+"""The epochs of a run, and what is kept of them."""
+
+import copy
+import math
+import time
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from tinynets._say import say
+from tinynets.engine.data import ImageData
+from tinynets.engine.evaluate import evaluate
+from tinynets.engine.recipes import differences, override, recipe_from_dict, with_epochs
+from tinynets.engine.record import Checkpoint, RunDir, Terminal, environment, load_checkpoint, save_checkpoint
+
+from .interrupt import Interrupt
+from .objective import with_absolute_teacher
+from .run import Run
+
+
+class Training:
+    """The epochs of a run, and what is kept of them.
+
+    Args:
+        run, data: what is trained, and on what.
+        facts: what the files of weights say about themselves.
+        directory: where everything goes.
+        story: what the run starts from, to be said; None for from scratch.
+        save_seconds, tensorboard: those of `train`.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        data: ImageData,
+        facts: Checkpoint,
+        directory: RunDir,
+        story: str | None,
+        save_seconds: float,
+        tensorboard: bool,
+    ) -> None:
+        self.run, self.data, self.facts, self.directory, self.team = run, data, facts, directory, run.team
+        self.story, self.save_seconds = story, save_seconds
+        self.tensorboard = _tensorboard(directory.path) if tensorboard and self.team.is_main else None
+        self.history: list[dict[str, Any]] = []
+        self.best: dict[str, Any] = {}
+        self.patience_from = 0  # epochs before a longer run was asked for
+        self.started = time.perf_counter()  # less the time that was spent before a resume
+        self.epoch_started = self.saved_at = self.started
+
+    def go(self, interrupt: Interrupt) -> dict[str, Any]:
+        state = self.team.share(self.directory.state() if self.team.is_main else None)
+        if state is None:
+            self._start()
+        else:
+            longer = self._continue(state)
+            if state["finished"] and not longer and (summary := self.team.share(self._finished_summary())):
+                return summary
+        epochs = self.run.recipe.schedule.epochs
+        terminal = Terminal(self.run.steps, epochs, self.run.step) if self.team.is_main else None
+        if terminal is not None:
+            terminal.line(self._headline())
+            if self.story:
+                terminal.line(self.story)
+        try:
+            while self.run.epochs_done < epochs and not self.team.share(self._out_of_patience()):
+                row = {"epoch": self.run.epochs_done + 1}
+                row |= self.run.train_epoch(lambda: self._after_step(interrupt, terminal))
+                if terminal is not None:
+                    self._end_epoch(row, terminal)
+                    self._stop_if_asked(interrupt)
+        finally:
+            if terminal is not None:
+                terminal.close()
+            if self.tensorboard is not None:
+                self.tensorboard.close()
+        return self.team.share(self._finish() if self.team.is_main else None)
+
+    def _headline(self) -> str:
+        train, val = len(self.run.train_labels), len(self.run.val_labels)
+        images = f"{train:,} images of {self.data.name}" + (f" and {val:,} to validate" if val else "")
+        return f"{self.facts.model}  {_params(self.run):,} parameters, {images}"
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "model": self.facts.model,
+            "model_args": self.facts.model_args,
+            "data": self.data.name,
+            "data_sha256": self.facts.data_sha256,
+            "recipe": self.run.recipe.to_dict(),
+        }
+
+    def _start(self) -> None:
+        self.identity = self._identity()
+        if self.team.is_main:
+            self.directory.write_json("recipe.json", self.run.recipe.to_dict())
+            if self.data.skipped:
+                self.directory.write_lines("skipped.txt", self.data.skipped)
+            self._save_state()
+            self._event("start")
+
+    def _continue(self, state: dict[str, Any]) -> bool:
+        """Take the state over. Whether more epochs are asked for than the run had."""
+        self.identity = self._identity()
+        had = recipe_from_dict(state["identity"]["recipe"]).schedule.epochs
+        _check_same(state["identity"], self.identity, self.directory.path)
+        self.run.load_state_dict(state["run"])
+        self.history, self.best = state["history"], state["best"]
+        self.patience_from = state.get("patience_from", 0)
+        self.started -= state["seconds"]
+        self.epoch_started -= state["epoch_seconds"]
+        longer = self.run.recipe.schedule.epochs > had
+        if longer:
+            self.patience_from = self.run.epochs_done
+            self.story = self._longer(had)
+        if self.team.is_main:
+            if longer:
+                self.directory.write_json("recipe.json", self.run.recipe.to_dict())
+                self._save_state()
+            self._event("resume")
+        return longer
+
+    def _longer(self, had: int) -> str:
+        last = f"{self.history[-1]['lr']:.2g}" if self.history else "none yet"
+        return (
+            f"goes on from epoch {self.run.epochs_done} of {had} to {self.run.recipe.schedule.epochs}: weights, their "
+            "average, optimizer, figures, best weights and random numbers are kept; the schedule is now that of "
+            f"{self.run.recipe.schedule.epochs} epochs, where the learning rate is {self.run.lr:.2g} (last: {last})"
+        )
+
+    def _after_step(self, interrupt: Interrupt, terminal: Terminal | None) -> None:
+        if terminal is None:
+            return
+        terminal.step(min(self.run.epochs_done + 1, self.run.recipe.schedule.epochs))
+        if self.run.within_epoch:  # the end of an epoch is saved with its figures
+            if time.perf_counter() - self.saved_at > self.save_seconds:
+                self._save_state()
+            self._stop_if_asked(interrupt)
+
+    def _end_epoch(self, row: dict[str, Any], terminal: Terminal) -> None:
+        row |= self.run.validate()
+        now = time.perf_counter()
+        row["seconds"] = now - self.epoch_started
+        self.epoch_started = now
+        self.history.append(row)
+        self._save_weights("last", row)
+        # with nothing held out the last epoch is the best there is
+        if _score(row) >= _score(self.best):
+            self.best = row
+            self._save_weights("best", row)
+        self.directory.write_metrics(self.history)
+        self._save_state()
+        self._event("epoch", **row)
+        if self.tensorboard is not None:
+            for name, value in row.items():
+                self.tensorboard.add_scalar(name, value, row["epoch"])
+        left = (now - self.started) / self.run.step * (self.run.recipe.schedule.epochs * self.run.steps - self.run.step)
+        terminal.epoch(row, left)
+
+    def _out_of_patience(self) -> bool:
+        patience = self.run.recipe.schedule.patience
+        if not patience or not self.history:
+            return False
+        first_best = max(self.history, key=_score)  # as good again is no progress
+        return self.history[-1]["epoch"] - max(first_best["epoch"], self.patience_from) >= patience
+
+    def _stop_if_asked(self, interrupt: Interrupt) -> None:
+        if interrupt.requested:
+            self._save_state()
+            self._event("interrupted")
+            epoch, step = divmod(self.run.step, self.run.steps)
+            raise KeyboardInterrupt(
+                f"{epoch} epochs and {step} steps are saved in {self.directory.path}: go on with --resume"
+            )
+
+    def _finish(self) -> dict[str, Any]:
+        self._save_state(finished=True)
+        row = dict(self.history[-1])
+        behind = self._mend_norms(row)
+        summary = {
+            "model": self.facts.model,
+            "model_args": self.facts.model_args,
+            "params": _params(self.run),
+            "started_from": self.facts.started_from,
+            "data": self.data.name,
+            "data_sha256": self.identity["data_sha256"],
+            "seed": self.run.recipe.seed,
+            "recipe": self.run.recipe.to_dict(),
+            "train_images": len(self.run.train_labels),
+            "val_images": len(self.run.val_labels),
+            "last": {**row, **self._test("last")},
+            "best": {**self.best, **self._test("best")},
+            **({"norms_estimated": True} if behind else {}),
+            "train_seconds": time.perf_counter() - self.started,
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "processes": self.team.count,
+            **environment(self.team.device),
+        }
+        self.directory.write_json("summary.json", summary)
+        self._event("finish", last=summary["last"], best=summary["best"])
+        return summary
+
+    def _mend_norms(self, row: dict[str, Any]) -> bool:
+        """Statistics of batch norms anew, where the recipe asks for it or where they lag behind; whether they did."""
+        if self.run.recipe.bn_images:
+            self.run.estimate_norms()
+        elif (gain := self.run.mend_lagging_norms()) is None:
+            return False
+        else:
+            say(
+                f"the running statistics of the batch norms lagged behind the weights: estimated anew, {gain[1]:.1f} % "
+                f"instead of {gain[0]:.1f} % of clean training images are right (a longer run does without)"
+            )
+        row |= self.run.validate()
+        self._save_weights("last", row)
+        if self.run.recipe.bn_images:
+            return False
+        if _score(row) >= _score(self.best):
+            self.best = row
+            self._save_weights("best", row)
+        return True
+
+    def _finished_summary(self) -> dict[str, Any] | None:
+        return self.directory.read_json("summary.json") if self.team.is_main else None
+
+    def _test(self, which: str) -> dict[str, float]:
+        own = copy.deepcopy(self.run.averaged) if self.facts.own_module else None
+        model, _ = load_checkpoint(self.directory.path / f"{which}.safetensors", own)
+        images, labels = self.data.split("test")
+        result = evaluate(model.to(self.team.device), images, labels, self.run.normalise)
+        return {"test_loss": result["loss"], "test_top1": result["top1"]}
+
+    def _save_weights(self, which: str, row: dict[str, Any]) -> None:
+        facts = replace(self.facts, results=row)
+        save_checkpoint(self.directory.path / f"{which}.safetensors", self.run.averaged, facts)
+
+    def _save_state(self, finished: bool = False) -> None:
+        self.run.check_finite()
+        self.saved_at = time.perf_counter()
+        self.directory.save_state(
+            {
+                "identity": self.identity,
+                "facts": asdict(self.facts),
+                "patience_from": self.patience_from,
+                "run": self.run.state_dict(),
+                "history": self.history,
+                "best": self.best,
+                "seconds": self.saved_at - self.started,
+                "epoch_seconds": self.saved_at - self.epoch_started,
+                "finished": finished,
+            }
+        )
+
+    def _event(self, kind: str, **facts: Any) -> None:
+        moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        self.directory.add_event({"time": moment, "event": kind, "step": self.run.step, **facts})
+
+
+def _params(run: Run) -> int:
+    return sum(p.numel() for p in run.model.parameters())
+
+
+def _score(row: dict[str, Any]) -> float:
+    return row.get("val_top1", row["epoch"]) if row else -math.inf
+
+
+def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
+    """Raise ValueError naming the first thing in which the run in path is another than the one asked for.
+
+    It may be longer: more epochs, with or without the spans that `with_epochs` stretches with them.
+    """
+    old, new = (with_absolute_teacher(recipe_from_dict(identity["recipe"])) for identity in (before, now))
+    if new.schedule.epochs > old.schedule.epochs:
+        longer = with_epochs(old, new.schedule.epochs), override(old, {"schedule.epochs": new.schedule.epochs})
+        old = next((recipe for recipe in longer if not differences(recipe, new)), old)
+    fields = differences(old, new)
+    fields |= {key: (before[key], now[key]) for key in ("model", "model_args") if before[key] != now[key]}
+    if before["data_sha256"] != now["data_sha256"] and before["data"] != now["data"]:
+        fields["data"] = before["data"], now["data"]
+    for name, (had, has) in fields.items():
+        raise ValueError(f"the run in {path} has {name} {had!r}, not {has!r}: resume it as it was, or start another")
+    if before["data_sha256"] != now["data_sha256"]:
+        raise ValueError(
+            f"{now['data']} has changed since the run in {path} began: restore the data or start another run"
+        )
+
+
+def _tensorboard(path: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise RuntimeError("logging to TensorBoard needs its package: pip install 'tinynets[plots]'") from error
+    return SummaryWriter(str(path / "tensorboard"))

@@ -1,0 +1,129 @@
+"""What a run begins with: fresh weights, or others' adapted to its data."""
+
+import dataclasses
+
+import pytest
+import timm
+import torch
+from support import EGRR_ARGS, QUICK
+from torch import nn
+
+import tinynets
+from tinynets.engine import ImageData, load_checkpoint, override, train
+from tinynets.engine.loop import Run, Workers, build_model
+from tinynets.engine.loop.build import adapt_channels, find_start
+
+ALONE = Workers(0, 1, torch.device("cpu"))
+SHORT = override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0})
+
+
+@pytest.fixture
+def colours(tiny_data) -> ImageData:
+    """The stripes in colour, their classes in another order."""
+    place = torch.tensor([2, 1, 0])
+    return dataclasses.replace(
+        tiny_data,
+        train_images=tiny_data.train_images.expand(-1, 3, -1, -1),
+        test_images=tiny_data.test_images.expand(-1, 3, -1, -1),
+        train_labels=place[tiny_data.train_labels],
+        test_labels=place[tiny_data.test_labels],
+        class_names=tiny_data.class_names[::-1],
+        mean=(0.4,) * 3,
+        std=(0.2,) * 3,
+    )
+
+
+def test_a_runs_weights_start_another(tiny_data, colours, tmp_path, capsys):
+    first = train("c1c2c3c4o_cifar10", tiny_data, override(QUICK, {"schedule.epochs": 6}), tmp_path / "first")
+    still = override(SHORT, {"optimizer.lr": 1e-12, "augment.pad": 0, "optimizer.weight_decay": 0.0})
+    second = train("c1c2c3c4o_cifar10", colours, still, tmp_path / "second", init=tmp_path / "first/last.safetensors")
+    assert second["last"]["test_top1"] == pytest.approx(first["last"]["test_top1"], abs=3)
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("starts from")]
+    assert "(c1c2c3c4o_cifar10, trained on stripes)" in line
+    assert "input adapted from 1 to 3 channels" in line
+    assert "new classifier" not in line
+    assert "optimizer, schedule and random numbers start anew" in line
+    facts = load_checkpoint(tmp_path / "second/last.safetensors")[1]
+    assert facts.started_from == second["started_from"] == str(tmp_path / "first/last.safetensors")
+    assert facts.mean == pytest.approx((0.3,) * 3)  # the weights'
+
+
+def test_pretrained_weights_get_a_new_classifier(tiny_data, tmp_path, capsys):
+    train("optimized200k_cifar10", tiny_data, override(SHORT, {"freeze": "body"}), tmp_path, pretrained=True)
+    ours = load_checkpoint(tmp_path / "last.safetensors")[0].state_dict()
+    theirs = tinynets.create_model("optimized200k_cifar10", pretrained=True).state_dict()
+    changed = {name for name in ours if not torch.equal(ours[name], theirs[name])}
+    assert changed == {"stem.conv.weight", "head.fc.weight", "head.fc.bias"}
+    assert torch.equal(ours["stem.conv.weight"], theirs["stem.conv.weight"].sum(1, keepdim=True))
+    err = capsys.readouterr().err
+    assert "135 of 138 tensors kept; new classifier for 3 classes; input adapted from 3 to 1 channels" in err
+
+
+def test_a_model_made_for_one_size_keeps_it(tiny_data, tmp_path):
+    summary = train("simplecnn_mnist", tiny_data, SHORT, tmp_path, pretrained=True)
+    assert tuple(summary["model_args"]["img_size"]) == (28, 28)
+    state, facts = find_start(tmp_path).state, find_start(tmp_path).facts
+    assert facts.img_size == (28, 28)
+    assert state["head.fc.weight"].shape == (3, 32)
+    (tmp_path / "summary.json").unlink()
+    again = train("simplecnn_mnist", tiny_data, SHORT, tmp_path, model_args=summary["model_args"], resume=True)
+    assert (again["last"], again["started_from"]) == (summary["last"], "simplecnn_mnist")
+
+
+def test_the_weights_say_how_their_model_is_built(tiny_data, tmp_path):
+    train("c1c2c3c4o_cifar10", tiny_data, SHORT, tmp_path / "a", model_args={"width": 0.5})
+    summary = train("c1c2c3c4o_cifar10", tiny_data, SHORT, tmp_path / "b", init=tmp_path / "a")
+    assert summary["model_args"]["width"] == 0.5
+
+
+def test_weights_of_another_architecture_are_refused(tiny_data, tmp_path):
+    train("c1c2c3c4o_cifar10", tiny_data, SHORT, tmp_path / "a")
+    with pytest.raises(ValueError, match="is of another architecture than SimpleCNN"):
+        train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "b", init=tmp_path / "a", model_args={"img_size": 8})
+    with pytest.raises(ValueError, match="pretrained and init both name weights"):
+        train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "b", init=tmp_path / "a", pretrained=True)
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(("have", "want"), [(3, 1), (1, 3), (3, 4), (4, 3), (2, 1)])
+def test_equal_channels_give_what_they_gave(have, want):
+    weight, image = torch.randn(5, have, 3, 3), torch.randn(2, 1, 6, 6)
+    before = nn.functional.conv2d(image.expand(-1, have, -1, -1), weight)
+    weight = torch.randn(5, have, 1, 1).expand(-1, -1, 3, 3) if (have, want) == (3, 4) else weight
+    if have % want == 0 or want % have == 0:
+        after = nn.functional.conv2d(image.expand(-1, want, -1, -1), adapt_channels(weight, want))
+        torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4)
+    assert adapt_channels(weight, want).shape == (5, want, 3, 3)
+
+
+@pytest.mark.parametrize("name", ["egrr_cifar100", "c1c2c3c4o_cifar10", "test_resnet"])
+def test_a_frozen_body_does_not_move(tiny_data, name):
+    """Neither weights nor the norms' statistics; the classifier does."""
+    recipe = override(QUICK, {"freeze": "body", "ema_decay": 0.5})
+    model, _ = build_model(name, tiny_data, recipe, EGRR_ARGS if "egrr" in name else None)
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    run = Run(model, tiny_data, recipe, ALONE)
+    run.train_epoch(lambda: None)
+    moved = {key for key, tensor in run.model.state_dict().items() if not torch.equal(tensor, before[key])}
+    head = next(key for key, module in model.named_modules() if module is model.get_classifier())
+    assert moved == {f"{head}.weight", f"{head}.bias"}
+    assert sum(len(group["params"]) for group in run.optimizer.param_groups) == 2
+
+
+def test_a_body_that_cannot_be_told_is_not_frozen(tiny_data):
+    recipe = override(QUICK, {"freeze": "body"})
+    with pytest.raises(ValueError, match=r"freeze=body needs a get_classifier\(\) that gives a layer, GroupNormNet"):
+        Run(build_model("groupnorm_net", tiny_data, recipe, None)[0], tiny_data, recipe, ALONE)
+
+
+def test_images_that_a_model_cannot_take_are_refused_before_anything_is_made(tiny_data, tmp_path):
+    with pytest.raises(ValueError, match=r"test_vit cannot take the images of stripes, 1x8x8 .*: give them"):
+        train("test_vit", tiny_data, SHORT, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_timms_fixed_sizes_follow_the_data(tiny_data):
+    data = tiny_data.changed(None, 1, (32, 32))
+    model, args = build_model("test_vit", data, QUICK, None)
+    assert args["img_size"] == (32, 32)
+    assert isinstance(model, type(timm.create_model("test_vit")))

@@ -1,0 +1,174 @@
+"""train() leaves the process as it found it, and works in processes that are set up otherwise."""
+
+import os
+import random
+import signal
+import sys
+import threading
+
+import pytest
+import torch
+from support import QUICK
+
+from tinynets.engine import evaluate, load_data, override, train
+from tinynets.engine.augment import Augmenter
+from tinynets.engine.loop import cpu
+from tinynets.engine.loop.cpu import freed_memory_kept
+from tinynets.engine.loop.interrupt import interruptible
+from tinynets.engine.loop.workers import workers
+from tinynets.engine.recipes import Augment
+
+SHORT = override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0})
+
+
+def megabytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.skipif(cpu._glibc() is None, reason="malloc is not glibc's")
+def test_memory_freed_later_goes_back_to_the_system(tiny_data, tmp_path):
+    train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "run")
+    before = megabytes()
+    x = torch.ones(200 << 18)
+    assert megabytes() > before + 150
+    del x
+    assert megabytes() < before + 50
+
+
+def test_malloc_is_put_back_when_the_last_user_leaves(monkeypatch):
+    calls = []
+
+    class Recorder:
+        def mallopt(self, option, value):
+            calls.append((option, value))
+
+        def malloc_trim(self, pad):
+            calls.append("trim")
+
+    monkeypatch.setattr(cpu, "_glibc", Recorder)
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1000")
+    with freed_memory_kept():
+        with freed_memory_kept():
+            pass
+        assert "trim" not in calls
+    assert calls[-4:] == [(-4, 65536), (-1, 1000), (-3, 128 * 1024), "trim"]
+    with pytest.raises(KeyError), freed_memory_kept():
+        raise KeyError
+    assert calls[-1] == "trim"
+
+
+def test_generators_threads_and_handlers_stay(tiny_data, tmp_path):
+    random.seed(3)
+    torch.manual_seed(3)
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    states = torch.get_rng_state(), random.getstate(), torch.get_num_threads(), threading.active_count()
+    train("simplecnn_mnist", tiny_data, override(SHORT, {"drop_rate": 0.2}), tmp_path / "run")
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert (random.getstate(), torch.get_num_threads(), threading.active_count()) == states[1:]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    with pytest.raises(ValueError, match="unknown model"):
+        train("simplecnn", tiny_data, SHORT, tmp_path / "none")
+    assert torch.equal(torch.get_rng_state(), states[0])
+
+
+def test_handlers_that_could_not_be_put_back_are_left_alone(monkeypatch):
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with interruptible():
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    set_to = []
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)  # a handler that is not Python's
+    monkeypatch.setattr(signal, "signal", lambda *args: set_to.append(args))
+    with interruptible():
+        pass
+    assert set_to == []
+
+
+@pytest.mark.parametrize("default", ["meta", "cpu"])
+def test_default_device_and_dtype(tiny_data, tmp_path, default):
+    plain = train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "plain")
+    torch.set_default_device(default)
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "run")
+        assert load_data("digits").train_images.device.type == "cpu"
+        assert torch.get_default_device().type == default
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+    assert {**again["last"], "seconds": 0} == {**plain["last"], "seconds": 0}
+
+
+def test_evaluation_under_another_default_device(tiny_data, tmp_path):
+    from tinynets.engine import load_trained
+
+    train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "run")
+    normalise = Augmenter(Augment(), tiny_data.mean, tiny_data.std)
+    with torch.device("meta"):
+        model = load_trained(tmp_path / "run").model
+        result = evaluate(model, *tiny_data.split("test"), normalise)
+    assert 0 <= result["top1"] <= 100
+
+
+class Writer:
+    """The least that a program may put in the place of stderr."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+
+def test_no_stderr_and_a_bare_one(tiny_data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "none")
+    assert capsys.readouterr().out == ""
+    writer = Writer()
+    monkeypatch.setattr(sys, "stderr", writer)
+    train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "bare")
+    assert "epoch 1/1  loss" in writer.text
+
+
+def test_in_a_thread(tiny_data, tmp_path):
+    summaries = []
+    thread = threading.Thread(
+        target=lambda: summaries.append(train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "run"))
+    )
+    thread.start()
+    thread.join()
+    assert summaries[0]["last"]["epoch"] == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        (
+            {"WORLD_SIZE": "4"},
+            "WORLD_SIZE is 4 in the environment, but RANK, MASTER_ADDR, MASTER_PORT are missing",
+        ),
+        ({"WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"}, "but RANK is missing: start the processes with"),
+        ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_PORT": "1"}, "but MASTER_ADDR is missing"),
+        ({"WORLD_SIZE": "x", "RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "1"}, "WORLD_SIZE is x .* is no number"),
+    ],
+)
+def test_a_clusters_variables_without_torchrun(tiny_data, tmp_path, monkeypatch, variables, message):
+    for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(RuntimeError, match=message) as caught:
+        train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_world_of_one_is_alone(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setenv("RANK", "3")
+    with workers("cpu") as team:
+        assert (team.is_main, team.count) == (True, 1)

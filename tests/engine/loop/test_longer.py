@@ -1,0 +1,92 @@
+"""Runs of older versions go on, finished ones for more epochs; norms that lag behind are mended."""
+
+import json
+import tarfile
+
+import pytest
+import torch
+from support import QUICK, rows_of
+
+from tinynets.engine import load_checkpoint, load_data, override, read_recipe, train, with_epochs
+from tinynets.engine.loop.norms import mend_lagging_norms
+
+
+@pytest.fixture
+def old_run(tmp_path, pytestconfig):
+    """A run of the first checkpoint format, stopped in its third epoch of four, and the metrics it would have had."""
+    with tarfile.open(pytestconfig.rootpath / "tests/fixtures/run_format1.tar.gz") as file:
+        file.extractall(tmp_path / "old", filter="data")
+    return tmp_path / "old"
+
+
+def test_an_old_checkpoint_loads(old_run):
+    model, facts = load_checkpoint(old_run / "last.safetensors")
+    assert (facts.format, facts.data, facts.data_source, facts.img_size) == (1, "digits", None, (8, 8))
+    assert facts.model_args["width"] == 0.25
+    assert model(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
+
+
+def test_an_old_run_goes_on_as_it_would_have(old_run):
+    recipe = read_recipe(old_run / "recipe.json")
+    assert (recipe.schedule.kind, recipe.optimizer.momentum) == ("cosine", None)
+    torch.set_num_threads(1)
+    summary = train("simplecnn_mnist", load_data("digits"), recipe, old_run, model_args={"width": 0.25}, resume=True)
+    assert summary["last"]["epoch"] == 4
+    wanted = [line.split(",") for line in (old_run / "whole_metrics.csv").read_text().splitlines()]
+    for row, values in zip(rows_of(old_run), wanted[1:], strict=True):
+        for key, value in zip(wanted[0][:-1], values, strict=False):  # without the seconds
+            assert row[key] == pytest.approx(float(value), rel=1e-3)
+    assert load_checkpoint(old_run / "last.safetensors")[1].format == 2
+
+
+@pytest.mark.parametrize("change", [with_epochs, lambda recipe, n: override(recipe, {"schedule.epochs": n})])
+def test_a_finished_run_goes_on_for_longer(tiny_data, tmp_path, capsys, change):
+    recipe = override(QUICK, {"ema_decay": 0.5, "mixing.mixup": 0.3})
+    train("simplecnn_mnist", tiny_data, recipe, tmp_path)
+    capsys.readouterr()
+    longer = change(recipe, 6)
+    summary = train("simplecnn_mnist", tiny_data, longer, tmp_path, resume=True)
+    rows = rows_of(tmp_path)
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[3]["lr"] > 10 * rows[2]["lr"]
+    assert rows[5]["lr"] < rows[4]["lr"] < rows[3]["lr"] < QUICK.optimizer.lr
+    err = capsys.readouterr().err
+    assert "goes on from epoch 3 of 3 to 6: weights, their average, optimizer, figures, best weights and random" in err
+    assert "the schedule is now that of 6 epochs, where the learning rate is" in err
+    assert read_recipe(tmp_path / "recipe.json") == longer
+    assert json.loads((tmp_path / "summary.json").read_text())["recipe"]["schedule"]["epochs"] == 6
+    assert train("simplecnn_mnist", tiny_data, longer, tmp_path, resume=True)["last"] == summary["last"]
+    with pytest.raises(ValueError, match=r"has schedule\.epochs 6, not 3"):
+        train("simplecnn_mnist", tiny_data, recipe, tmp_path, resume=True)
+
+
+def test_a_run_that_patience_stopped_goes_on(tiny_data, tmp_path):
+    recipe = override(QUICK, {"schedule.epochs": 8, "schedule.patience": 1, "optimizer.lr": 1e-12})
+    stopped = train("groupnorm_net", tiny_data, recipe, tmp_path)["last"]["epoch"]
+    assert stopped < 8
+    longer = train("groupnorm_net", tiny_data, with_epochs(recipe, 20), tmp_path, resume=True)
+    assert longer["last"]["epoch"] == stopped + 1
+
+
+def test_norms_that_lag_behind_are_mended_and_it_is_said(tiny_data, tmp_path, capsys):
+    recipe = override(QUICK, {"optimizer.lr": 0.02, "schedule.epochs": 2, "augment.pad": 0})
+    summary = train("optimized200k_cifar10", tiny_data, recipe, tmp_path)
+    assert summary["norms_estimated"] is True
+    assert (
+        "the running statistics of the batch norms lagged behind the weights: estimated anew" in capsys.readouterr().err
+    )
+    assert summary["last"]["val_top1"] > rows_of(tmp_path)[-1]["val_top1"]
+    assert summary["best"]["val_top1"] >= summary["last"]["val_top1"]
+
+
+def test_norms_that_do_not_lag_stay_as_they_are(tiny_data, tmp_path):
+    recipe = override(QUICK, {"schedule.epochs": 12})
+    assert "norms_estimated" not in train("c1c2c3c4o_cifar10", tiny_data, recipe, tmp_path)
+    model, facts = load_checkpoint(tmp_path / "last.safetensors")
+    from tinynets.engine import Augment, Augmenter
+
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    normalise = Augmenter(Augment(), facts.mean, facts.std)
+    assert mend_lagging_norms(model, tiny_data.train_images, tiny_data.train_labels, normalise, 16) is None
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert not model.training

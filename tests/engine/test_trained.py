@@ -1,0 +1,193 @@
+"""One way from a name or a file to a trained model and what it knows; data as the model knows them."""
+
+import dataclasses
+
+import pytest
+import torch
+from support import QUICK
+from torch.nn import functional as F
+
+import tinynets
+from tinynets.engine import (
+    Augment,
+    Augmenter,
+    ImageData,
+    evaluate,
+    load_trained,
+    match_data,
+    override,
+    save_checkpoint,
+    train,
+)
+from tinynets.engine.record import read_checkpoint
+from tinynets.engine.trained import class_order
+
+SHORT = override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0})
+
+
+@pytest.fixture
+def trained(tiny_data, tmp_path):
+    """A run of a few steps, and what it is as a trained model."""
+    train("c1c2c3c4o_cifar10", tiny_data, QUICK, tmp_path / "run")
+    return load_trained(tmp_path / "run/last.safetensors")
+
+
+def top1(trained, data):
+    return evaluate(trained.model, *data.split("test"), Augmenter(Augment(), data.mean, data.std))["top1"]
+
+
+def with_names(data, names, order):
+    """The same images whose label i is now order[i]."""
+    place = torch.tensor(order)
+    return dataclasses.replace(
+        data, class_names=names, train_labels=place[data.train_labels], test_labels=place[data.test_labels]
+    )
+
+
+def test_names_files_and_runs(trained, tiny_data, tmp_path):
+    assert load_trained(tmp_path / "run").facts == trained.facts
+    assert load_trained(str(tmp_path / "run")).facts.class_names == ("top", "left", "dark")
+    shipped = load_trained("simplecnn_mnist")
+    assert (shipped.facts.img_size, shipped.facts.data, shipped.model.training) == ((28, 28), "mnist", False)
+    assert load_trained("c1c2c3c4o_cifar10", num_classes=10).model.num_classes == 10
+    with pytest.raises(ValueError, match=r"is a checkpoint, which says how its model is built: leave out width"):
+        load_trained(tmp_path / "run", width=2.0)
+    with pytest.raises(ValueError, match="unknown model or checkpoint 'simplecn_mnist': did you mean simplecnn_mnist"):
+        load_trained("simplecn_mnist")
+    with pytest.raises(FileNotFoundError, match="no weights file at"):
+        load_trained(tmp_path / "nothing")
+
+
+def test_a_timm_model_with_its_own_weights(monkeypatch):
+    """Names that timm knows are timm's to load; ImageNet's classes have their names."""
+    import timm
+
+    real = timm.create_model
+    asked = []
+    monkeypatch.setattr(
+        timm, "create_model", lambda name, pretrained=False, **kwargs: asked.append((name, pretrained)) or real(name)
+    )
+    resnet = load_trained("test_resnet.r160_in1k")
+    assert asked == [("test_resnet.r160_in1k", True)]
+    assert resnet.facts.class_names[0] == "n01440764 tench, Tinca tinca"
+    assert resnet.facts.img_size == (160, 160)
+    assert class_order(("n01443537", "n01440764"), resnet.facts.class_names) == [1, 0]
+
+
+def test_a_download_that_fails_is_one_line(monkeypatch):
+    import timm
+
+    def offline(*args, **kwargs):
+        raise KeyError("no\nnetwork")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(RuntimeError, match="the weights of hf-hub:a/b could not be downloaded") as caught:
+        load_trained("hf-hub:a/b")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_checkpoint_knows_of_its_data(trained, tiny_data):
+    assert trained.facts.data_sha256 == tiny_data.digest()
+    assert (trained.facts.data_source, trained.facts.img_size, trained.facts.format) == (None, (8, 8), 2)
+
+
+def test_classes_in_another_order_are_matched_by_name(trained, tiny_data):
+    plain = top1(trained, tiny_data)
+    assert plain > 60
+    turned = with_names(tiny_data, ("dark", "left", "top"), (2, 1, 0))
+    assert top1(trained, turned) < plain  # as it would be without
+    matched = match_data(turned, trained)
+    assert matched.class_names == ("top", "left", "dark")
+    assert torch.equal(matched.test_labels, tiny_data.test_labels)
+    assert top1(trained, matched) == plain
+
+
+def test_fewer_classes_are_matched_and_others_refused(trained, tiny_data):
+    rows = tiny_data.test_labels > 0
+    fewer = dataclasses.replace(
+        tiny_data,
+        class_names=("left", "dark"),
+        test_images=tiny_data.test_images[rows],
+        test_labels=tiny_data.test_labels[rows] - 1,
+        train_labels=tiny_data.train_labels.clamp_min(1) - 1,
+    )
+    assert match_data(fewer, trained).test_labels.unique().tolist() == [1, 2]
+    for names in (("top", "left", "bright"), ("0", "1", "2"), ("top", "left", "dark", "x")):
+        with pytest.raises(
+            ValueError, match=r"stripes has the classes .*, .* knows top, left, dark: name data"
+        ) as caught:
+            match_data(dataclasses.replace(tiny_data, class_names=names), trained)
+        assert "\n" not in str(caught.value)
+
+
+def test_mnists_digits_are_digits():
+    names = ("0 - zero", "1 - one", "2 - two")
+    assert class_order(("2", "0"), names) == [2, 0]
+    assert class_order(names[::-1], ("0", "1", "2")) == [2, 1, 0]
+
+
+def test_sizes_and_channels_become_the_models(trained, tiny_data):
+    def doubled(images):
+        return None if images is None else F.interpolate(images.float(), (16, 16)).to(torch.uint8).expand(-1, 3, -1, -1)
+
+    large = dataclasses.replace(
+        tiny_data, train_images=doubled(tiny_data.train_images), test_images=doubled(tiny_data.test_images)
+    )
+    matched = match_data(large, trained)
+    assert (matched.in_chans, matched.img_size) == (1, (8, 8))
+    assert top1(trained, matched) == pytest.approx(top1(trained, tiny_data), abs=5)
+    assert match_data(large, trained, resize=False).img_size == (16, 16)
+    colour = torch.tensor([10, 200, 90], dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 4, 4)
+    labels = torch.zeros(2, dtype=torch.int64)
+    data = ImageData("c", colour, labels, colour, labels, ("top",), (0.5,) * 3, (0.5,) * 3)
+    assert data.changed(None, 1, (4, 4)).test_images.unique().tolist() == [131]  # Pillow's L of (10, 200, 90)
+    with pytest.raises(ValueError, match="images of 3 channels, the model takes 2"):
+        data.changed(None, 2, (4, 4))
+
+
+def test_files_of_a_newer_format_are_refused(trained, tmp_path):
+    from tinynets.weights import read_weights, save_weights
+
+    state, facts = read_weights(tmp_path / "run/last.safetensors")
+    save_weights(tmp_path / "new.safetensors", state, {**facts, "format": 99, "something": 1})
+    with pytest.raises(ValueError, match="has checkpoint format 99, this tinynets reads up to 2: upgrade tinynets"):
+        read_checkpoint(tmp_path / "new.safetensors")
+
+
+def test_a_module_of_ones_own_has_to_be_given_again(tiny_data, tmp_path):
+    def module():
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(1, 8, 3),
+            torch.nn.BatchNorm2d(8),
+            torch.nn.ReLU(),
+            torch.nn.Flatten(),
+            torch.nn.Linear(288, 3),
+        )
+
+    net = module()
+    summary = train(net, tiny_data, override(QUICK, {"schedule.epochs": 4}), tmp_path / "run")
+    assert summary["last"]["test_top1"] > 90
+    with pytest.raises(ValueError, match=r"holds the weights of a module of your own, torch\.nn.*Sequential"):
+        load_trained(tmp_path / "run")
+    again = load_trained(tmp_path / "run", model=module())
+    assert top1(again, match_data(tiny_data, again)) == summary["last"]["test_top1"]
+    assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.model.parameters(), strict=True))
+    longer = train(module(), tiny_data, override(QUICK, {"schedule.epochs": 5}), tmp_path / "run", resume=True)
+    assert longer["last"]["epoch"] == 5
+    with pytest.raises(ValueError, match=r"makes \(2, 3\) of 2 images, stripes has 2 classes"):
+        train(module(), dataclasses.replace(tiny_data, class_names=("a", "b")), SHORT, tmp_path / "other")
+    with pytest.raises(ValueError, match="model_args are for models by name"):
+        train(module(), tiny_data, SHORT, tmp_path / "other", model_args={"width": 2})
+    assert not (tmp_path / "other").exists()
+
+
+def test_old_checkpoints_are_written_anew_in_the_new_format(trained, tmp_path):
+    old = dataclasses.replace(trained.facts, format=1)
+    save_checkpoint(tmp_path / "x.safetensors", trained.model, old)
+    assert read_checkpoint(tmp_path / "x.safetensors")[1].format == 2
+
+
+def test_the_engine_is_there_without_an_import():
+    assert tinynets.engine.train is train
+    with pytest.raises(AttributeError, match="no attribute 'engin'"):
+        tinynets.engin  # noqa: B018
