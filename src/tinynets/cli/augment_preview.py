@@ -6,7 +6,7 @@ from typing import Any
 
 from tinynets._checks import check_positive
 
-from .options import common_options, data_of, data_options, load_data_of, recipe_of, recipe_options, report, size_of
+from .options import common_options, data_of, data_options, load_data_of, recipe_of, recipe_options, report
 
 
 def add_command(commands: Any) -> None:
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
     check_positive(images=args.images, views=args.views)
     default = data_of(args.model)
     recipe = recipe_of(args, args.model, args.data or default)
-    data = load_data_of(args, default, size_of(args.model))
+    data = load_data_of(args, default, model=args.model)
     generator = torch.Generator().manual_seed(recipe.seed)
     rows = torch.randperm(len(data.train_labels), generator=generator)[: args.images]
     images, labels = data.train_images[rows], data.train_labels[rows]
