@@ -201,7 +201,7 @@ def test_two_runs_in_one_directory(tiny_data, tmp_path):
             {"distill.teacher": "simplecnn_mnist"},
             r"distill\.teacher simplecnn_mnist takes 1-channel",
         ),
-        ("simplecnn_mnist", {"distill.teacher": "resnet"}, "unknown model 'resnet'"),
+        ("simplecnn_mnist", {"distill.teacher": "resnet"}, "unknown model or checkpoint 'resnet'"),
         ("simplecnn_mnist", {"distill.teacher": "gone.safetensors"}, "no weights file at gone"),
         ("egrr_cifra100", {}, "unknown model 'egrr_cifra100': did you mean egrr_cifar100"),
     ],
