@@ -113,3 +113,16 @@ def test_the_real_ones(name, shape, classes, real_data):
     pixels = data.train_images.transpose(0, 1).flatten(1).double() / 255
     assert pixels.mean(1).tolist() == pytest.approx(data.mean, abs=2e-6)
     assert pixels.std(1, correction=0).tolist() == pytest.approx(data.std, abs=2e-6)
+
+
+def test_another_size_is_made_and_found_again(tmp_path):
+    data = load_data("digits", img_size=(12, 10))
+    assert data.img_size == (12, 10)
+    assert data.test_images.dtype == torch.uint8
+    again = load_data(**data.source)
+    assert again.digest() == data.digest()
+    x, y = np.zeros((20, 8, 8), np.uint8), np.arange(20) % 2
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    arrays = load_data(tmp_path / "d.npz", img_size=(16, 16))
+    assert arrays.img_size == (16, 16)
+    assert load_data(**arrays.source).digest() == arrays.digest()

@@ -48,7 +48,7 @@ def load_data(
             "cifar10" is the data set, "./cifar10" and Path("cifar10") are a folder.
         data_dir: an existing folder that holds torchvision's files, or that they are downloaded into. None: `data`
             under the working directory, made if need be. Only for torchvision's data sets.
-        img_size: (H, W) that the images of a folder are cropped and resized to.
+        img_size: (H, W) of the images. A folder's are resized by their short side and cropped, all others resized.
         default_size: (H, W) for a folder of images that differ in size or are large, if there is no img_size.
         in_chans: 1 or 3, the channels that a folder is read with. None: 1 if all its images are grey, else 3.
         background: colour behind the transparent pixels of a folder's images.
@@ -65,7 +65,7 @@ def load_data(
         if isinstance(name, str) and name in LOADERS:
             _warn_of_namesake(name)
             source = {"name": name, "data_dir": None if name == "digits" else str(Path(data_dir or "data").absolute())}
-            return dataclasses.replace(LOADERS[name](data_dir), source=source)
+            return _sized(LOADERS[name](data_dir), img_size, source)
         path = Path(name)
         source = {"name": str(path.absolute())}
         if path.is_dir() and not _holds_arrays(path):
@@ -73,8 +73,16 @@ def load_data(
             options = {"img_size": list(data.img_size), "in_chans": data.in_chans, "background": background}
             return dataclasses.replace(data, source=source | options | {"skip_bad": skip_bad})
         if path.exists():
-            return dataclasses.replace(load_arrays(path), source=source)
+            return _sized(load_arrays(path), img_size, source)
         raise unknown("data set", str(name), [*LOADERS, "the path of a folder or an .npz"])
+
+
+def _sized(data: ImageData, img_size: Sequence[int] | None, source: dict[str, Any]) -> ImageData:
+    """The data in the size asked for, and what finds them again."""
+    size = _size(img_size)
+    if size is None or size == tuple(data.img_size):
+        return dataclasses.replace(data, source=source)
+    return dataclasses.replace(data.changed(None, data.in_chans, size), source=source | {"img_size": list(size)})
 
 
 def _size(size: Sequence[int] | None) -> tuple[int, int] | None:
