@@ -61,6 +61,15 @@ def test_sigkill_at_random_moments(tiny_data, tmp_path, kills):
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
+@pytest.fixture
+def _ctrl_c_is_heard():
+    """A program that was started in the background may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 def test_ctrl_c_saves_and_says_so(tiny_data, tmp_path):
     recipe = with_epochs(EVERYTHING, 4)
     train_everything(tiny_data, tmp_path / "whole", recipe=recipe)
