@@ -19,8 +19,9 @@ def model(name):
 
 @pytest.fixture
 def quick(name):
-    """The model, but with two steps a stage where the recursion is unrolled: the graph grows with the steps."""
-    return tinynets.create_model(name, **({"num_steps": (2,) * 8} if name == "egrr_cifar100" else {})).eval()
+    """The model, but with two stages of two steps where the recursion is unrolled: the graph grows with the steps."""
+    few = {"channels": (8, 16), "num_steps": (2, 2), "strides": (1, 2)}
+    return tinynets.create_model(name, **(few if name == "egrr_cifar100" else {})).eval()
 
 
 @pytest.fixture
