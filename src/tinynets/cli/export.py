@@ -1,0 +1,117 @@
+"""`tinynets export MODEL_OR_CHECKPOINT --to FORMAT`: a file for another runtime, run and compared with the model."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tinynets._checks import check_positive
+from tinynets.deploy import FORMATS, Exported, export, find_format
+from tinynets.deploy.microcontroller import arena_bytes, has_micro, write_c_array
+
+from .options import common_options, data_options, load_data_of, model_options, note, report, trained_of
+
+
+def add_command(commands: Any) -> None:
+    command = commands.add_parser(
+        "export",
+        parents=[common_options(), model_options(), data_options()],
+        help="a file for ONNX Runtime, phones, browsers or microcontrollers",
+    )
+    command.add_argument(
+        "model", metavar="MODEL_OR_CHECKPOINT", help="a model with pretrained weights, or a run or its .safetensors"
+    )
+    command.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(FORMATS))
+    command.add_argument("--out", metavar="FILE", help="the file to write (default: MODEL-FORMAT with the format's suffix)")
+    command.add_argument(
+        "--pixels", action="store_true", help="the file takes pixels (N, H, W, C) in 0..255 and normalises them itself"
+    )
+    command.add_argument(
+        "--calibration", type=int, default=256, help="training images for the ranges of int8 (default: 256)"
+    )
+    command.add_argument("--images", type=int, help="test images to compare on (default: all)")
+    command.add_argument(
+        "--tolerance", type=float, help="fp32: difference of logits as a share of the largest (default: 0.001); "
+        "int8: points of accuracy (default: 1)",
+    )
+    command.add_argument("--c-array", action="store_true", help="tflite: write a .h and a .cc for microcontrollers too")
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    kind = find_format(args.to)
+    kind.require()
+    if args.c_array and kind.suffix != ".tflite":
+        raise ValueError("--c-array is for tflite and tflite-int8")
+    check_positive(calibration=args.calibration, images=1 if args.images is None else args.images)
+    trained = trained_of(args)
+    facts = trained.facts
+    out = Path(args.out or f"{_stem(args.model)}-{args.to}{kind.suffix}")
+    given: dict[str, Any] = {}
+    if kind.integer or args.data or args.data_dir:
+        given = _images(args, trained, kind.integer)
+    result = export(
+        trained.model,
+        args.to,
+        out,
+        **given,
+        pixels=args.pixels,
+        mean=facts.mean,
+        std=facts.std,
+        class_names=facts.class_names,
+        img_size=given["images"].shape[2:] if given else facts.img_size,
+        tolerance=args.tolerance,
+    )
+    if not result.real:
+        note(f"compared on {result.images} made-up images: name real ones with --data")
+    values = {**asdict(result), "path": str(result.path), "model": args.model}
+    if kind.suffix == ".tflite":
+        content = out.read_bytes()
+        values["arena_bytes"] = arena_bytes(content) if has_micro() else None
+        if args.c_array:
+            values["c_array"] = [str(path) for path in write_c_array(content, out)]
+    report(args, values, lambda: _text(result, values))
+
+
+def _stem(model: str) -> str:
+    """Of a file named after a model, a checkpoint or a run."""
+    path = Path(model)
+    return (path.parent.name or path.stem) if path.stem == "last" else path.name.removesuffix(".safetensors")
+
+
+def _images(args: argparse.Namespace, trained: Any, calibrated: bool) -> dict[str, Any]:
+    """Test images with their labels, and training images for calibration."""
+    import torch
+
+    from tinynets.engine import match_data
+
+    facts = trained.facts
+    data = load_data_of(args, None, facts, facts.model, trained.model.in_chans)
+    data = match_data(data, trained, resize=args.img_size is None)
+    images, labels = data.split("test")
+    some = slice(args.images)
+    given: dict[str, Any] = {"images": images[some], "labels": labels[some]}
+    if calibrated:
+        train, _ = data.split("train")
+        if len(train) == 0:
+            raise ValueError(f"{data.name} has no training images, and {args.to} finds the ranges of its integers on them")
+        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+        given["calibration"] = train[order[: args.calibration]]
+    return given
+
+
+def _text(result: Exported, values: dict[str, Any]) -> str:
+    lines = [
+        f"{result.path}  {result.bytes / 1000:,.1f} kB, made in {result.seconds:.1f} s",
+        f"same class as PyTorch for {result.agreement:.2f} % of {result.images:,} images; "
+        f"largest difference of a logit {result.largest_difference:.2g} (largest logit {result.largest_logit:.3g})",
+    ]
+    if result.model_top1 is not None:
+        lines.append(f"test top-1: PyTorch {result.model_top1:.2f} %, this file {result.file_top1:.2f} %")
+    if "arena_bytes" in values:
+        arena = values["arena_bytes"]
+        ram = f"{arena / 1000:,.1f} kB of RAM (arena)" if arena else "RAM unknown (pip install tflite-micro)"
+        lines.append(f"on a microcontroller: {result.bytes / 1000:,.1f} kB of flash, {ram}")
+    if "c_array" in values:
+        lines.append(f"C source: {' and '.join(values['c_array'])}")
+    return "\n".join(lines)

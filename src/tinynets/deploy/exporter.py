@@ -1,0 +1,222 @@
+"""One way from a model to a file of any format, which is run and compared before it is left."""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tinynets._checks import check_positive
+from tinynets._files import check_writable, write_file
+from tinynets._guest import plain_defaults
+from tinynets._modes import evaluation_mode
+
+from .formats import Format, find_format
+from .images import made_up_images
+from .portable import portable
+from .source import Source
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written, and how it compares with the model.
+
+    seconds: of the conversion alone.
+    images: how many it was compared on; real says whether they are a user's or made up.
+    agreement: of them, how many percent get the same class.
+    largest_difference: of two logits, and largest_logit of the model, in absolute value.
+    model_top1, file_top1: accuracy in percent, None without labels.
+    """
+
+    model: str
+    format: str
+    path: Path
+    bytes: int
+    seconds: float
+    images: int
+    real: bool
+    agreement: float
+    largest_difference: float
+    largest_logit: float
+    model_top1: float | None
+    file_top1: float | None
+
+
+def export(
+    model: nn.Module | str | Path,
+    to: str,
+    path: str | Path,
+    *,
+    images: Tensor | None = None,
+    labels: Tensor | None = None,
+    calibration: Tensor | None = None,
+    pixels: bool = False,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    class_names: Sequence[str] = (),
+    img_size: Sequence[int] | None = None,
+    tolerance: float | None = None,
+) -> Exported:
+    """Write a model as a file of another runtime, run it there and compare it with the model.
+
+    The file holds the fused model (`tinynets.fuse`) in fp32 or int8. ONNX and PyTorch's files take any number of
+    images, TFLite's and ExecuTorch's one at a time.
+
+    Args:
+        model: a classifier, or what `engine.load_trained` takes: the name of a model with weights or a checkpoint.
+        to: a key of `FORMATS`.
+        path: the file to write.
+        images: uint8 (N, C, H, W) to compare on, best a test set. None: 64 made-up ones.
+        labels: int64 (N,) of these images, for the accuracy of both.
+        calibration: uint8 (N, C, H, W), training images that the int8 formats find their ranges on: 256 are enough.
+        pixels: the file takes pixels, (N, H, W, C) in 0..255, and normalises them itself.
+        mean, std: of the model's normalisation, one number a channel. None: its `pretrained_cfg` says.
+        class_names: written into formats that have room for them.
+        img_size: (H, W) of the images. None: the model's own.
+        tolerance: what a file may be off. fp32: the largest difference of two logits, as a share of the largest logit,
+            0.001 if None. int8: points of accuracy, or without labels percent of images with another class; 1 or 5 if None.
+
+    Raises:
+        ImportError: the format's packages are not installed.
+        OSError: path cannot be written to.
+        RuntimeError: the format cannot express the model, or the file is off by more than the tolerance. Nothing is left.
+        ValueError: unknown format, images or a normalisation that do not fit the model, or no calibration for int8.
+    """
+    kind = find_format(to)
+    kind.require()
+    path = Path(path)
+    check_writable(path)
+    if isinstance(model, str | Path):
+        from tinynets.engine import load_trained
+
+        trained = load_trained(model)
+        facts = trained.facts
+        name, model = trained.name, trained.model
+        mean, std, class_names = mean or facts.mean, std or facts.std, class_names or facts.class_names
+        img_size = img_size or facts.img_size
+    else:
+        name = (getattr(model, "pretrained_cfg", None) or {}).get("architecture") or type(model).__name__
+    source = _source(name, model, mean, std, class_names, img_size, pixels)
+    if kind.integer and calibration is None:
+        raise ValueError(f"{to} finds the ranges of its integers on training images: give calibration (256 are enough)")
+    for given in (images, calibration):
+        _check(given, source)
+    real = images is not None
+    images = made_up_images(64, source.input_size) if images is None else images
+    with plain_defaults(), tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / f"model{kind.suffix}"
+        seconds = _write(kind, source, draft, calibration)
+        want, got = _logits(model, source, images), _run(kind, draft, source, images)
+        report = _compare(want, got, labels)
+        _check_tolerance(kind, report, len(images), labels, tolerance)
+        content = draft.read_bytes()
+    write_file(path, content)
+    return Exported(name, to, path, len(content), seconds, len(images), real, **report)
+
+
+def _source(
+    name: str,
+    model: nn.Module,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    class_names: Sequence[str],
+    img_size: Sequence[int] | None,
+    pixels: bool,
+) -> Source:
+    cfg: Any = getattr(model, "pretrained_cfg", None) or {}
+    mean, std = mean or cfg.get("mean"), std or cfg.get("std")
+    if not (mean and std):
+        raise ValueError("nothing says how the model's images are normalised: give mean and std, one number a channel")
+    if len(mean) != len(std):
+        raise ValueError(f"mean and std must have one number a channel each, got {len(mean)} and {len(std)}")
+    size = img_size or getattr(model, "img_size", None) or (cfg.get("input_size") or (0, 0, 0))[1:]
+    if not all(size):
+        raise ValueError("nothing says how large the model's images are: give img_size=(H, W)")
+    check_positive(height=size[0], width=size[1])
+    with plain_defaults():
+        form = portable(model).float().cpu()
+    return Source(name, form, (len(mean), size[0], size[1]), tuple(mean), tuple(std), tuple(class_names), pixels)
+
+
+def _check(images: Tensor | None, source: Source) -> None:
+    if images is None:
+        return
+    if images.dtype != torch.uint8 or tuple(images.shape[1:]) != source.input_size or len(images) == 0:
+        wanted = ", ".join(map(str, source.input_size))
+        raise ValueError(f"images must be uint8 (N, {wanted}) with N > 0, got {images.dtype} {tuple(images.shape)}")
+
+
+def _write(kind: Format, source: Source, path: Path, calibration: Tensor | None) -> float:
+    """Seconds that the conversion took."""
+    inputs = None if calibration is None else source.inputs(calibration.cpu()).numpy()
+    started = time.perf_counter()
+    try:
+        with torch.no_grad():
+            kind.write(source, path, inputs)
+    except (ImportError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise RuntimeError(f"{source.name} cannot be written as {kind.name}: {_reason(error)}") from error
+    return time.perf_counter() - started
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what went wrong first."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+@torch.inference_mode()
+def _logits(model: nn.Module, source: Source, images: Tensor) -> np.ndarray:
+    """Of the model as it was given, on its own device."""
+    parameter = next(model.parameters(), None)
+    device, dtype = (parameter.device, parameter.dtype) if parameter is not None else ("cpu", torch.float32)
+    normalised = Source(**{**vars(source), "pixels": False})
+    with evaluation_mode(model):
+        batches = [model(normalised.inputs(batch.cpu()).to(device, dtype)) for batch in images.split(250)]
+    return torch.cat(batches).float().cpu().numpy()
+
+
+def _run(kind: Format, path: Path, source: Source, images: Tensor) -> np.ndarray:
+    """Logits of a file, by its own runtime."""
+    run = kind.load(path)
+    return np.concatenate([run(source.inputs(batch.cpu()).numpy()) for batch in images.split(250)])
+
+
+def _compare(want: np.ndarray, got: np.ndarray, labels: Tensor | None) -> dict[str, Any]:
+    truth = None if labels is None else labels.cpu().numpy()
+    return {
+        "agreement": 100 * float((want.argmax(1) == got.argmax(1)).mean()),
+        "largest_difference": float(np.abs(want - got).max()),
+        "largest_logit": float(np.abs(want).max()),
+        "model_top1": None if truth is None else 100 * float((want.argmax(1) == truth).mean()),
+        "file_top1": None if truth is None else 100 * float((got.argmax(1) == truth).mean()),
+    }
+
+
+def _check_tolerance(
+    kind: Format, report: dict[str, Any], count: int, labels: Tensor | None, tolerance: float | None
+) -> None:
+    """Raise RuntimeError if a file is off by more than the tolerance; not a number is off."""
+    if not kind.integer:
+        allowed = 0.001 if tolerance is None else tolerance
+        off = report["largest_difference"] / max(report["largest_logit"], 1e-6)
+        what = f"its logits differ by {off:.2g} of the largest one, {allowed:g} is allowed"
+    else:
+        few = 200 / count  # two images, where they are so few that one is more than is allowed
+        if labels is None:
+            allowed, off = 5 if tolerance is None else tolerance, 100 - report["agreement"]
+            what = f"{off:.2f} % of {count:,} images get another class, {allowed:g} % are allowed"
+        else:
+            allowed, off = 1 if tolerance is None else tolerance, report["model_top1"] - report["file_top1"]
+            what = f"it loses {off:.2f} points of accuracy on {count:,} images, {allowed:g} are allowed"
+        allowed = max(allowed, few)
+    if not off <= allowed:
+        raise RuntimeError(f"the {kind.name} file computes something else and is not kept: {what}")

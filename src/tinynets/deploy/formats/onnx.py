@@ -1,0 +1,94 @@
+"""ONNX, run by ONNX Runtime."""
+
+import contextlib
+import io
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import onnx_functions
+from ..source import Source
+
+
+def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+    """An ONNX file with a free batch size; its metadata say how images are normalised and what the classes are called."""
+    del calibration
+    model = graph(source)
+    model.metadata_props.update(metadata(source))
+    model.producer_name = "tinynets"
+    import onnx_ir
+
+    onnx_ir.save(model, path)
+
+
+def graph(source: Source) -> Any:
+    """The model as onnx_ir's graph, our layers as functions in it."""
+    import onnx
+    import onnx_ir
+    from onnxscript import optimizer
+
+    batch = torch.export.Dim("batch")
+    with onnx_functions.emitted() as definitions, quiet():
+        program = torch.onnx.export(
+            source.network(),
+            (source.example(2),),
+            dynamo=True,
+            dynamic_shapes=({0: batch},),
+            input_names=["image"],
+            output_names=["logits"],
+            opset_version=onnx_functions.OPSET,
+            optimize=False,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model
+    for text in definitions.values():
+        function = onnx_ir.from_proto(onnx.parser.parse_function(text))
+        model.functions[function.identifier()] = function
+    if definitions:
+        model.opset_imports[onnx_functions.DOMAIN] = 1
+    with quiet():  # no constants are computed here: they would be larger than what they are computed from
+        optimizer.optimize_ir(model, inline=False, input_size_limit=0)
+    for node in model.graph:
+        node.metadata_props.clear()
+        node.doc_string = None
+    for value in (*model.graph.initializers.values(), *model.graph.inputs, *model.graph.outputs):
+        value.metadata_props.clear()
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    return model
+
+
+def metadata(source: Source) -> dict[str, str]:
+    """What a user of the file has to know, as JSON texts."""
+    return {
+        "model": source.name,
+        "class_names": json.dumps(source.class_names, ensure_ascii=False),
+        "mean": json.dumps(source.mean),
+        "std": json.dumps(source.std),
+        "input": "pixels, uint8, NHWC" if source.pixels else "float32, NCHW, (pixel / 255 - mean) / std",
+    }
+
+
+def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda batch: session.run(None, {name: batch})[0]
+
+
+@contextlib.contextmanager
+def quiet() -> Any:
+    """The converters print and warn about their own insides."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

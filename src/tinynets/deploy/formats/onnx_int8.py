@@ -1,0 +1,58 @@
+"""ONNX with 8-bit integers, quantised and run by ONNX Runtime.
+
+Weights and activations are both unsigned. Unsigned activations times signed weights, the converter's default, saturate on
+processors without VNNI: measured on one, Optimized200K fell from 92.9 to 11.2 %. Weights keep the zero point 128, so that
+the numbers are those of signed symmetric weights.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ..source import Source
+from . import onnx as plain
+from .onnx import load
+
+__all__ = ["load", "write"]
+
+
+def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+    """An ONNX file with QuantizeLinear and DequantizeLinear around its convolutions and matrix products."""
+    import onnx
+    import onnx.inliner
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    assert calibration is not None
+    with tempfile.TemporaryDirectory() as folder, plain.quiet():
+        written, prepared = Path(folder) / "plain.onnx", Path(folder) / "prepared.onnx"
+        plain.write(source, written, None)
+        onnx.save(onnx.inliner.inline_local_functions(onnx.load(written)), written)
+        quant_pre_process(str(written), str(prepared), skip_symbolic_shape=True)
+        quantization.quantize_static(
+            prepared,
+            path,
+            _Batches(calibration),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "Gemm", "MatMul", "MaxPool"],
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QUInt8,
+            extra_options={"WeightSymmetric": True},
+        )
+        model = onnx.load(path)
+        onnx.helper.set_model_props(model, plain.metadata(source))
+        onnx.save(model, path)
+
+
+class _Batches:
+    """The calibration images, 32 at a time, as ONNX Runtime asks for them."""
+
+    def __init__(self, inputs: np.ndarray) -> None:
+        self.batches: Iterator[np.ndarray] = iter(np.split(inputs, range(32, len(inputs), 32)))
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        batch = next(self.batches, None)
+        return None if batch is None else {"image": batch}

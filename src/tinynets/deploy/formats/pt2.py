@@ -1,0 +1,29 @@
+"""torch.export's own file, run by PyTorch without this library."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..source import Source
+
+
+def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+    """A program with a free batch size."""
+    del calibration
+    program = torch.export.export(
+        source.network(), (source.example(2),), dynamic_shapes=({0: torch.export.Dim("batch")},)
+    )
+    torch.export.save(program, path)
+
+
+def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+    del threads  # PyTorch's number of threads belongs to the process
+    module = torch.export.load(path).module()
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            return module(torch.from_numpy(batch)).numpy()
+
+    return run

@@ -1,0 +1,68 @@
+"""TFLite, written by litert-torch and run by LiteRT."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..source import Source
+from .onnx import quiet
+
+
+def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+    """A TFLite file for one image at a time, channels last."""
+    del calibration
+    convert(source, source.example(1)).export(str(path))
+
+
+def convert(source: Source, example: Tensor) -> Any:
+    import litert_torch
+
+    network: nn.Module = source.network()
+    if not source.pixels:
+        network = litert_torch.to_channel_last_io(network, args=[0]).eval()
+        example = example.permute(0, 2, 3, 1)
+    with quiet():
+        return litert_torch.convert(network, (example,))
+
+
+def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+
+    def one(image: np.ndarray) -> np.ndarray:
+        interpreter.set_tensor(taken["index"], image)
+        interpreter.invoke()
+        return interpreter.get_tensor(given["index"]).copy()
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        images = quantised(as_nhwc(batch, taken["shape"]), taken)
+        return dequantised(np.concatenate([one(image[None]) for image in images]), given)
+
+    return run
+
+
+def as_nhwc(batch: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    """Channels last, as shape (N, H, W, C) wants them."""
+    return batch if batch.shape[1:] == tuple(shape[1:]) else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+
+
+def quantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """Values in the type of a tensor: as they are, or as its integers."""
+    scale, zero_point = details["quantization"]
+    if not scale:
+        return values.astype(details["dtype"])
+    limits = np.iinfo(details["dtype"])
+    rounded = np.rint(values.astype(np.float32) / np.float32(scale)) + zero_point
+    return rounded.clip(limits.min, limits.max).astype(details["dtype"])
+
+
+def dequantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    scale, zero_point = details["quantization"]
+    return values if not scale else np.float32(scale) * (values.astype(np.float32) - zero_point)

@@ -1,0 +1,18 @@
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tinynets._guest import plain_defaults
+
+
+@plain_defaults()
+def made_up_images(count: int, size: tuple[int, int, int]) -> Tensor:
+    """uint8 (count, C, H, W): smooth noise of several scales, brightnesses and contrasts, the same at every call."""
+    channels, height, width = size
+    generator = torch.Generator().manual_seed(0)
+    images = torch.zeros(count, channels, height, width)
+    for cells in (1, 2, 4, 8, 16):
+        noise = torch.randn(count, channels, cells, cells, generator=generator)
+        images += F.interpolate(noise, (height, width), mode="bilinear", align_corners=False)
+    contrast = torch.rand(count, 1, 1, 1, generator=generator) * 60
+    return (128 + contrast * images).clamp(0, 255).to(torch.uint8)

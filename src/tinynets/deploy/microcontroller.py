@@ -1,0 +1,143 @@
+"""int8 TFLite files on microcontrollers: run by TensorFlow Lite Micro's interpreter, and as C source."""
+
+import contextlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynets._files import check_writable, write_file
+
+from .formats.tflite import as_nhwc, dequantised, quantised
+
+_LARGEST = 1 << 26
+
+
+def arena_bytes(content: bytes) -> int:
+    """RAM in bytes that TensorFlow Lite Micro needs for a file's activations: the smallest arena it starts with.
+
+    In steps of 16 bytes. The file itself stays in flash.
+
+    Raises:
+        ImportError: tflite_micro is not installed.
+        RuntimeError: it does not know an operation of the file.
+    """
+    low, high = 0, 1 << 14
+    while not _starts(content, high):
+        low, high = high, 2 * high
+        if high > _LARGEST:
+            raise RuntimeError(f"TensorFlow Lite Micro cannot run this file: {_complaint(content)}")
+    while high - low > 16:
+        middle = (low + high) // 32 * 16
+        low, high = (low, middle) if _starts(content, middle) else (middle, high)
+    return high
+
+
+def load_micro(content: bytes) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of a batch that gives its logits, computed by TensorFlow Lite Micro.
+
+    The batch holds normalised images (N, C, H, W), or pixels (N, H, W, C) if the file takes those.
+    """
+    with _silent():
+        interpreter = _runtime().Interpreter.from_bytes(content, arena_size=arena_bytes(content))
+    taken, given = (_details(get(0)) for get in (interpreter.get_input_details, interpreter.get_output_details))
+
+    def one(image: np.ndarray) -> np.ndarray:
+        interpreter.set_input(image, 0)
+        interpreter.invoke()
+        return interpreter.get_output(0)
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        images = quantised(as_nhwc(batch, taken["shape"]), taken)
+        return dequantised(np.concatenate([one(image[None]) for image in images]), given)
+
+    return run
+
+
+def write_c_array(content: bytes, path: str | Path) -> tuple[Path, Path]:
+    """Write NAME.h and NAME.cc that compile a file into a microcontroller's program.
+
+    Args:
+        content: of the .tflite file.
+        path: NAME with or without one of these suffixes. The array is called after it.
+
+    Returns:
+        Paths of the header and of the source.
+    """
+    header, source = Path(path).with_suffix(".h"), Path(path).with_suffix(".cc")
+    check_writable(header)
+    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in header.stem)
+    name = f"g_{name}"
+    guard = f"{name.upper()}_H_"
+    write_file(
+        header,
+        f"#ifndef {guard}\n#define {guard}\n\nextern const unsigned char {name}[];\nextern const unsigned int {name}_len;\n"
+        f"\n#endif  // {guard}\n",
+    )
+    rows = [", ".join(f"0x{byte:02x}" for byte in content[i : i + 16]) for i in range(0, len(content), 16)]
+    lines = ",\n".join(f"    {row}" for row in rows)
+    write_file(
+        source,
+        f'#include "{header.name}"\n\nalignas(16) const unsigned char {name}[] = {{\n{lines}}};\n'
+        f"const unsigned int {name}_len = {len(content)};\n",
+    )
+    return header, source
+
+
+def has_micro() -> bool:
+    return importlib.util.find_spec("tflite_micro") is not None
+
+
+def _runtime() -> Any:
+    if not has_micro():
+        raise ImportError("tflite_micro is not installed: pip install tflite-micro (Linux)")
+    from tflite_micro.python.tflite_micro import runtime
+
+    return runtime
+
+
+def _starts(content: bytes, arena: int) -> bool:
+    with _silent():
+        try:
+            _runtime().Interpreter.from_bytes(content, arena_size=arena)
+        except RuntimeError:
+            return False
+    return True
+
+
+def _complaint(content: bytes) -> str:
+    with _silent() as lines:
+        with contextlib.suppress(RuntimeError):
+            _runtime().Interpreter.from_bytes(content, arena_size=_LARGEST)
+        return lines() or "it gives no reason"
+
+
+def _details(details: dict[str, Any]) -> dict[str, Any]:
+    """As LiteRT's interpreter describes a tensor."""
+    scales, zero_points = (details["quantization_parameters"][key] for key in ("scales", "zero_points"))
+    return {**details, "quantization": (float(scales[0]), int(zero_points[0])) if len(scales) else (0.0, 0)}
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[Callable[[], str]]:
+    """Inside, what C code prints to stderr goes to a pipe; gives a function that reads its first line."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
+    before = os.dup(2)
+    os.dup2(writer, 2)
+
+    def first_line() -> str:
+        with contextlib.suppress(BlockingIOError):
+            return next(iter(os.read(reader, 4096).decode(errors="replace").splitlines()), "")
+        return ""
+
+    try:
+        yield first_line
+    finally:
+        os.dup2(before, 2)
+        for descriptor in (reader, writer, before):
+            os.close(descriptor)

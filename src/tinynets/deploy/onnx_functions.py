@@ -1,0 +1,116 @@
+"""Our layers as ONNX functions: one node each in the graph, defined in the file by standard operators.
+
+Every runtime replaces the nodes by the definitions when it loads the file, so none has to know this library.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+DOMAIN = "tinynets"
+OPSET = 20
+_definitions: dict[str, str] | None = None
+
+
+@contextmanager
+def emitted() -> Iterator[dict[str, str]]:
+    """Inside, the functions below leave nodes for `torch.onnx.export`; the dict gets their definitions, by name."""
+    global _definitions
+    before, _definitions = _definitions, {}
+    try:
+        yield _definitions
+    finally:
+        _definitions = before
+
+
+def are_emitted() -> bool:
+    return _definitions is not None
+
+
+def entropy_gate(x: Tensor, reduce: nn.Conv2d, expand: nn.Conv2d, kernel_size: int, hard: bool) -> Tensor:
+    """`EntropyGate` in evaluation mode."""
+    choice = "Hardmax" if hard else "Softmax"
+    body = f"""
+        square = Mul(x, x)
+        mean = {_window_mean(kernel_size)}(x)
+        mean_square = {_window_mean(kernel_size)}(square)
+        square_mean = Mul(mean, mean)
+        variance = Sub(mean_square, square_mean)
+        reduced = Conv(variance, w1, b1)
+        hidden = Relu(reduced)
+        logits = Conv(hidden, w2, b2)
+        gate = {choice}<axis = 1>(logits)"""
+    inputs = {"x": x, "w1": reduce.weight, "b1": reduce.bias, "w2": expand.weight, "b2": expand.bias}
+    shape = (x.shape[0], expand.out_channels, x.shape[2], x.shape[3])
+    return _node(f"EntropyGate_{choice}_{kernel_size}", inputs, "gate", body, x, shape)
+
+
+def gated_dilated_conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]
+) -> Tensor:
+    """sum_k gate_k * (depthwise_conv(x, weight, dilation=dilations[k]) + bias)."""
+    kernel_size, count = weight.shape[-1], len(dilations)
+    shares, terms = [f"gate{k}" for k in range(count)], [f"term{k}" for k in range(count)]
+    lines = [f"{', '.join(shares)} = Split<axis = 1, num_outputs = {count}>(gate)"]
+    for k, dilation in enumerate(dilations):
+        pads, spacing = [dilation * (kernel_size // 2)] * 4, [dilation] * 2
+        operands = "x, weight" if bias is None else "x, weight, bias"
+        lines.append(f"branch{k} = Conv<group: int = @group, dilations = {spacing}, pads = {pads}>({operands})")
+        lines.append(f"{terms[k]} = Mul(branch{k}, {shares[k]})")
+    lines.append(f"y = Sum({', '.join(terms)})")
+    inputs = {"x": x, "weight": weight, "gate": gate} | ({} if bias is None else {"bias": bias})
+    name = "_".join(map(str, ["GatedDilatedConv2d", *dilations, f"kernel{kernel_size}"])) + ("_bias" if "bias" in inputs else "")
+    return _node(name, inputs, "y", "\n".join(lines), x, x.shape, group=weight.shape[0])
+
+
+def divisive_norm(x: Tensor, kernel_size: int, eps: float) -> Tensor:
+    """`tinynets.ops.divisive_norm`."""
+    body = f"""
+        size = Abs(x)
+        mean = {_window_mean(kernel_size)}(size)
+        eps = Constant<value_float: float = @eps>()
+        gain = Add(mean, eps)
+        y = Div(x, gain)"""
+    return _node(f"DivisiveNorm_{kernel_size}", {"x": x}, "y", body, x, x.shape, eps=eps)
+
+
+def symmetric_weight(triangle: Tensor, channels: int) -> Tensor:
+    """The kernel of a 1x1 convolution, (channels, channels, 1, 1), from the rows of its lower triangle."""
+    body = """
+        zero = Constant<value_int = 0>()
+        one = Constant<value_int = 1>()
+        two = Constant<value_int = 2>()
+        last_axis = Constant<value_ints = [1]>()
+        pixel = Constant<value_ints = [2, 3]>()
+        size = Constant<value_int: int = @channels>()
+        column = Range(zero, size, one)
+        row = Unsqueeze(column, last_axis)
+        low = Min(row, column)
+        high = Max(row, column)
+        next = Add(high, one)
+        double = Mul(high, next)
+        start = Div(double, two)
+        place = Add(start, low)
+        matrix = Gather(triangle, place)
+        weight = Unsqueeze(matrix, pixel)"""
+    shape = (channels, channels, 1, 1)
+    return _node("SymmetricWeight", {"triangle": triangle}, "weight", body, triangle, shape, channels=channels)
+
+
+def _window_mean(kernel_size: int) -> str:
+    return f"AveragePool<kernel_shape = {[kernel_size] * 2}, pads = {[kernel_size // 2] * 4}>"
+
+
+def _node(
+    name: str, inputs: dict[str, Any], output: str, body: str, like: Tensor, shape: Sequence[Any], **attributes: Any
+) -> Tensor:
+    assert _definitions is not None
+    head = f'<opset_import: ["" : {OPSET}], domain: "{DOMAIN}">'
+    named = f"<{', '.join(attributes)}>" if attributes else ""
+    _definitions[name] = f"{head} {name} {named}({', '.join(inputs)}) => ({output}) {{\n{body}\n}}"
+    return torch.onnx.ops.symbolic(
+        f"{DOMAIN}::{name}", list(inputs.values()), attributes, dtype=like.dtype, shape=shape, version=1
+    )

@@ -1,0 +1,187 @@
+"""A model rewritten in the operations that every converter knows."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tinynets.layers import BlurPool, DivisiveNorm, EntropyGate, GatedDilatedConv2d
+from tinynets.models._fused import FusedECBlock, FusedEGRRStage
+
+from . import onnx_functions
+from .fuse import fuse
+
+
+def portable(model: nn.Module) -> nn.Module:
+    """`fuse(model)` in few standard operations: convolutions, poolings, products and sums, with one weight tensor each.
+
+    The same function as the model, for converters: its windows are average poolings, which runtimes have kernels for,
+    and each step of a recursion has its own weights instead of a slice of a larger tensor. Inside
+    `onnx_functions.emitted()` the layers become ONNX functions.
+
+    The variance is mean(x^2) - mean(x)^2 here, which is less exact than `tinynets.ops.local_variance` where the mean is
+    much larger than the deviation.
+    """
+    return _rewritten(fuse(model), {}).eval().requires_grad_(False)
+
+
+def _rewritten(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
+    if module not in done:
+        form = _FORMS.get(type(module))
+        replacement = form(module) if form else module
+        done[module] = done[replacement] = replacement
+        for name, child in replacement._modules.items():
+            if child is not None:
+                replacement._modules[name] = _rewritten(child, done)
+    return done[module]
+
+
+def window_mean(x: Tensor, kernel_size: int) -> Tensor:
+    """The mean over the window around each pixel, clipped at the border."""
+    return F.avg_pool2d(x, kernel_size, 1, kernel_size // 2, count_include_pad=False)
+
+
+class PortableGate(nn.Module):
+    """`EntropyGate` in evaluation mode. Shape: (N, C, H, W) -> (N, num_dilations, H, W)."""
+
+    def __init__(self, gate: EntropyGate) -> None:
+        super().__init__()
+        self.reduce, self.expand = gate.reduce, gate.expand
+        self.kernel_size, self.hard = gate.kernel_size, gate.hard
+
+    def forward(self, x: Tensor) -> Tensor:
+        if onnx_functions.are_emitted():
+            return onnx_functions.entropy_gate(x, self.reduce, self.expand, self.kernel_size, self.hard)
+        mean = window_mean(x, self.kernel_size)
+        variance = window_mean(x * x, self.kernel_size) - mean * mean
+        logits = self.expand(F.relu(self.reduce(variance)))
+        if self.hard:
+            return F.one_hot(logits.argmax(1), logits.shape[1]).permute(0, 3, 1, 2).to(x.dtype)
+        return logits.softmax(1)
+
+
+def gated_conv(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
+    """sum_k gate_k * (depthwise_conv(x, weight, dilation=dilations[k]) + bias)."""
+    if onnx_functions.are_emitted():
+        return onnx_functions.gated_dilated_conv2d(x, weight, bias, gate, dilations)
+    reach = weight.shape[-1] // 2
+    total = None
+    for dilation, share in zip(dilations, gate.split(1, 1), strict=True):
+        branch = F.conv2d(x, weight, bias, 1, dilation * reach, dilation, weight.shape[0]) * share
+        total = branch if total is None else total + branch
+    assert total is not None
+    return total
+
+
+class PortableEGRRStage(nn.Module):
+    """`FusedEGRRStage` with a kernel and a bias of its own for every step."""
+
+    def __init__(self, stage: FusedEGRRStage) -> None:
+        super().__init__()
+        assert isinstance(stage.mix, nn.Conv2d)
+        self.down, self.gate, self.dilations = stage.down, stage.gate, stage.dilations
+        self.mix = PortableSymmetricConv(stage.mix)
+        kernels = stage.weight.detach().transpose(1, 2).unflatten(2, (stage.kernel_size, stage.kernel_size)).unsqueeze(2)
+        self.weights = nn.ParameterList(kernel.clone() for kernel in kernels.contiguous())
+        self.biases = nn.ParameterList(bias.clone() for bias in stage.bias.detach())
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.down(x)
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            y = gated_conv(self.mix(x), weight, bias, self.gate(x), self.dilations)
+            x = x + F.relu6(y)
+        return x
+
+
+class PortableECBlock(nn.Module):
+    """`FusedECBlock` with each matrix stored once: a step's own is its product with a column of scales."""
+
+    def __init__(self, block: FusedECBlock) -> None:
+        super().__init__()
+        self.dilations, self.depthwise = block.dilations, block.depthwise
+        self.divisive = PortableDivisiveNorm(block)
+        self.expand, self.expand_scales = _shared_rows(block.expand.detach())
+        self.contract, self.contract_scales = _shared_rows(block.contract.detach())
+        self.expand_biases = nn.ParameterList(bias.clone() for bias in block.expand_bias.detach())
+        self.contract_biases = nn.ParameterList(bias.clone() for bias in block.contract_bias.detach())
+
+    def forward(self, x: Tensor, step: int) -> Tensor:
+        dilation = self.dilations[step]
+        y = F.relu(F.conv2d(x, self.expand * self.expand_scales[step], self.expand_biases[step]))
+        y = F.conv2d(y, self.depthwise.weight, self.depthwise.bias, 1, dilation, dilation, self.depthwise.groups)
+        return x + F.conv2d(self.divisive(y), self.contract * self.contract_scales[step], self.contract_biases[step])
+
+
+def _shared_rows(weights: Tensor) -> tuple[nn.Parameter, nn.ParameterList]:
+    """(T, C_out, C_in) matrices that differ by a factor per row, as one (C_out, C_in, 1, 1) and T of (C_out, 1, 1, 1)."""
+    wide = weights.double()
+    longest = wide.square().sum(2).argmax(0)
+    base = F.normalize(wide[longest, torch.arange(wide.shape[1])], dim=1)
+    scales = (wide * base).sum(2)
+    shared = base[..., None, None].to(weights)
+    return nn.Parameter(shared), nn.ParameterList(column[:, None, None, None].to(weights) for column in scales)
+
+
+class PortableDivisiveNorm(nn.Module):
+    """`DivisiveNorm`, of a layer or a block that has its kernel_size and eps."""
+
+    def __init__(self, norm: DivisiveNorm | FusedECBlock) -> None:
+        super().__init__()
+        self.kernel_size, self.eps = norm.kernel_size, norm.eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        if onnx_functions.are_emitted():
+            return onnx_functions.divisive_norm(x, self.kernel_size, self.eps)
+        return x / (window_mean(x.abs(), self.kernel_size) + self.eps)
+
+
+class PortableGatedConv(nn.Module):
+    """`GatedDilatedConv2d` outside of a recursion."""
+
+    def __init__(self, conv: GatedDilatedConv2d) -> None:
+        super().__init__()
+        self.weight, self.bias, self.dilations = conv.weight, conv.bias, conv.dilations
+
+    def forward(self, x: Tensor, gate: Tensor) -> Tensor:
+        y = gated_conv(x, self.weight, None, gate, self.dilations)
+        return y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
+
+
+class PortableSymmetricConv(nn.Module):
+    """A 1x1 convolution whose matrix is symmetric. ONNX files hold its lower triangle only."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight = conv.weight
+        rows, columns = torch.tril_indices(conv.out_channels, conv.out_channels).unbind(0)
+        self.triangle = nn.Parameter(conv.weight.detach()[rows, columns, 0, 0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        if onnx_functions.are_emitted():
+            return F.conv2d(x, onnx_functions.symmetric_weight(self.triangle, self.weight.shape[0]))
+        return F.conv2d(x, self.weight)
+
+
+class PortableBlurPool(nn.Module):
+    """`BlurPool` with its edge repeated by concatenation, which every runtime has: TFLite knows no edge padding."""
+
+    def __init__(self, blur: BlurPool) -> None:
+        super().__init__()
+        self.stride, self.channels = blur.stride, blur.channels
+        self.filt = nn.Parameter(blur.filt.clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([x[:, :, :1], x, x[:, :, -1:]], 2)
+        x = torch.cat([x[..., :1], x, x[..., -1:]], 3)
+        return F.conv2d(x, self.filt, None, self.stride, 0, 1, self.channels)
+
+
+_FORMS: dict[type[nn.Module], Callable[..., nn.Module]] = {
+    FusedEGRRStage: PortableEGRRStage,
+    FusedECBlock: PortableECBlock,
+    EntropyGate: PortableGate,
+    GatedDilatedConv2d: PortableGatedConv,
+    DivisiveNorm: PortableDivisiveNorm,
+    BlurPool: PortableBlurPool,
+}

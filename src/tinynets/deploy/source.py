@@ -1,0 +1,60 @@
+"""What an export starts from: the portable form of a model, and the facts that its file should carry."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model to write.
+
+    model: in portable form, on the CPU in fp32.
+    input_size: (C, H, W).
+    mean, std: of the normalisation, one number a channel, for pixels in 0..1.
+    pixels: the file takes pixels (N, H, W, C) in 0..255 and normalises them itself; else normalised images, which are
+        (N, C, H, W) in PyTorch's and ONNX's formats and (N, H, W, C) in TFLite's.
+    """
+
+    name: str
+    model: nn.Module
+    input_size: tuple[int, int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_names: tuple[str, ...]
+    pixels: bool
+
+    def example(self, count: int) -> Tensor:
+        """Noise of the shape and type that the file takes, channels first unless it takes pixels."""
+        channels, height, width = self.input_size
+        if self.pixels:
+            return torch.randint(0, 256, (count, height, width, channels), dtype=torch.uint8)
+        return torch.randn(count, channels, height, width)
+
+    def network(self) -> nn.Module:
+        """The model, with what `pixels` asks for in front."""
+        return nn.Sequential(Pixels(self.mean, self.std), self.model).eval() if self.pixels else self.model
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """What the file takes, of uint8 images (N, C, H, W)."""
+        if self.pixels:
+            return images.permute(0, 2, 3, 1).contiguous()
+        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.mean, self.std))
+        return (images.float() / 255 - mean) / std
+
+
+class Pixels(nn.Module):
+    """(N, H, W, C) pixels in 0..255, of any type, -> (N, C, H, W) normalised, by one multiplication and addition."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        channels = len(mean)
+        self.scale = nn.Conv2d(channels, channels, 1, groups=channels).requires_grad_(False)
+        self.scale.weight.copy_(1 / (255 * torch.tensor(std)).view(-1, 1, 1, 1))
+        bias = self.scale.bias
+        assert bias is not None
+        bias.copy_(-torch.tensor(mean) / torch.tensor(std))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale(x.permute(0, 3, 1, 2).to(self.scale.weight.dtype))
