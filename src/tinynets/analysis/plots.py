@@ -35,6 +35,33 @@ def plot_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: str | P
     _save(figure, path)
 
 
+def plot_latency(rows: Sequence[Any], path: str | Path) -> None:
+    """Median milliseconds a call at the smallest batch and fewest threads, a group of bars for every model.
+
+    rows: `deploy.Timing`s.
+    """
+    batch = min(row.batch_size for row in rows)
+    threads = min(row.threads for row in rows)
+    shown = [row for row in rows if (row.batch_size, row.threads) == (batch, threads)]
+    models = list(dict.fromkeys(row.model for row in shown))
+    runtimes = list(dict.fromkeys(row.runtime for row in shown))
+    figure = _figure(8, 1 + 0.24 * len(models) * (len(runtimes) + 1))
+    axes = figure.subplots()
+    height = 1 / (len(runtimes) + 1)
+    for index, runtime in enumerate(runtimes):
+        own = {row.model: row.median_ms for row in shown if row.runtime == runtime}
+        places = [models.index(model) + (index - (len(runtimes) - 1) / 2) * height for model in own]
+        bars = axes.barh(places, list(own.values()), height, color=_COLOURS[index % len(_COLOURS)], label=runtime)
+        axes.bar_label(bars, [f"{value:.3g}" for value in own.values()], padding=2, fontsize=8)
+    axes.set(xscale="log", xlabel=f"milliseconds a call, batch {batch}, threads: {threads}", yticks=range(len(models)))
+    axes.set_yticklabels(models)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    _save(figure, path)
+
+
 def plot_confusion(matrix: Tensor, class_names: Sequence[str], path: str | Path) -> None:
     """The confusion matrix (C, C) of counts, rows the labels, as percentages of each row; numbers up to 20 classes."""
     share = 100 * matrix.double() / matrix.sum(1, keepdim=True).clamp_min(1)

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import tinynets
 
-from . import augment_preview, evaluate, export, info, listing, plot, predict, recipe, results, train
+from . import augment_preview, bench, evaluate, export, info, listing, plot, predict, recipe, results, train
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -65,6 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tinynets {tinynets.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (listing, info, recipe, train, evaluate, predict, export, plot, augment_preview, results):
+    for command in (listing, info, recipe, train, evaluate, predict, export, bench, plot, augment_preview, results):
         command.add_command(commands)
     return parser

@@ -101,7 +101,7 @@ def export(
         img_size = img_size or facts.img_size
     else:
         name = (getattr(model, "pretrained_cfg", None) or {}).get("architecture") or type(model).__name__
-    source = _source(name, model, mean, std, class_names, img_size, pixels)
+    source = source_of(name, model, mean, std, class_names, img_size, pixels)
     if kind.integer and calibration is None:
         raise ValueError(f"{to} finds the ranges of its integers on training images: give calibration (256 are enough)")
     for given in (images, calibration):
@@ -119,15 +119,16 @@ def export(
     return Exported(name, to, path, len(content), seconds, len(images), real, **report)
 
 
-def _source(
+def source_of(
     name: str,
     model: nn.Module,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    class_names: Sequence[str],
-    img_size: Sequence[int] | None,
-    pixels: bool,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    class_names: Sequence[str] = (),
+    img_size: Sequence[int] | None = None,
+    pixels: bool = False,
 ) -> Source:
+    """The model in portable form; what is None is looked up in its `pretrained_cfg`."""
     cfg: Any = getattr(model, "pretrained_cfg", None) or {}
     mean, std = mean or cfg.get("mean"), std or cfg.get("std")
     if not (mean and std):

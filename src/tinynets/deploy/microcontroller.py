@@ -2,8 +2,7 @@
 
 import contextlib
 import importlib.util
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from tinynets._files import check_writable, write_file
 
 from .formats.tflite import as_nhwc, dequantised, quantised
+from .quiet import quiet
 
 _LARGEST = 1 << 26
 
@@ -41,7 +41,7 @@ def load_micro(content: bytes) -> Callable[[np.ndarray], np.ndarray]:
 
     The batch holds normalised images (N, C, H, W), or pixels (N, H, W, C) if the file takes those.
     """
-    with _silent():
+    with quiet():
         interpreter = _runtime().Interpreter.from_bytes(content, arena_size=arena_bytes(content))
     taken, given = (_details(get(0)) for get in (interpreter.get_input_details, interpreter.get_output_details))
 
@@ -100,7 +100,7 @@ def _runtime() -> Any:
 
 
 def _starts(content: bytes, arena: int) -> bool:
-    with _silent():
+    with quiet():
         try:
             _runtime().Interpreter.from_bytes(content, arena_size=arena)
         except RuntimeError:
@@ -109,7 +109,7 @@ def _starts(content: bytes, arena: int) -> bool:
 
 
 def _complaint(content: bytes) -> str:
-    with _silent() as lines:
+    with quiet() as lines:
         with contextlib.suppress(RuntimeError):
             _runtime().Interpreter.from_bytes(content, arena_size=_LARGEST)
         return lines() or "it gives no reason"
@@ -119,25 +119,3 @@ def _details(details: dict[str, Any]) -> dict[str, Any]:
     """As LiteRT's interpreter describes a tensor."""
     scales, zero_points = (details["quantization_parameters"][key] for key in ("scales", "zero_points"))
     return {**details, "quantization": (float(scales[0]), int(zero_points[0])) if len(scales) else (0.0, 0)}
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[Callable[[], str]]:
-    """Inside, what C code prints to stderr goes to a pipe; gives a function that reads its first line."""
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    os.set_blocking(writer, False)
-    before = os.dup(2)
-    os.dup2(writer, 2)
-
-    def first_line() -> str:
-        with contextlib.suppress(BlockingIOError):
-            return next(iter(os.read(reader, 4096).decode(errors="replace").splitlines()), "")
-        return ""
-
-    try:
-        yield first_line
-    finally:
-        os.dup2(before, 2)
-        for descriptor in (reader, writer, before):
-            os.close(descriptor)

@@ -31,6 +31,8 @@ def _rewritten(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module
         form = _FORMS.get(type(module))
         replacement = form(module) if form else module
         done[module] = done[replacement] = replacement
+        if isinstance(replacement, PortableAvgPool):
+            return replacement
         for name, child in replacement._modules.items():
             if child is not None:
                 replacement._modules[name] = _rewritten(child, done)
@@ -177,6 +179,20 @@ class PortableBlurPool(nn.Module):
         return F.conv2d(x, self.filt, None, self.stride, 0, 1, self.channels)
 
 
+class PortableAvgPool(nn.Module):
+    """Average pooling that leaves no pixel out at the border (ceil_mode), as plain pooling where the sizes divide."""
+
+    def __init__(self, pool: nn.AvgPool2d) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        stride = self.pool.stride
+        if self.pool.kernel_size == stride and isinstance(stride, int) and not (x.shape[2] % stride or x.shape[3] % stride):
+            return F.avg_pool2d(x, stride)
+        return self.pool(x)
+
+
 _FORMS: dict[type[nn.Module], Callable[..., nn.Module]] = {
     FusedEGRRStage: PortableEGRRStage,
     FusedECBlock: PortableECBlock,
@@ -184,4 +200,5 @@ _FORMS: dict[type[nn.Module], Callable[..., nn.Module]] = {
     GatedDilatedConv2d: PortableGatedConv,
     DivisiveNorm: PortableDivisiveNorm,
     BlurPool: PortableBlurPool,
+    nn.AvgPool2d: PortableAvgPool,
 }

@@ -29,10 +29,12 @@ class Format:
     packages: tuple[str, ...] = ()
     integer: bool = False
 
+    def installed(self) -> bool:
+        return not self._missing()
+
     def require(self) -> None:
         """Raise ImportError, in one line with the command that helps, if a package is missing."""
-        missing = [name for name in self.packages if importlib.util.find_spec(name) is None]
-        if missing:
+        if missing := self._missing():
             raise ImportError(
                 f"{self.name} needs {', '.join(missing)}, which is not installed: pip install 'tinynets[{self.extra}]'"
             )
@@ -42,6 +44,9 @@ class Format:
 
     def load(self, path: Path, threads: int = 1) -> Any:
         return self._module().load(path, threads)
+
+    def _missing(self) -> list[str]:
+        return [name for name in self.packages if importlib.util.find_spec(name) is None]
 
     def _module(self) -> Any:
         self.require()

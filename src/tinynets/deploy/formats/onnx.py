@@ -1,9 +1,6 @@
 """ONNX, run by ONNX Runtime."""
 
-import contextlib
-import io
 import json
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ import numpy as np
 import torch
 
 from .. import onnx_functions
+from ..quiet import quiet
 from ..source import Source
 
 
@@ -84,11 +82,3 @@ def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda batch: session.run(None, {name: batch})[0]
-
-
-@contextlib.contextmanager
-def quiet() -> Any:
-    """The converters print and warn about their own insides."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield

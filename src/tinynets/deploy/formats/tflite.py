@@ -5,20 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
+from ..quiet import quiet
 from ..source import Source
-from .onnx import quiet
 
 
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     """A TFLite file for one image at a time, channels last."""
     del calibration
-    convert(source, source.example(1)).export(str(path))
+    convert(source, source.example(1), path)
 
 
-def convert(source: Source, example: Tensor) -> Any:
+def convert(source: Source, example: Tensor, path: Path) -> None:
     import litert_torch
 
     network: nn.Module = source.network()
@@ -26,14 +25,15 @@ def convert(source: Source, example: Tensor) -> Any:
         network = litert_torch.to_channel_last_io(network, args=[0]).eval()
         example = example.permute(0, 2, 3, 1)
     with quiet():
-        return litert_torch.convert(network, (example,))
+        litert_torch.convert(network, (example,)).export(str(path))
 
 
 def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_path=str(path), num_threads=threads)
-    interpreter.allocate_tensors()
+    with quiet():
+        interpreter = Interpreter(model_path=str(path), num_threads=threads)
+        interpreter.allocate_tensors()
     taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
 
     def one(image: np.ndarray) -> np.ndarray:

@@ -1,13 +1,18 @@
-"""TFLite with 8-bit integers, quantised by ai-edge-quantizer, run by LiteRT and by LiteRT Micro."""
+"""TFLite with 8-bit integers, quantised by ai-edge-quantizer, run by LiteRT and by LiteRT Micro.
+
+The range of an activation is the widest that any calibration image has. The quantizer's default, a moving average, clips:
+measured on 5,000 test images, C1C2C3C4O's logits were off by 0.22 on average instead of 0.52.
+"""
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from ..quiet import quiet
 from ..source import Source
-from .onnx import quiet
 from .tflite import as_nhwc, convert, load
 
 __all__ = ["load", "write"]
@@ -19,19 +24,32 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
 
     assert calibration is not None
     channels, height, width = source.input_size
-    with tempfile.TemporaryDirectory() as folder, quiet():
+    images = as_nhwc(calibration, np.array([1, height, width, channels])).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.tflite"
-        convert(source, source.example(1).to(torch.float32)).export(str(plain))
-        job = quantizer.Quantizer(str(plain), recipe.static_wi8_ai8())
-        images = as_nhwc(calibration, np.array([1, height, width, channels])).astype(np.float32)
-        name, taken = _signature(plain)
-        ranges = job.calibrate({name: [{taken: image[None]} for image in images]}, num_threads=1)
-        path.write_bytes(job.quantize(ranges).quantized_model)
+        convert(source, source.example(1).to(torch.float32), plain)
+        with quiet():
+            steps = recipe.static_wi8_ai8()
+            ranges, taken = _ranges(plain, steps, images)
+            if source.pixels:
+                ranges[taken] = {key: np.full_like(ranges[taken][key], end) for key, end in (("min", 0), ("max", 255))}
+            quantised = quantizer.Quantizer(str(plain), steps).quantize(ranges).quantized_model
+    path.write_bytes(quantised)
 
 
-def _signature(path: Path) -> tuple[str, str]:
-    """Name of the file's only signature and of its only input."""
+def _ranges(path: Path, steps: list[dict[str, Any]], images: np.ndarray) -> tuple[dict[str, Any], str]:
+    """Smallest and largest value of every tensor over the images, and the name of the input tensor."""
     from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_quantizer import calibrator, recipe_manager
 
-    ((name, signature),) = Interpreter(model_path=str(path)).get_signature_list().items()
-    return name, signature["inputs"][0]
+    interpreter = Interpreter(model_path=str(path))
+    ((signature, ends),) = interpreter.get_signature_list().items()
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(steps)
+    job = calibrator.Calibrator(str(path), num_threads=1, qsv_update_func=_widest)
+    job.calibrate({signature: [{ends["inputs"][0]: image[None]} for image in images]}, manager)
+    return job.get_model_qsvs(), interpreter.get_input_details()[0]["name"]
+
+
+def _widest(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {"min": np.minimum(one["min"], other["min"]), "max": np.maximum(one["max"], other["max"])}

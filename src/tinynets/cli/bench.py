@@ -1,0 +1,105 @@
+"""`tinynets bench MODEL...`: latency and throughput in every runtime that is installed."""
+
+import argparse
+import csv
+import io
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from tinynets._files import check_writable, write_file
+from tinynets.analysis.table import text_table
+from tinynets.deploy import RUNTIMES, Timing, bench
+
+from .options import common_options, report
+
+
+def add_command(commands: Any) -> None:
+    command = commands.add_parser(
+        "bench", parents=[common_options()], help="latency and throughput in every installed runtime"
+    )
+    command.add_argument(
+        "models", metavar="MODEL", nargs="+", help="a model of tinynets or timm, with or without weights, or a checkpoint"
+    )
+    command.add_argument("--runtimes", metavar="NAMES", help=f"separated by commas: {', '.join(RUNTIMES)}")
+    command.add_argument("--batch-sizes", default="1,128", help="separated by commas (default: 1,128)")
+    command.add_argument("--threads", help="separated by commas (default: one and all)")
+    command.add_argument("--seconds", type=float, default=2.0, help="of timed calls for every figure (default: 2)")
+    command.add_argument("--img-size", type=int, help="side of the images in pixels (default: the model's)")
+    command.add_argument("--no-memory", action="store_true", help="do not measure memory")
+    command.add_argument("--csv", metavar="FILE", help="write the figures to FILE too")
+    command.add_argument("--plot", metavar="FILE", help="draw the latencies of the smallest batch into FILE (.png, .svg)")
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    for path in filter(None, (args.csv, args.plot)):
+        check_writable(path)
+    rows: list[Timing] = []
+    for name in args.models:
+        rows += bench(
+            _model(name),
+            Path(name).name,
+            runtimes=args.runtimes.split(",") if args.runtimes else None,
+            batch_sizes=_numbers("--batch-sizes", args.batch_sizes),
+            threads=_numbers("--threads", args.threads) if args.threads else None,
+            seconds=args.seconds,
+            memory=not args.no_memory,
+            img_size=(args.img_size, args.img_size) if args.img_size else None,
+        )
+    if args.csv:
+        write_file(args.csv, csv_text(rows))
+    if args.plot:
+        from tinynets.analysis.plots import plot_latency
+
+        plot_latency(rows, args.plot)
+    report(args, {"timings": [asdict(row) for row in rows]}, lambda: table(rows))
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{option} takes whole numbers separated by commas, as 1,128, got {text!r}") from None
+
+
+def _model(name: str) -> Any:
+    """With trained weights from a checkpoint, fresh from a name: weights do not change the time."""
+    from tinynets.engine.any_model import create_any_model
+    from tinynets.engine.trained import checkpoint_path, load_trained
+
+    return create_any_model(name) if checkpoint_path(name) is None else load_trained(name).model
+
+
+def csv_text(rows: list[Timing]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Timing)], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        values = asdict(row)
+        writer.writerow(values | {key: f"{values[key]:.4g}" for key in ("median_ms", "p90_ms", "images_per_second")})
+    return text.getvalue()
+
+
+def table(rows: list[Timing]) -> str:
+    """A line for every figure; `speed` is relative to fused PyTorch with the same batch and threads."""
+    fused = {(r.model, r.batch_size, r.threads): r.median_ms for r in rows if r.runtime == "fused"}
+    lines = []
+    for r in rows:
+        base = fused.get((r.model, r.batch_size, r.threads))
+        lines.append(
+            (
+                r.model,
+                r.runtime,
+                r.batch_size,
+                r.threads,
+                f"{r.median_ms:.3g}",
+                f"{r.p90_ms:.3g}",
+                f"{r.images_per_second:,.0f}",
+                f"{base / r.median_ms:.2f}" if base else "",
+                f"{r.file_bytes / 1000:,.0f}" if r.file_bytes else "",
+                f"{r.peak_bytes / 1e6:,.0f}" if r.peak_bytes else "",
+            )
+        )
+    header = ("model", "runtime", "batch", "threads", "ms", "p90 ms", "images/s", "speed", "file kB", "peak MB")
+    return text_table(header, lines, left=2)

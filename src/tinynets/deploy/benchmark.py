@@ -1,0 +1,207 @@
+"""How fast a model is in every runtime that is installed, all of them timed in turns in one process."""
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tinynets._checks import check_positive, unknown
+from tinynets._guest import plain_defaults
+
+from .exporter import source_of
+from .formats import FORMATS
+from .fuse import fuse
+from .images import made_up_images
+from .quiet import quiet
+from .source import Source
+
+RUNTIMES = {
+    "eager": None,
+    "fused": None,
+    "compiled": None,
+    "onnxruntime": "onnx",
+    "onnxruntime-int8": "onnx-int8",
+    "litert": "tflite",
+    "litert-int8": "tflite-int8",
+}
+_BLOCK = 5  # calls in a row before the next runtime's turn: its data are in the cache, as in a program of its own
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One runtime at one batch size and number of threads.
+
+    median_ms, p90_ms: of one call, in milliseconds.
+    images_per_second: batch_size over the median.
+    file_bytes: of the file, None for PyTorch's forms.
+    peak_bytes: memory of a process that only loads the file and runs one batch; for `fused`, of PyTorch with the .pt2.
+    """
+
+    model: str
+    runtime: str
+    batch_size: int
+    threads: int
+    median_ms: float
+    p90_ms: float
+    images_per_second: float
+    file_bytes: int | None
+    peak_bytes: int | None
+
+
+def installed_runtimes() -> list[str]:
+    """The runtimes that can be timed here."""
+    return [name for name, to in RUNTIMES.items() if to is None or FORMATS[to].installed()]
+
+
+def bench(
+    model: nn.Module,
+    name: str = "model",
+    *,
+    runtimes: Sequence[str] | None = None,
+    batch_sizes: Sequence[int] = (1, 128),
+    threads: Sequence[int] | None = None,
+    seconds: float = 2.0,
+    memory: bool = True,
+    img_size: Sequence[int] | None = None,
+) -> list[Timing]:
+    """Time a classifier's inference on the CPU.
+
+    LiteRT's files hold one image; a batch is so many calls. The ranges of int8 come from made-up images, which changes
+    the results but not the time.
+
+    Args:
+        model: any classifier whose `pretrained_cfg` says its input size and normalisation; on the CPU.
+        name: what the rows are called by.
+        runtimes: of `RUNTIMES`; None for all that are installed.
+        batch_sizes: images a call.
+        threads: numbers of threads; None for one and all.
+        seconds: of timed calls for every runtime, batch size and number of threads; at least five calls are made.
+        memory: start a process for every file and measure its memory.
+        img_size: (H, W) of the images, None for the model's own.
+
+    Raises:
+        ImportError: a runtime that was asked for is not installed.
+        RuntimeError: a format cannot express the model.
+        ValueError: unknown runtime, or numbers that are not positive.
+    """
+    for wanted in runtimes or ():
+        if wanted not in RUNTIMES:
+            raise unknown("runtime", wanted, list(RUNTIMES))
+    everything = torch.get_num_threads()
+    threads = list(dict.fromkeys(threads or (1, everything)))
+    check_positive(**{f"batch_sizes[{i}]": size for i, size in enumerate(batch_sizes)})
+    check_positive(**{f"threads[{i}]": count for i, count in enumerate(threads)})
+    chosen = list(runtimes or installed_runtimes())
+    source = source_of(name, model, img_size=img_size)
+    rows: list[Timing] = []
+    with plain_defaults(), tempfile.TemporaryDirectory() as folder:
+        files = {runtime: _written(runtime, source, Path(folder)) for runtime in chosen}
+        modules = _modules(model, [runtime for runtime in chosen if RUNTIMES[runtime] is None])
+        for batch_size in batch_sizes:
+            peaks = {r: _peak(r, source, files[r], Path(folder), batch_size) if memory else None for r in chosen}
+            for count in threads:
+                with _torch_threads(count):
+                    batch = source.inputs(made_up_images(batch_size, source.input_size))
+                    calls = {r: _call(r, files[r], modules.get(r), batch, count) for r in chosen}
+                    for runtime, times in _in_turns(calls, seconds).items():
+                        path = files[runtime]
+                        size = None if path is None else path.stat().st_size
+                        rows.append(_row(name, runtime, batch_size, count, times, size, peaks[runtime]))
+    return rows
+
+
+def _written(runtime: str, source: Source, folder: Path) -> Path | None:
+    to = RUNTIMES[runtime]
+    if to is None:
+        return None
+    kind = FORMATS[to]
+    path = folder / f"{runtime}{kind.suffix}"
+    kind.write(source, path, source.inputs(made_up_images(64, source.input_size)).numpy() if kind.integer else None)
+    return path
+
+
+def _modules(model: nn.Module, forms: Sequence[str]) -> dict[str, nn.Module]:
+    """The forms of the model in PyTorch, in the layout that is fastest on a CPU."""
+    modules: dict[str, nn.Module] = {}
+    for form in forms:
+        module = model.eval() if form == "eager" else fuse(model)
+        module = module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        if form == "compiled":
+            module.compile()
+        modules[form] = module
+    return modules
+
+
+def _call(
+    runtime: str, path: Path | None, module: nn.Module | None, batch: torch.Tensor, threads: int
+) -> Callable[[], Any]:
+    if module is not None:
+        x = batch.contiguous(memory_format=torch.channels_last)
+
+        def call() -> Any:
+            with torch.inference_mode():
+                return module(x)
+
+        return call
+    assert path is not None
+    run, array = FORMATS[RUNTIMES[runtime] or ""].load(path, threads), batch.numpy()
+    return lambda: run(array)
+
+
+def _in_turns(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, list[float]]:
+    """Times of calls in seconds: a block of calls of each, again and again."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for call in calls.values():
+        with quiet():
+            call()
+    while any(len(taken) < _BLOCK or sum(taken) < seconds for taken in times.values()):
+        for name, call in calls.items():
+            if len(times[name]) >= _BLOCK and sum(times[name]) >= seconds:
+                continue
+            call()  # the one before left other data in the cache
+            for _ in range(_BLOCK):
+                started = time.perf_counter()
+                call()
+                times[name].append(time.perf_counter() - started)
+    return times
+
+
+def _row(
+    name: str, runtime: str, batch_size: int, threads: int, times: list[float], size: int | None, peak: int | None
+) -> Timing:
+    middle, high = median(times), quantiles(times, n=10)[-1]
+    return Timing(name, runtime, batch_size, threads, 1000 * middle, 1000 * high, batch_size / middle, size, peak)
+
+
+def _peak(runtime: str, source: Source, path: Path | None, folder: Path, batch_size: int) -> int | None:
+    if runtime == "fused":
+        path = folder / "fused.pt2"
+        FORMATS["pt2"].write(source, path, None)
+    if path is None or sys.platform == "win32":
+        return None
+    inputs = folder / "inputs.npy"
+    np.save(inputs, source.inputs(made_up_images(batch_size, source.input_size)).numpy())
+    script = Path(__file__).with_name("memory_probe.py")
+    command = [sys.executable, str(script), runtime.removesuffix("-int8"), str(path), str(inputs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return int(done.stdout.split()[-1]) if done.returncode == 0 else None
+
+
+@contextlib.contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

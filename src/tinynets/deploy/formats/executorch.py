@@ -1,0 +1,36 @@
+"""ExecuTorch's .pte for phones, with XNNPACK's kernels, written and run by executorch."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..quiet import quiet
+from ..source import Source
+
+
+def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+    """A program for one image at a time."""
+    del calibration
+    with quiet():
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
+        program = torch.export.export(source.network(), (source.example(1),))
+        lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
+        path.write_bytes(lowered.to_executorch().buffer)
+
+
+def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+    del threads  # the runtime's own pool
+    with quiet():
+        from executorch.runtime import Runtime
+
+        method = Runtime.get().load_program(path).load_method("forward")
+    assert method is not None
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        return np.concatenate([method.execute([torch.from_numpy(image[None])])[0].numpy() for image in batch])
+
+    return run

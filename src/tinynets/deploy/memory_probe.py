@@ -1,0 +1,37 @@
+"""Run as a script, in a process of its own: load a file, run it once and print the peak of the memory held, in bytes.
+
+It imports the runtime and NumPy only, so that the figure is what a program around that file needs.
+"""
+
+import resource
+import sys
+
+import numpy as np
+
+
+def main(runtime: str, path: str, inputs: str) -> None:
+    batch = np.load(inputs)
+    if runtime == "onnxruntime":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        session.run(None, {session.get_inputs()[0].name: batch})
+    elif runtime == "litert":
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(model_path=path)
+        interpreter.allocate_tensors()
+        taken = interpreter.get_input_details()[0]
+        interpreter.set_tensor(taken["index"], np.zeros(taken["shape"], taken["dtype"]))
+        interpreter.invoke()
+    else:
+        import torch
+
+        with torch.inference_mode():
+            torch.export.load(path).module()(torch.from_numpy(batch))
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,37 @@
+"""Converters and runtimes print and warn about their own insides, in Python and in C."""
+
+import contextlib
+import io
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[Callable[[], str]]:
+    """Inside, warnings and whatever is printed are dropped; gives a function that reads the first line C code printed."""
+    sys.stderr.flush()
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
+    before = os.dup(2)
+    os.dup2(writer, 2)
+
+    def first_line() -> str:
+        with contextlib.suppress(BlockingIOError):
+            return next(iter(os.read(reader, 4096).decode(errors="replace").splitlines()), "")
+        return ""
+
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield first_line
+    finally:
+        os.dup2(before, 2)
+        for descriptor in (reader, writer, before):
+            os.close(descriptor)
