@@ -36,6 +36,18 @@ EVERYTHING = Recipe(
 )
 
 
+def randomised(model, seed=0):
+    """The model in evaluation mode, its norms with statistics and affine pairs as training leaves them."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
+            module.running_mean.normal_(0, 0.3, generator=generator)
+            module.running_var.uniform_(0.3, 2, generator=generator)
+            module.weight.data.mul_(torch.rand(module.weight.shape, generator=generator) + 0.5)
+            module.bias.data.normal_(0, 0.2, generator=generator)
+    return model.eval()
+
+
 class GroupNormNet(nn.Module):
     """A user's own model, registered with timm, whose norms see one image at a time."""
 

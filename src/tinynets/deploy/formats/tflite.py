@@ -18,13 +18,13 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
 
 
 def convert(source: Source, example: Tensor, path: Path) -> None:
-    import litert_torch
-
     network: nn.Module = source.network()
-    if not source.pixels:
-        network = litert_torch.to_channel_last_io(network, args=[0]).eval()
-        example = example.permute(0, 2, 3, 1)
     with quiet():
+        import litert_torch
+
+        if not source.pixels:
+            network = litert_torch.to_channel_last_io(network, args=[0]).eval()
+            example = example.permute(0, 2, 3, 1)
         litert_torch.convert(network, (example,)).export(str(path))
 
 

@@ -20,8 +20,6 @@ __all__ = ["load", "write"]
 
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     """A TFLite file whose input, weights, activations and output are int8; with `pixels` the input is pixel - 128."""
-    from ai_edge_quantizer import quantizer, recipe
-
     assert calibration is not None
     channels, height, width = source.input_size
     images = as_nhwc(calibration, np.array([1, height, width, channels])).astype(np.float32)
@@ -29,6 +27,8 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
         plain = Path(folder) / "plain.tflite"
         convert(source, source.example(1).to(torch.float32), plain)
         with quiet():
+            from ai_edge_quantizer import quantizer, recipe
+
             steps = recipe.static_wi8_ai8()
             ranges, taken = _ranges(plain, steps, images)
             if source.pixels:

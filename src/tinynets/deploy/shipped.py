@@ -1,0 +1,35 @@
+import hashlib
+from pathlib import Path
+
+from tinynets._checks import unknown
+from tinynets.weights import list_weights, read_manifest
+
+
+def artifact(name: str, to: str = "tflite-int8") -> Path:
+    """Path of a file that ships inside the package, for runtimes other than PyTorch. No extra is needed.
+
+    The int8 files take pixels: int8 (1, H, W, C) with pixel - 128, and give int8 logits.
+
+    Args:
+        name: a model with pretrained weights.
+        to: the format.
+
+    Raises:
+        RuntimeError: the file is missing or damaged.
+        ValueError: there is no such model, or it ships no file of that format.
+
+    Example:
+        >>> artifact("simplecnn_mnist").name
+        'simplecnn_mnist-v3-int8.tflite'
+    """
+    if name not in list_weights():
+        raise unknown("model with weights", name, list_weights())
+    weights = read_manifest()[name]
+    files = weights.facts.get("files", {})
+    if to not in files:
+        shipped = ", ".join(files) or "none"
+        raise ValueError(f"{name} ships no {to} file (it ships: {shipped}): make one with tinynets export {name} --to {to}")
+    path = weights.path.with_name(files[to]["file"])
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != files[to]["sha256"]:
+        raise RuntimeError(f"{path} is missing or damaged: reinstall tinynets")
+    return path

@@ -1,0 +1,32 @@
+import pytest
+import torch
+
+import tinynets
+from tinynets.deploy import bench
+from tinynets.deploy.benchmark import installed_runtimes
+
+
+def test_every_installed_runtime_is_timed():
+    model = tinynets.create_model("simplecnn_mnist")
+    before = torch.get_num_threads()
+    runtimes = [name for name in installed_runtimes() if name != "compiled"]
+    rows = bench(model, "net", runtimes=runtimes, batch_sizes=(1, 3), threads=(1,), seconds=0.01, memory=False)
+    assert [(row.runtime, row.batch_size) for row in rows] == [(r, b) for b in (1, 3) for r in runtimes]
+    assert all(0 < row.median_ms <= row.p90_ms for row in rows)
+    assert all(row.images_per_second == pytest.approx(1000 * row.batch_size / row.median_ms) for row in rows)
+    assert {row.runtime for row in rows if row.file_bytes} == set(runtimes) - {"eager", "fused"}
+    assert torch.get_num_threads() == before
+
+
+def test_memory_is_that_of_a_process_of_its_own():
+    model = tinynets.create_model("simplecnn_mnist")
+    (row,) = bench(model, runtimes=["fused"], batch_sizes=(1,), threads=(1,), seconds=0.01)
+    assert 50e6 < row.peak_bytes < 5e9
+
+
+def test_wrong_calls_are_one_line():
+    model = tinynets.create_model("simplecnn_mnist")
+    with pytest.raises(ValueError, match="unknown runtime 'onxruntime': did you mean onnxruntime"):
+        bench(model, runtimes=["onxruntime"])
+    with pytest.raises(ValueError, match=r"batch_sizes\[0\] must be an integer of at least 1, got 0"):
+        bench(model, batch_sizes=(0,))

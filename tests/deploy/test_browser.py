@@ -1,0 +1,98 @@
+"""Exported models in a browser: onnxruntime-web in headless Chromium."""
+
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import threading
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support import randomised
+
+import tinynets
+from tinynets.deploy import FORMATS, export
+
+HERE = Path(__file__).with_name("browser")
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+pytestmark = [
+    pytest.mark.skipif(BROWSER is None, reason="needs Chromium"),
+    pytest.mark.skipif(not FORMATS["onnx"].installed(), reason="needs onnx"),
+]
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory):
+    """Folder of onnxruntime-web: $ONNXRUNTIME_WEB, or installed by npm."""
+    if "ONNXRUNTIME_WEB" in os.environ:
+        return Path(os.environ["ONNXRUNTIME_WEB"])
+    if shutil.which("npm") is None:
+        pytest.skip("needs npm")
+    folder = tmp_path_factory.mktemp("npm")
+    shutil.copy(HERE / "package.json", folder)
+    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    except subprocess.TimeoutExpired:
+        pytest.skip("npm does not answer")
+    if done.returncode:
+        pytest.skip(f"npm cannot install onnxruntime-web: {done.stderr[-200:]}")
+    return folder / "node_modules/onnxruntime-web/dist"
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    extensions_map = {".mjs": "text/javascript", ".wasm": "application/wasm", ".html": "text/html", "": "text/plain"}  # noqa: RUF012
+
+    def do_POST(self):
+        self.server.answer = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(204)
+        self.end_headers()
+        self.server.answered.set()
+
+    def log_message(self, *args):
+        pass
+
+
+def in_browser(folder):
+    """What the page sends back."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
+    server.answered = threading.Event()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page = f"http://127.0.0.1:{server.server_port}/page.html"
+    profile = f"--user-data-dir={folder / 'profile'}"
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", profile, page, "--remote-debugging-port=0"]
+    browser = subprocess.Popen([BROWSER, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        assert server.answered.wait(120), "the page did not answer"
+        return server.answer
+    finally:
+        browser.kill()
+        browser.wait()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("name", tinynets.list_models())
+def test_same_classes_in_the_browser(name, runtime, tmp_path):
+    pretrained = name in tinynets.list_models(pretrained=True)
+    small = {"width": 0.25} if name == "egrr_cifar100" and not pretrained else {}
+    model = tinynets.create_model(name, pretrained=pretrained, **small)
+    model = model.eval() if pretrained else randomised(model)
+    export(model, "onnx", tmp_path / "net.onnx")
+    images = torch.randn(8, *model.pretrained_cfg["input_size"], generator=torch.Generator().manual_seed(0))
+    (tmp_path / "images.bin").write_bytes(images.numpy().tobytes())
+    (tmp_path / "shape.json").write_text(json.dumps(list(images.shape)))
+    shutil.copy(HERE / "page.html", tmp_path)
+    (tmp_path / "ort").symlink_to(runtime)
+    answer = in_browser(tmp_path)
+    assert "error" not in answer, answer["error"]
+    with torch.no_grad():
+        expected = model(images).numpy()
+    logits = np.array(answer["logits"]).reshape(answer["dims"])
+    assert (logits.argmax(1) == expected.argmax(1)).all()
+    assert np.abs(logits - expected).max() < 1e-3 * np.abs(expected).max()

@@ -1,0 +1,192 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from support import randomised
+from torch import nn
+
+import tinynets
+from tinynets.deploy import FORMATS, export
+from tinynets.deploy.formats import Format
+from tinynets.engine import load_data
+
+SMALL = {
+    "simplecnn": lambda: tinynets.create_model("simplecnn_mnist", pretrained=True),
+    "egrr": lambda: randomised(tinynets.create_model("egrr_cifar100", channels=(8, 16), num_steps=(2, 3), strides=(1, 2))),
+    "ecnet": lambda: randomised(tinynets.create_model("ecnet_cifar10", channels=8, iterations=3)),
+    "c1c2c3c4o": lambda: randomised(tinynets.create_model("c1c2c3c4o_cifar10", width=0.25)),
+}
+
+
+def needs(to):
+    if not FORMATS[to].installed():
+        pytest.skip(f"{to} needs optional packages")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """scikit-learn's handwritten digits at MNIST's size: images, labels, training images."""
+    data = load_data("digits", img_size=(28, 28))
+    return data.test_images, data.test_labels, data.train_images
+
+
+@pytest.mark.parametrize("pixels", [False, True], ids=["normalised", "pixels"])
+@pytest.mark.parametrize("to", ["onnx", "tflite", "pt2"])
+@pytest.mark.parametrize("name", SMALL)
+def test_fp32_files_give_the_models_logits(name, to, pixels, tmp_path):
+    needs(to)
+    if pixels and name != "c1c2c3c4o":
+        pytest.skip("once is enough")
+    result = export(SMALL[name](), to, tmp_path / "net", pixels=pixels)
+    assert result.agreement == 100
+    assert result.largest_difference <= 1e-3 * result.largest_logit
+    assert result.bytes == (tmp_path / "net").stat().st_size
+    assert not result.real
+
+
+@pytest.mark.parametrize("to", ["onnx", "pt2"])
+def test_the_batch_size_is_free(to, tmp_path):
+    needs(to)
+    model = SMALL["egrr"]()
+    export(model, to, tmp_path / "net")
+    run = FORMATS[to].load(tmp_path / "net")
+    for count in (1, 5):
+        x = torch.randn(count, 3, 32, 32)
+        with torch.no_grad():
+            assert np.abs(run(x.numpy()) - model(x).numpy()).max() < 1e-4
+
+
+@pytest.mark.parametrize("to", ["onnx-int8", "tflite-int8"])
+def test_int8_keeps_the_classes(to, tmp_path, digits):
+    needs(to)
+    images, labels, train = digits
+    model = tinynets.create_model("simplecnn_mnist", pretrained=True)
+    result = export(model, to, tmp_path / "net", images=images, labels=labels, calibration=train[:128], pixels=True)
+    assert result.agreement > 97
+    assert result.bytes < 70_000
+    assert result.model_top1 is not None
+    assert abs(result.model_top1 - result.file_top1) <= 1
+
+
+def test_integer_kernels_compute_what_the_file_says(tmp_path, digits):
+    """Unsigned times signed 8-bit products saturate on processors without VNNI: the file must not have any."""
+    needs("onnx-int8")
+    import onnxruntime
+
+    images, _, train = digits
+    model = tinynets.create_model("simplecnn_mnist", pretrained=True)
+    export(model, "onnx-int8", tmp_path / "net", images=images[:64], calibration=train[:64], pixels=True)
+    batch = images[:64].permute(0, 2, 3, 1).contiguous().numpy()
+    logits = {}
+    for level in ("ORT_DISABLE_ALL", "ORT_ENABLE_ALL"):  # in floating point, and by the processor's integer kernels
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+        session = onnxruntime.InferenceSession(str(tmp_path / "net"), options)
+        logits[level] = session.run(None, {"image": batch})[0]
+    difference = np.abs(logits["ORT_DISABLE_ALL"] - logits["ORT_ENABLE_ALL"])
+    assert difference.max() < 0.1 * np.abs(logits["ORT_DISABLE_ALL"]).max()
+    import onnx
+
+    types = {tensor.data_type for tensor in onnx.load(tmp_path / "net").graph.initializer if tensor.dims}
+    assert onnx.TensorProto.INT8 not in types
+
+
+def test_onnx_metadata_and_names(tmp_path):
+    needs("onnx")
+    import onnx
+
+    export("simplecnn_mnist", "onnx", tmp_path / "net.onnx")
+    model = onnx.load(tmp_path / "net.onnx")
+    onnx.checker.check_model(model)
+    facts = {entry.key: entry.value for entry in model.metadata_props}
+    assert len(json.loads(facts["class_names"])) == 10
+    assert json.loads(facts["mean"])[0] == pytest.approx(0.1307, abs=1e-3)
+    assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["image", "logits"]
+
+
+def test_the_graph_of_egrr_is_small(tmp_path):
+    """A node for every layer of every step, and the triangle of every symmetric matrix."""
+    needs("onnx")
+    import onnx
+
+    model = tinynets.create_model("egrr_cifar100", channels=(48, 96), num_steps=(3, 4), strides=(1, 2))
+    result = export(model, "onnx", tmp_path / "net.onnx")
+    graph = onnx.load(tmp_path / "net.onnx").graph
+    assert len(graph.node) <= 7 * 5 + 25
+    numbers = sum(parameter.numel() for parameter in model.parameters())
+    assert result.bytes <= 4 * 1.3 * numbers + 20_000
+
+
+class Unsupported(nn.Module):
+    """A layer that looks at its values: no converter can follow."""
+
+    def __init__(self):
+        super().__init__()
+        self.pretrained_cfg = {"mean": (0.5,), "std": (0.5,), "input_size": (1, 8, 8)}
+        self.fc = nn.Linear(64, 3)
+
+    def forward(self, x):
+        if x.sum().item() > 0:
+            x = -x
+        return self.fc(x.flatten(1))
+
+
+@pytest.mark.parametrize("to", ["onnx", "tflite", "pt2"])
+def test_a_layer_that_a_format_lacks_is_one_line(to, tmp_path):
+    needs(to)
+    with pytest.raises(RuntimeError, match=f"^Unsupported cannot be written as {to}: .+") as caught:
+        export(Unsupported(), to, tmp_path / "net")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_computes_something_else_is_not_kept(tmp_path, monkeypatch):
+    model = tinynets.create_model("simplecnn_mnist", pretrained=True)
+    right = Format.load
+
+    def wrong(self, path, threads=1):
+        run = right(self, path, threads)
+        return lambda batch: 1.01 * run(batch)
+
+    monkeypatch.setattr(Format, "load", wrong)
+    with pytest.raises(RuntimeError, match="computes something else and is not kept: its logits differ by 0.01"):
+        export(model, "pt2", tmp_path / "net.pt2")
+    assert list(tmp_path.iterdir()) == []
+    export(model, "pt2", tmp_path / "net.pt2", tolerance=0.02)
+
+
+def test_what_was_there_stays_when_an_export_fails(tmp_path):
+    (tmp_path / "net.pt2").write_text("mine")
+    with pytest.raises(RuntimeError):
+        export(Unsupported(), "pt2", tmp_path / "net.pt2")
+    assert (tmp_path / "net.pt2").read_text() == "mine"
+
+
+def test_wrong_calls_are_one_line(tmp_path):
+    model = tinynets.create_model("simplecnn_mnist")
+    with pytest.raises(ValueError, match="unknown format 'onx': did you mean onnx"):
+        export(model, "onx", tmp_path / "net")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        export(model, "pt2", tmp_path / "nowhere" / "net")
+    with pytest.raises(ValueError, match=r"images must be uint8 \(N, 1, 28, 28\) with N > 0, got torch.float32"):
+        export(model, "pt2", tmp_path / "net", images=torch.rand(3, 1, 28, 28))
+    with pytest.raises(ValueError, match="nothing says how the model's images are normalised"):
+        export(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), "pt2", tmp_path / "net", img_size=(2, 2))
+    with pytest.raises(ValueError, match="nothing says how large"):
+        export(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), "pt2", tmp_path / "net", mean=(0.5,), std=(0.5,))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("to", ["onnx-int8", "tflite-int8"])
+def test_int8_asks_for_calibration(to, tmp_path):
+    needs(to)
+    with pytest.raises(ValueError, match=f"{to} finds the ranges of its integers on training images"):
+        export(tinynets.create_model("simplecnn_mnist"), to, tmp_path / "net")
+
+
+def test_a_missing_package_is_one_line_with_the_command(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"onnx needs onnx, onnxscript, onnxruntime, .*pip install 'tinynets\[onnx\]'"):
+        FORMATS["onnx"].require()
+    assert FORMATS["pt2"].installed()

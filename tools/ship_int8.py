@@ -1,0 +1,71 @@
+"""Make the int8 files that ship in the wheel, and write their figures into the manifest.
+
+    python tools/ship_int8.py --data-dir ~/data
+    python tools/ship_int8.py c1c2c3c4o_cifar10 --data-dir ~/data
+
+The ranges come from 256 training images; accuracy is that of the whole test set, run by LiteRT, and the classes of the
+first 1,000 test images are compared with TensorFlow Lite Micro's.
+"""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tinynets._files import write_file
+from tinynets.deploy import FORMATS, export
+from tinynets.deploy.microcontroller import arena_bytes, load_micro
+from tinynets.engine import load_data, load_trained, match_data
+from tinynets.weights import read_manifest
+from tinynets.weights.manifest import ARTIFACTS, MANIFEST
+
+FORMAT = "tflite-int8"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", metavar="NAME", nargs="*", help="default: all models with weights")
+    parser.add_argument("--data-dir", help="folder that holds the data sets (default: data)")
+    args = parser.parse_args()
+    for name in args.names or sorted(read_manifest()):
+        ship(name, args.data_dir)
+
+
+def ship(name: str, data_dir: str | None) -> None:
+    weights = read_manifest()[name]
+    trained = load_trained(name)
+    data = match_data(load_data(weights.facts["data"], data_dir), trained)
+    order = torch.randperm(len(data.train_images), generator=torch.Generator().manual_seed(0))
+    path = ARTIFACTS / f"{name}-{weights.tag}-int8.tflite"
+    result = export(
+        name,
+        FORMAT,
+        path,
+        images=data.test_images,
+        labels=data.test_labels,
+        calibration=data.train_images[order[:256]],
+        pixels=True,
+    )
+    content = path.read_bytes()
+    some = data.test_images[:1000].permute(0, 2, 3, 1).contiguous().numpy()
+    lite, micro = FORMATS[FORMAT].load(path)(some), load_micro(content)(some)
+    figures = {
+        "file": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "top1": round(result.file_top1 or 0.0, 2),
+        "agreement": round(result.agreement, 2),
+        "arena_bytes": arena_bytes(content),
+        "micro_agreement": round(100 * float(np.mean(lite.argmax(1) == micro.argmax(1))), 2),
+    }
+    entries = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    entries[name]["class_names"] = list(trained.facts.class_names)
+    entries[name].setdefault("files", {})[FORMAT] = figures
+    write_file(MANIFEST, json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
+    print(f"{name}: {len(content):,} bytes, {figures}")
+
+
+if __name__ == "__main__":
+    main()
