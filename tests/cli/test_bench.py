@@ -1,0 +1,38 @@
+import csv
+import json
+
+QUICK = ("--runtimes", "eager,fused", "--batch-sizes", "1,2", "--threads", "1", "--seconds", "0.01", "--no-memory")
+
+
+def test_table_csv_and_plot(run, tmp_path):
+    code, stdout, stderr = run(
+        "bench", "simplecnn_mnist", *QUICK, "--csv", tmp_path / "t.csv", "--plot", tmp_path / "t.png"
+    )
+    assert code == 0, stderr
+    assert stdout.splitlines()[0].split()[:4] == ["model", "runtime", "batch", "threads"]
+    rows = list(csv.DictReader((tmp_path / "t.csv").open()))
+    assert [(row["runtime"], row["batch_size"]) for row in rows] == [
+        ("eager", "1"),
+        ("fused", "1"),
+        ("eager", "2"),
+        ("fused", "2"),
+    ]
+    assert (tmp_path / "t.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_models_without_weights_and_of_timm(run):
+    code, stdout, stderr = run("bench", "test_efficientnet", *QUICK, "--img-size", 32, "--json")
+    assert code == 0, stderr
+    assert {row["model"] for row in json.loads(stdout)["timings"]} == {"test_efficientnet"}
+
+
+def test_wrong_calls_are_one_line(run):
+    for arguments, message in (
+        (["--runtimes", "onxruntime"], "unknown runtime 'onxruntime'"),
+        (["--batch-sizes", "one"], "--batch-sizes takes whole numbers separated by commas"),
+        (["--csv", "nowhere/t.csv"], "there is no folder nowhere"),
+    ):
+        code, _, stderr = run("bench", "simplecnn_mnist", *arguments)
+        assert code == 1
+        assert message in stderr
+        assert len(stderr.strip().splitlines()) == 1
