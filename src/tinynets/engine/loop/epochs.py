@@ -290,5 +290,5 @@ def _tensorboard(path: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise RuntimeError("logging to TensorBoard needs its package: pip install 'tinynets[plots]'") from error
+        raise RuntimeError("logging to TensorBoard needs its package: pip install 'tinynets[tensorboard]'") from error
     return SummaryWriter(str(path / "tensorboard"))
