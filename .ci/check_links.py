@@ -1,4 +1,7 @@
-"""Check every internal link, image and anchor of a built site: `python .ci/check_links.py SITE`. Exits 1 if one is broken."""
+"""Check every internal link, image and anchor of a built site. Exits 1 if one is broken.
+
+python .ci/check_links.py SITE
+"""
 
 import sys
 from html.parser import HTMLParser

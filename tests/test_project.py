@@ -33,7 +33,7 @@ def test_every_dependency_has_a_lower_bound_and_it_is_the_one_that_is_tested():
 
 
 def test_every_extra_has_lower_bounds():
-    for extra in ("demo", "plots", "tensorboard", "test"):
+    for extra in ("demo", "plots", "tensorboard", "test", "docs"):
         bounds = bounds_of(PROJECT["optional-dependencies"][extra])
         bounds.pop("tinynets", None)
         assert bounds
