@@ -1,4 +1,6 @@
 import ast
+import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -54,7 +56,7 @@ ALLOWED_IN_ENGINE = {
     "data": set(),
     "augment": {"recipes"},
     "record": {"any_model"},
-    "loop": {"any_model", "augment", "data", "evaluate", "recipes", "record", "trained"},
+    "loop": {"any_model", "augment", "data", "evaluation", "recipes", "record", "trained"},
 }
 
 
@@ -91,6 +93,22 @@ def test_imports_point_one_way(package):
 def test_imports_inside_the_engine_point_one_way(package):
     imported = imports_of((Path(tinynets.__file__).parent / "engine" / package).rglob("*.py"), "tinynets.engine.")
     assert imported - {package} <= ALLOWED_IN_ENGINE[package]
+
+
+SHADOWED_ON_PURPOSE = {"deploy.fuse"}  # and `ops`, which has one op a file
+
+
+def test_no_name_shadows_a_module():
+    """`tinynets.engine.evaluate` cannot be a function and a module at once."""
+    root, shadowed = Path(tinynets.__file__).parent, set()
+    for file in root.rglob("__init__.py"):
+        package = ".".join(("tinynets", *file.parent.relative_to(root).parts))
+        if package.startswith(("tinynets.cli", "tinynets.ops")):
+            continue
+        for name, value in vars(importlib.import_module(package)).items():
+            if (file.parent / f"{name}.py").is_file() and not inspect.ismodule(value):
+                shadowed.add(f"{package}.{name}".removeprefix("tinynets."))
+    assert shadowed <= SHADOWED_ON_PURPOSE
 
 
 @pytest.mark.slow

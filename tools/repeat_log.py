@@ -13,8 +13,8 @@ import torch
 from tinynets.engine import load_data, recipe_from_dict
 from tinynets.engine.loop.build import build_model
 from tinynets.engine.loop.cpu import keep_freed_memory
+from tinynets.engine.loop.processes import workers
 from tinynets.engine.loop.run import Run
-from tinynets.engine.loop.workers import workers
 from tinynets.weights import read_manifest
 
 SHOWN = ("lr", "train_loss", "train_top1")

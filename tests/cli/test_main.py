@@ -129,7 +129,11 @@ def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):
         (["evaluate", "simplecn"], "unknown model or checkpoint 'simplecn'"),
         (["evaluate", unshipped, "--data", "digits"], "ships no pretrained weights"),
         (["evaluate", out / "last.safetensors", "--split", "val"], "unknown split 'val'"),
-        (["evaluate", out / "last.safetensors", "--device", "cuda:99"], ""),
+        (
+            ["evaluate", out / "last.safetensors", "--device", "cuda:99"],
+            "--device cuda:99 cannot be used: this machine has ",
+        ),
+        (["evaluate", out / "last.safetensors", "--device", "gpu"], "unknown device 'gpu': expected cpu, cuda"),
     ]
     for argv, message in cases:
         code, stdout, stderr = run(*argv)

@@ -178,6 +178,13 @@ def test_plots_without_matplotlib(run, finished, monkeypatch):
     assert (code, err) == (1, "tinynets: error: plots need matplotlib: pip install 'tinynets[plots]'\n")
 
 
+def test_tensorboard_without_its_package(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    code, _, err = run("train", "simplecnn_mnist", *DIGITS, "--epochs", 1, "--tensorboard", "--out", tmp_path / "run")
+    assert code == 1
+    assert "logging to TensorBoard needs its package: pip install 'tinynets[tensorboard]'" in err
+
+
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     command = [sys.executable, "-m", "tinynets", "train", "simplecnn_mnist", *DIGITS, "--epochs", "2", "--out"]

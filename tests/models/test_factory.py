@@ -17,12 +17,12 @@ def test_list_models():
     assert tinynets.list_models(pretrained=True) == list_weights()
 
 
-@pytest.mark.parametrize("wrong", ["egrr_cifar10", "EGRR", "resnet18", "", 3])
+@pytest.mark.parametrize("wrong", ["egrr_cifar10", "egrr.cifar100", "EGRR", "resnet18", "", 3])
 def test_unknown_names_come_with_the_nearest(wrong):
     with pytest.raises(ValueError, match="unknown model") as caught:
         tinynets.create_model(wrong)
     assert "\n" not in str(caught.value)
-    if wrong == "egrr_cifar10":
+    if wrong in ("egrr_cifar10", "egrr.cifar100"):
         assert "did you mean egrr_cifar100" in str(caught.value)
 
 

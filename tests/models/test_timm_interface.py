@@ -3,6 +3,7 @@
 import pytest
 import timm
 import torch
+from PIL import Image
 from torch import nn
 
 import tinynets
@@ -175,14 +176,34 @@ def test_weight_decay_spares_norms_and_biases_but_not_packed_matrices(model):
         (decayed if group["weight_decay"] else spared).extend(id(p) for p in group["params"])
     for name, parameter in model.named_parameters():
         assert (id(parameter) in decayed) == (parameter.ndim > 1), name
-    assert set(model.no_weight_decay()) <= {name for name, _ in model.named_parameters()}
+    assert model.no_weight_decay() == set()  # timm's rule, nothing of one dimension, needs no exceptions
 
 
 def test_data_config(model):
     config = timm.data.resolve_data_config(model=model)
     assert config["input_size"] == model.pretrained_cfg["input_size"]
     assert len(config["mean"]) == len(config["std"]) == model.in_chans
-    assert isinstance(timm.data.create_transform(**config), object)
+    channels, *size = config["input_size"]
+    pixels = torch.linspace(0, 255, channels * size[0] * size[1]).byte().reshape(*size, channels)
+    image = Image.fromarray(pixels.squeeze(-1).numpy())
+    out = timm.data.create_transform(**config)(image)
+    mean, std = (torch.tensor(config[key]).reshape(-1, 1, 1) for key in ("mean", "std"))
+    torch.testing.assert_close(out, (pixels.permute(2, 0, 1) / 255 - mean) / std)
+
+
+def test_the_first_convolution_is_named_and_adapts(name):
+    """timm's cfg names it; a model without weights of its own is given some."""
+    first = tinynets.create_model(name).pretrained_cfg["first_conv"]
+    for in_chans in (1, 2, 3, 4):
+        model = tinynets.create_model(name, in_chans=in_chans)
+        assert model.get_submodule(first).in_channels == in_chans
+
+
+def test_a_model_without_pooling_gets_it_back_with_a_classifier(model, x):
+    expected = model(x).shape
+    model.reset_classifier(0, "")
+    model.reset_classifier(expected[1])
+    assert model(x).shape == expected
 
 
 def test_sync_batch_norm_conversion_keeps_the_function(model, x):

@@ -2,7 +2,7 @@
 
 from .augment import Augmenter, Draws, Mixer
 from .data import ImageData, list_data, list_images, load_data, printable, read_image, read_images, wrong_polarity
-from .evaluate import TTA, calibration_bins, confusion_matrix, evaluate, figures, predict, shift_consistency
+from .evaluation import TTA, calibration_bins, confusion_matrix, evaluate, figures, predict, shift_consistency
 from .loop import train
 from .recipes import (
     Augment,

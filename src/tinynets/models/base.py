@@ -26,6 +26,7 @@ class StagedClassifier(nn.Module):
     in_chans: int
     num_features: int
     head_hidden_size: int
+    default_pool = "avg"  # what a classifier gets that is put onto a model without pooling
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,10 +142,18 @@ class StagedClassifier(nn.Module):
         return head.fc
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """A new, untrained classifier. 0 classes: the model gives pooled features; 0 and "": the feature map."""
+        """Replace the classifier by a new, untrained one.
+
+        Args:
+            num_classes: 0 for none: the model then returns pooled features, or the feature map if global_pool is "".
+            global_pool: None keeps the pooling. A model without pooling gets its family's default back, if it gets
+                classes.
+        """
         head: Any = self.head
         parameter = next(self.parameters())
         pool = head.global_pool.pool_type if global_pool is None else global_pool
+        if global_pool is None and num_classes and not pool:
+            pool = self.default_pool
         self.set_head(num_classes, pool, device=parameter.device, dtype=parameter.dtype)
         self.head.train(self.training)
 

@@ -1,7 +1,7 @@
 from typing import Any, TypeVar
 
 import timm
-from timm.models import build_model_with_cfg, generate_default_cfgs
+from timm.models import build_model_with_cfg, generate_default_cfgs, get_pretrained_cfg
 from torch import Tensor, nn
 
 from tinynets._checks import unknown
@@ -67,7 +67,16 @@ def build_model(cls: type[ModelT], name: str, pretrained: bool, feature_cfg: dic
     shipped = not isinstance(kwargs.get("pretrained_cfg"), dict) and not any(map(overlay.get, _PRETRAINED_SOURCES))
     if pretrained and shipped:
         check_weights(name)
-    return build_model_with_cfg(cls, name, pretrained, feature_cfg=feature_cfg, pretrained_filter_fn=_fitting, **kwargs)
+    cfg: Any = get_pretrained_cfg(name)
+    ours_to_adapt = pretrained and cfg.input_size[0] != 3  # before 1.0.31 timm adapts from three channels only
+    if ours_to_adapt:
+        kwargs["pretrained_cfg_overlay"] = {**overlay, "first_conv": None}
+    model: Any = build_model_with_cfg(
+        cls, name, pretrained, feature_cfg=feature_cfg, pretrained_filter_fn=_fitting, **kwargs
+    )
+    if ours_to_adapt:
+        model.pretrained_cfg["first_conv"] = cfg.first_conv
+    return model
 
 
 def _fitting(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
@@ -82,10 +91,7 @@ def _fitting(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
 
 
 def _adapt_first_conv(state: dict[str, Tensor], model: nn.Module) -> None:
-    """Spread the first convolution's kernels over the model's channels: equal channels give what one gave before.
-
-    For models made for one channel, whose cfg names no first_conv: before 1.0.31 timm adapts from three only.
-    """
+    """Spread the first convolution's kernels over the model's channels: equal channels give what one gave before."""
     name, conv = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
     weight = state[f"{name}.weight"]
     have, want = weight.shape[1], conv.in_channels

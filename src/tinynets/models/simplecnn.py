@@ -99,6 +99,8 @@ class SimpleCNN(StagedClassifier):
     Shape: (N, in_chans, *img_size) -> (N, num_classes).
     """
 
+    default_pool = "flatten"
+
     def __init__(
         self,
         num_classes: int = 10,
@@ -159,6 +161,7 @@ default_cfgs = pretrained_cfgs(
     input_size=(1, 28, 28),
     fixed_input_size=True,
     pool_size=(7, 7),
+    first_conv="stem.0.conv",
     **MNIST._asdict(),
 )
 

@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 import torch
 from PIL import Image
@@ -13,6 +14,9 @@ from PIL import Image
 from tinynets.engine import read_image
 from tinynets.engine.data.decode import flatten, is_grey
 
+OLD_PILLOW = int(PIL.__version__.split(".")[0]) < 13
+# what Pillow before 13 saves with other values, or cannot read again
+WRONG_IN_OLD = {("I", "SPIDER"), ("I;16", "SPIDER"), ("I;16N", "SPIDER"), ("YCbCr", "TIFF")}
 DOCS = Path(__file__).parents[3] / "docs/data.md"
 DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 GREY = ("1", "L", "LA", "La", *DEEP)
@@ -78,8 +82,10 @@ def test_every_mode_in_every_format_as_grey_and_as_colour(saved, tmp_path):
         path = tmp_path / f"x.{kind.lower()}"
         try:
             image.save(path, kind, **({"lossless": True} if kind == "WEBP" else {"quality": 95}))
-        except (OSError, KeyError, ValueError):
+        except (OSError, KeyError, ValueError, DeprecationWarning):
             continue  # Pillow writes no such file
+        if OLD_PILLOW and (saved, kind) in WRONG_IN_OLD:
+            continue
         with Image.open(path) as opened:
             found = opened.mode
         assert kind in table[found], f"docs/data.md lacks {found} in {kind}"

@@ -15,7 +15,7 @@ from tinynets.engine.augment import Augmenter
 from tinynets.engine.loop import cpu
 from tinynets.engine.loop.cpu import freed_memory_kept
 from tinynets.engine.loop.interrupt import interruptible
-from tinynets.engine.loop.workers import workers
+from tinynets.engine.loop.processes import workers
 from tinynets.engine.recipes import Augment
 
 SHORT = override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0})

@@ -6,7 +6,7 @@ from support import QUICK
 from torch.nn import functional as F
 
 import tinynets
-from tinynets.engine import Checkpoint, Distill, override, read_recipe, save_checkpoint, train
+from tinynets.engine import Checkpoint, Distill, load_trained, override, read_recipe, save_checkpoint, train
 from tinynets.engine.loop import Run, Workers, build_model
 from tinynets.engine.loop.objective import Objective, balanced_weights, distillation, load_teacher
 
@@ -118,10 +118,17 @@ def test_a_student_learns_from_a_teacher_alone(tiny_data, tmp_path):
 
 
 def test_a_timm_model_teaches(tiny_data, tmp_path):
-    recipe = override(QUICK, {"schedule.epochs": 2})
-    train("test_resnet", tiny_data, recipe, tmp_path / "teacher")
-    recipe = override(recipe, {"distill.teacher": str(tmp_path / "teacher"), "schedule.epochs": 1})
-    assert train("simplecnn_mnist", tiny_data, recipe, tmp_path / "student")["last"]["train_loss"] > 0
+    train("test_resnet", tiny_data, override(QUICK, {"schedule.epochs": 1}), tmp_path / "teacher")
+    teacher = load_teacher(str(tmp_path / "teacher"), tiny_data, torch.device("cpu"))
+    itself = load_trained(tmp_path / "teacher").model
+    x = torch.randn(4, 1, 8, 8)
+    torch.testing.assert_close(teacher(x), itself.eval()(x), rtol=1e-4, atol=1e-4)
+    recipe = override(QUICK, {"schedule.epochs": 1, "distill.weight": 1.0})
+    losses = [
+        train("simplecnn_mnist", tiny_data, override(recipe, settings), tmp_path / str(index))["last"]["train_loss"]
+        for index, settings in enumerate([{}, {"distill.teacher": str(tmp_path / "teacher")}])
+    ]
+    assert losses[0] != losses[1]
 
 
 def test_a_run_with_a_teacher_goes_on_from_any_directory(tiny_data, tmp_path, monkeypatch):

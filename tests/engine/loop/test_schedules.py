@@ -5,7 +5,7 @@ import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
 from tinynets.engine import Mixing, Recursion, Resize, Schedule
-from tinynets.engine.loop.schedules import active_steps, image_size, learning_rate, mixing_strength, temperature
+from tinynets.engine.loop.schedules import active_steps, image_size, learning_rate_setter, mixing_strength, temperature
 
 
 def optimizer(kind=torch.optim.SGD, **kwargs):
@@ -13,7 +13,7 @@ def optimizer(kind=torch.optim.SGD, **kwargs):
 
 
 def course(optimizer, schedule, steps, key="lr"):
-    set_step = learning_rate(optimizer, schedule, steps)
+    set_step = learning_rate_setter(optimizer, schedule, steps)
     values = []
     for step in range(schedule.epochs * steps):
         set_step(step)
@@ -35,7 +35,7 @@ def test_warm_up_and_cosine_without_a_jump():
 def test_every_group_keeps_its_own_peak():
     groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (0.4, 0.04)]
     both = torch.optim.SGD(groups)
-    set_step = learning_rate(both, Schedule(epochs=4, warmup_epochs=1), 5)
+    set_step = learning_rate_setter(both, Schedule(epochs=4, warmup_epochs=1), 5)
     for step in range(20):
         set_step(step)
         assert both.param_groups[0]["lr"] == pytest.approx(10 * both.param_groups[1]["lr"])
@@ -64,7 +64,7 @@ def test_one_cycle_is_torchs(kind):
         final_div_factor=0.4 / 25 / 1e-4,
     )
     ours = optimizer(kind, **kwargs)
-    set_step = learning_rate(ours, schedule, 5)
+    set_step = learning_rate_setter(ours, schedule, 5)
     key = "momentum" if kwargs else "betas"
     for step in range(40):
         set_step(step)
@@ -81,7 +81,7 @@ def test_schedules_need_no_memory():
         schedule = Schedule(epochs=4, warmup_epochs=1, kind=kind)
         whole = course(optimizer(momentum=0.9), schedule, 6)
         fresh = optimizer(momentum=0.9)
-        set_step = learning_rate(fresh, schedule, 6)
+        set_step = learning_rate_setter(fresh, schedule, 6)
         for step in (17, 3, 23, 0):
             set_step(step)
             assert fresh.param_groups[0]["lr"] == whole[step]

@@ -107,15 +107,34 @@ def test_half_precision_trains(tiny_data, tmp_path):
         assert summary["recipe"]["precision"] == precision
 
 
-def test_the_average_is_what_is_saved(tiny_data, tmp_path):
+def test_the_average_follows_weights_and_buffers(tiny_data):
+    """A step moves all of them the same share of the way to the model."""
     run = run_of(tiny_data, override(STEADY, {"ema_decay": 0.5}), "simplecnn_mnist")
-    for _ in range(3):
-        run.train_epoch(lambda: None)
-    assert run.averaged is not run.model
-    for (name, average), tensor in zip(run.averaged.state_dict().items(), run.model.state_dict().values(), strict=True):
-        if tensor.is_floating_point() and "running" in name:
-            assert not torch.equal(average, tensor)  # buffers are averaged too
-            torch.testing.assert_close(average, tensor, rtol=0.5, atol=0.5)
+    seen = []
+    run.train_epoch(lambda: seen.append(copy.deepcopy((run.averaged.state_dict(), run.model.state_dict()))))
+    (before, _), (average, model) = seen[2:4]
+    for name in ("stem.0.conv.weight", "stem.0.bn.running_mean", "head.fc.weight"):
+        share = ((average[name] - before[name]) / (model[name] - before[name])).median()
+        assert 0.49 < share < 0.8, name  # 1 - decay, and the decay warms up
+        torch.testing.assert_close(average[name], before[name].lerp(model[name], share), rtol=1e-3, atol=1e-5)
+
+
+def test_the_average_is_what_is_saved(tiny_data, tmp_path):
+    kept = {}
+
+    class Spy(Run):
+        def train_epoch(self, after_step):
+            kept["run"] = self
+            return super().train_epoch(after_step)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tinynets.engine.loop.training.Run", Spy)
+        train("simplecnn_mnist", tiny_data, override(STEADY, {"ema_decay": 0.9}), tmp_path)
+    saved = load_checkpoint(tmp_path / "last.safetensors")[0].state_dict()
+    averaged, raw = kept["run"].averaged.state_dict(), kept["run"].model.state_dict()
+    for name in ("stem.0.conv.weight", "stem.0.bn.running_var", "head.fc.weight"):
+        assert torch.equal(saved[name], averaged[name])
+        assert not torch.equal(saved[name], raw[name])
 
 
 def test_depth_and_temperature_follow_the_recipe(tiny_data):

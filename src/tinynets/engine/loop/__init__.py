@@ -1,8 +1,8 @@
 """The loop: one step, an epoch, a run; alone or with other processes."""
 
 from .build import build_model
+from .processes import Workers, workers
 from .run import Run
-from .train import train
-from .workers import Workers, workers
+from .training import train
 
 __all__ = ["Run", "Workers", "build_model", "train", "workers"]

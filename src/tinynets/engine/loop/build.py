@@ -18,7 +18,7 @@ from tinynets.engine.record import Checkpoint, read_checkpoint
 from tinynets.engine.trained import checkpoint_path, class_order, load_trained
 from tinynets.weights import find_weights, load_into
 
-from .workers import Workers
+from .processes import Workers
 
 _OF_THE_DATA = ("num_classes", "in_chans", "img_size", "drop_rate")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tinynets._say import say
 from tinynets.engine.data import ImageData
-from tinynets.engine.evaluate import evaluate
+from tinynets.engine.evaluation import evaluate
 from tinynets.engine.recipes import differences, override, recipe_from_dict, with_epochs
 from tinynets.engine.record import Checkpoint, RunDir, Terminal, environment, load_checkpoint, save_checkpoint
 
@@ -290,5 +290,5 @@ def _tensorboard(path: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise RuntimeError("logging to TensorBoard needs its package: pip install 'tinynets[plots]'") from error
+        raise RuntimeError("logging to TensorBoard needs its package: pip install 'tinynets[tensorboard]'") from error
     return SummaryWriter(str(path / "tensorboard"))

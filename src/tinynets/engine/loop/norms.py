@@ -4,7 +4,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from tinynets._modes import evaluation_mode
 from tinynets.engine.augment import Augmenter
-from tinynets.engine.evaluate import evaluate
+from tinynets.engine.evaluation import evaluate
 
 LAG = 5.0  # percent of the images
 

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from tinynets._modes import evaluation_mode
 from tinynets.engine.augment import Augmenter, Draws, Mixer, resize
 from tinynets.engine.data import ImageData, split_validation
-from tinynets.engine.evaluate import evaluate
+from tinynets.engine.evaluation import evaluate
 from tinynets.engine.recipes import Augment, Recipe
 
 from .build import freeze_body, prepared
 from .norms import estimate_norms, mend_lagging_norms
 from .objective import Objective, autocast, balanced_weights
 from .optimizer import create_optimizer
-from .schedules import active_steps, image_size, learning_rate, mixing_strength, temperature
-from .workers import Workers
+from .processes import Workers
+from .schedules import active_steps, image_size, learning_rate_setter, mixing_strength, temperature
 
 
 class Run:
@@ -47,7 +47,7 @@ class Run:
         self.deepest = _check_recursion(model, recipe)
         _check_sizes(self.model, data, recipe)
         self.optimizer = create_optimizer(self.model, recipe.optimizer)
-        self.set_learning_rate = learning_rate(self.optimizer, recipe.schedule, self.steps)
+        self.set_learning_rate = learning_rate_setter(self.optimizer, recipe.schedule, self.steps)
         self.set_learning_rate(0)
         self.ema = ModelEmaV3(self.model, decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "fp16")

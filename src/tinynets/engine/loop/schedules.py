@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from tinynets.engine.recipes import Mixing, Recursion, Resize, Schedule
 
 
-def learning_rate(optimizer: Optimizer, schedule: Schedule, steps: int) -> Callable[[int], None]:
+def learning_rate_setter(optimizer: Optimizer, schedule: Schedule, steps: int) -> Callable[[int], None]:
     """A function that sets the optimizer's learning rate for a step, the first being 0.
 
     steps: of an epoch.

@@ -15,8 +15,8 @@ from .cpu import freed_memory_kept
 from .epochs import Training
 from .interrupt import interruptible
 from .objective import with_absolute_teacher
+from .processes import workers
 from .run import Run
-from .workers import workers
 
 
 def train(
