@@ -5,11 +5,13 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets._checks import check_positive
+from tinynets._checks import check_channels, check_matrix, check_positive
 from tinynets.ops import pack_symmetric, symmetric_weight
 
 from .registry import register_layer
 
+torch.fx.wrap("check_channels")
+torch.fx.wrap("check_matrix")
 torch.fx.wrap("symmetric_weight")
 
 
@@ -50,9 +52,12 @@ class SymmetricConv1x1(nn.Module):
 
     def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """weight: a matrix that `weight_matrix` gave before, for recursions that apply the same one many times."""
+        check_channels(x, self.channels)
         if weight is None:
             weight = self.weight_matrix()
-        return F.conv2d(x, weight.view(self.channels, self.channels, 1, 1))
+        else:
+            check_matrix(weight, self.channels)
+        return F.conv2d(x, weight.unsqueeze(-1).unsqueeze(-1))
 
     @torch.no_grad()
     def fuse(self) -> nn.Conv2d:
