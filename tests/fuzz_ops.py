@@ -4,7 +4,8 @@
 
 Prints, per op and type, how many cases there were and the largest error of results and of gradients. An error is the
 largest difference in a tensor over the largest value in it, in units of the type's epsilon: 1/2 is what rounding the
-exact result costs.
+exact result costs. Where the exact value is a difference of larger terms (a constant map has no variance), it is over
+the largest of these terms, as far as the op's documentation says so.
 """
 
 import argparse
@@ -22,12 +23,16 @@ DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
 class Case(NamedTuple):
-    """function(*tensors) is ours, exact(*tensors) the plain formula; a tensor may be None."""
+    """function(*tensors) is ours, exact(*tensors) the plain formula; a tensor may be None.
+
+    terms(x, upstream gradient) are the largest terms that a result and a gradient are differences of.
+    """
 
     op: str
     function: Callable[..., Tensor]
     exact: Callable[..., Tensor]
     tensors: list[Tensor | None]
+    terms: Callable[[Tensor, Tensor], tuple[Tensor | float, Tensor | float]] = lambda x, grad: (0.0, 0.0)
 
 
 def plain(op: str) -> Any:
@@ -79,9 +84,21 @@ def draw(op: str, seed: int) -> Case:
     k = random.one_of([1, 3, 3, 3, 5, 7])
     if op == "divisive_norm":
         eps = random.one_of([1e-3, 0.1, 1.0])
-        return Case(op, lambda x: ops.divisive_norm(x, k, eps), lambda x: plain(op)(x, k, eps), [random.maps(*size)])
+        return Case(
+            op,
+            lambda x: ops.divisive_norm(x, k, eps),
+            lambda x: plain(op)(x, k, eps),
+            [random.maps(*size)],
+            lambda x, grad: (0.0, grad * plain(op)(x, k, eps) / x),
+        )
     if op == "local_variance":
-        return Case(op, lambda x: ops.local_variance(x, k), lambda x: plain(op)(x, k), [random.maps(*size)])
+        return Case(
+            op,
+            lambda x: ops.local_variance(x, k),
+            lambda x: plain(op)(x, k),
+            [random.maps(*size)],
+            lambda x, grad: (0.0, largest(grad) * x),
+        )
     bias = random.one_of([None, random.values(c)])
     if op == "projected_variance":
         out = random.one_of([1, 3, 16])
@@ -91,6 +108,10 @@ def draw(op: str, seed: int) -> Case:
             lambda x, weight, bias: ops.projected_variance(x, weight, bias, k),
             lambda x, weight, bias: F.conv2d(plain("local_variance")(x, k), weight, bias),
             [random.maps(*size), random.maps(out, c, 1, 1), bias],
+            lambda x, grad: (
+                (x - x.mean((2, 3), keepdim=True)).square().sum(1) + 1e-7 * x.square().sum(1),
+                largest(grad) * x.sum(1),
+            ),
         )
     if op == "depthwise_conv2d":
         dilation = random.one_of([1, 2, 3, 4, 9, 100])
@@ -133,16 +154,19 @@ OPS = (
 )
 
 
-def error(ours: Tensor, exact: Tensor, floor: float = 0.0) -> float:
+def largest(x: Tensor | float) -> float:
+    return float(torch.as_tensor(x).nan_to_num().abs().max()) if not isinstance(x, Tensor) or x.numel() > 0 else 0.0
+
+
+def error(ours: Tensor, exact: Tensor, floor: float) -> float:
     if not bool((ours.isfinite() | ~exact.to(ours.dtype).isfinite()).all()):
         return float("inf")
     within = exact.abs() <= torch.finfo(ours.dtype).max
     off = torch.where(within, ours.double() - exact, 0).abs()
-    largest = torch.where(within, exact, 0).abs()
     if off.numel() == 0 or off.max() == 0:
         return 0.0
     floor = max(floor, torch.finfo(ours.dtype).tiny / torch.finfo(ours.dtype).eps)
-    return float(off.max() / largest.max().clamp_min(floor)) / torch.finfo(ours.dtype).eps
+    return float(off.max()) / max(largest(torch.where(within, exact, 0)), floor) / torch.finfo(ours.dtype).eps
 
 
 def check(case: Case) -> tuple[float, float, float]:
@@ -161,11 +185,8 @@ def check(case: Case) -> tuple[float, float, float]:
     ours = torch.autograd.grad(y, [t for t in leaves if t is not None], grad)
     want = torch.autograd.grad(expected, [t for t in exact if t is not None], grad.double())
     assert all(torch.equal(a, b) for a, b in zip(given, before, strict=True)), "an argument was written to"
-    errors = [error(a, b) for a, b in zip(ours, want, strict=True)]
-    floor = 0.0
-    if case.op == "projected_variance" and given[0].numel() > 0:  # silence to that is what x's own rounding leaves
-        wide = torch.promote_types(given[0].dtype, torch.float32)
-        floor = torch.finfo(wide).eps * float(given[0].double().abs().max()) ** 2
+    floor, grad_floor = (largest(terms) for terms in case.terms(given[0].double(), grad.double()))
+    errors = [error(a, b, grad_floor) for a, b in zip(ours, want, strict=True)]
     expected = expected.detach()
     return error(alone, expected, floor), error(y.detach(), expected, floor), max(errors)
 
