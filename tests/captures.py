@@ -1,6 +1,6 @@
 """Ways to make a program of a model, run at another batch size than it was made with.
 
-    python tests/captures.py
+    python tests/captures.py [way ...]
 
 prints the largest difference to the model's own logits: way x model x form x batch size.
 """
@@ -8,6 +8,7 @@ prints the largest difference to the model's own logits: way x model x form x ba
 import contextlib
 import io
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -90,13 +91,6 @@ def by_forward_derivatives(model: nn.Module, x: Tensor) -> Program:
     return call
 
 
-def compiled(model: nn.Module, x: Tensor) -> Program:
-    torch.compiler.reset()
-    program = torch.compile(model, backend="aot_eager", dynamic=True)
-    program(x)
-    return program
-
-
 def onnx_by_trace(model: nn.Module, x: Tensor) -> Program:
     """torch.onnx.export as it was by default before torch 2.9."""
     file = io.BytesIO()
@@ -132,7 +126,6 @@ WAYS = [
     by_vmap,
     under_a_default_device,
     by_forward_derivatives,
-    compiled,
     onnx_by_trace,
     onnx_by_export,
 ]
@@ -142,7 +135,7 @@ ONNX = (onnx_by_trace, onnx_by_export)
 def main() -> None:
     print("largest difference of a logit; captured at 5 images, run at 70 and at 2")
     print(f"{'way':24} {'model':22} {'form':6} {'at 70':>9} {'at 2':>9}")
-    for way in WAYS:
+    for way in (way for way in WAYS if not sys.argv[1:] or way.__name__ in sys.argv[1:]):
         for name in tinynets.list_models():
             for fused in (False, True):
                 model = narrow(name, fused)

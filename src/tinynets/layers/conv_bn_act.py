@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from tinynets._checks import check_channels
 
-from .folding import without_norm
 from .same_conv import same_conv
 
 torch.fx.wrap("check_channels")
@@ -60,7 +59,3 @@ class ConvBnAct(nn.Sequential):
         for module in self:
             input = module(input)
         return input
-
-    def fuse(self) -> nn.Sequential:
-        """The same for inference, the norm in the convolution; itself if it normalises by the batch at hand."""
-        return without_norm(self, "conv")

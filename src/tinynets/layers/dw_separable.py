@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from tinynets._checks import check_channels, check_odd, check_positive
 from tinynets.ops import depthwise_conv2d
 
-from .folding import without_norm
 from .registry import register_layer
 from .same_conv import same_conv
 
@@ -90,7 +89,3 @@ class DWSeparable(nn.Sequential):
         for module in self:
             input = module(input)
         return input
-
-    def fuse(self) -> nn.Sequential:
-        """The same for inference, the norm in the pointwise convolution."""
-        return without_norm(self, "conv_pw")

@@ -1,5 +1,3 @@
-from typing import Any
-
 import torch
 import torch.fx
 from torch import Tensor, nn
@@ -58,14 +56,6 @@ class SymmetricConv1x1(nn.Module):
         else:
             check_matrix(weight, self.channels)
         return F.conv2d(x, weight.unsqueeze(-1).unsqueeze(-1))
-
-    @torch.no_grad()
-    def fuse(self) -> nn.Conv2d:
-        """The same for inference: a convolution that holds W."""
-        dd: dict[str, Any] = {"device": self.packed.device, "dtype": self.packed.dtype}
-        conv = nn.Conv2d(self.channels, self.channels, 1, bias=False, **dd)
-        conv.weight.copy_(self.weight_matrix().view_as(conv.weight))
-        return conv
 
     def extra_repr(self) -> str:
         return f"{self.channels}"
