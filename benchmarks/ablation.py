@@ -17,7 +17,6 @@ from _measure import made_by, write_csv
 from _variants import VARIANTS
 
 import tinynets
-from tinynets.analysis.table import text_table
 from tinynets.cli.options import (
     data_of,
     data_options,
@@ -38,6 +37,7 @@ from tinynets.engine import (
     shift_consistency,
     train,
 )
+from tinynets.report import text_table
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from _measure import made_by, write_csv
 
-from tinynets.analysis.table import text_table
 from tinynets.engine import ImageData, Recipe, get_recipe, load_data, override, parse_settings, train, with_epochs
+from tinynets.report import text_table
 
 RESULTS = Path(__file__).parent / "results"
 MODELS = ("optimized200k_cifar10", "c1c2c3c4o_cifar10")

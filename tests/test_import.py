@@ -2,6 +2,7 @@ import ast
 import importlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,21 +37,20 @@ print(json.dumps([added, heavy, torch.cuda.is_initialized()]))
     assert cuda is False
 
 
+ROOT = Path(tinynets.__file__).parent
+DESIGN = Path(__file__).parents[1] / "docs" / "design.md"
+HELPERS = {"_checks", "_files", "_guest", "_modes", "_say", "_statistics"}
 ALLOWED = {
     "ops": set(),
     "layers": {"ops"},
     "weights": set(),
+    "report": set(),
     "models": {"layers", "ops", "weights"},
-    "analysis": {"layers", "ops"},
-    "deploy": {"layers"},
+    "analysis": {"layers", "ops", "report"},
+    "deploy": {"layers", "models", "ops"},
     "engine": {"models", "weights"},
 }
-
-HELPERS = {"_checks", "_files", "_guest", "_modes", "_say", "_statistics"}
-
 ALSO_ALLOWED = {"engine/loop/optimizer.py": {"layers", "ops"}}
-
-
 ALLOWED_IN_ENGINE = {
     "recipes": set(),
     "data": set(),
@@ -60,39 +60,59 @@ ALLOWED_IN_ENGINE = {
 }
 
 
-def imports_of(paths, prefix):
-    """First names behind the prefix that the files import."""
+def imports_of(path):
+    """Full names of what a file imports, relative imports resolved: tinynets.ops.pieces."""
+    package = ["tinynets", *path.relative_to(ROOT).parent.parts]
     names = set()
-    for path in paths:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            if isinstance(node, ast.ImportFrom) and node.level == 0:
-                names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def parts_of(path, prefix):
+    """First names behind the prefix that a file imports."""
+    return {name.removeprefix(prefix).split(".")[0] for name in imports_of(path) if name.startswith(prefix)}
+
+
+def test_relative_imports_are_seen():
+    assert "tinynets.ops._dispatch.use_triton" in imports_of(ROOT / "ops" / "__init__.py")
+    assert "tinynets.ops._triton._maps.jit" in imports_of(ROOT / "ops" / "_triton" / "divisive_norm.py")
+    assert "tinynets.ops._gated_pieces" in imports_of(ROOT / "ops" / "gated_dilated_conv2d.py")
 
 
 @pytest.mark.parametrize("package", ALLOWED)
 def test_imports_point_one_way(package):
-    """cli -> engine, deploy, analysis -> models -> layers -> ops."""
-    root = Path(tinynets.__file__).parent
-    for path in (root / package).rglob("*.py"):
-        imported = imports_of([path], "tinynets.") - {
-            package,
-            "_checks",
-            "_files",
-            "_modes",
-            "_guest",
-            "_say",
-            "_statistics",
-        }
-        assert imported <= ALLOWED[package] | ALSO_ALLOWED.get(path.relative_to(root).as_posix(), set()), path
+    for path in (ROOT / package).rglob("*.py"):
+        allowed = ALLOWED[package] | ALSO_ALLOWED.get(path.relative_to(ROOT).as_posix(), set())
+        assert parts_of(path, "tinynets.") <= allowed | HELPERS | {package}, path
 
 
 @pytest.mark.parametrize("package", ALLOWED_IN_ENGINE)
 def test_imports_inside_the_engine_point_one_way(package):
-    imported = imports_of((Path(tinynets.__file__).parent / "engine" / package).rglob("*.py"), "tinynets.engine.")
-    assert imported - {package} <= ALLOWED_IN_ENGINE[package]
+    for path in (ROOT / "engine" / package).rglob("*.py"):
+        assert parts_of(path, "tinynets.engine.") <= ALLOWED_IN_ENGINE[package] | {package}, path
+
+
+def test_every_folder_is_in_the_table():
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == {*ALLOWED, "cli"}
+
+
+def test_the_design_notes_say_the_same():
+    rows = [line.split("|")[1:4] for line in DESIGN.read_text().splitlines() if line.startswith("| `")]
+    said = {row[0].strip(" `"): set(re.findall("`([a-z]+)`", row[2].partition(";")[0])) for row in rows}
+    assert {folder: said[folder] for folder in ALLOWED} == ALLOWED
+
+
+def test_nothing_outside_ops_imports_a_private_name_of_it():
+    for path in ROOT.rglob("*.py"):
+        if path.relative_to(ROOT).parts[0] != "ops":
+            private = {name for name in imports_of(path) if name.startswith("tinynets.ops.") and "._" in name}
+            assert not private, path
 
 
 SHADOWED_ON_PURPOSE = {"deploy.fuse"}  # and `ops`, which has one op a file

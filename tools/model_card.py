@@ -12,8 +12,6 @@ from typing import Any
 
 import tinynets
 from tinynets._files import replace_block
-from tinynets.analysis.plots import plot_calibration, plot_confusion, plot_curves
-from tinynets.analysis.table import markdown_table
 from tinynets.engine import (
     TTA,
     Augment,
@@ -28,6 +26,8 @@ from tinynets.engine import (
 )
 from tinynets.engine.loop.cpu import keep_freed_memory
 from tinynets.layers import EntropyGate
+from tinynets.report import markdown_table
+from tinynets.report.plots import plot_calibration, plot_confusion, plot_curves
 from tinynets.weights import Weights, read_manifest
 
 CARDS = Path(__file__).parents[1] / "docs/models"

@@ -37,6 +37,63 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
     return ValueError(f"unknown {kind} {name!r}: {hint}")
 
 
+def check_maps(x: Tensor, name: str = "x", channels: int = 0) -> None:
+    """Raise unless x is (N, C, H, W), dense, of a floating-point type, and has pixels. TorchScript compiles this too.
+
+    Args:
+        x: the maps.
+        name: what the caller calls them.
+        channels: how many there have to be, 0 for any number.
+    """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a tensor (N, C, H, W), got {type(x).__name__}")
+    if x.dim() != 4:
+        raise ValueError(f"{name} must have 4 dimensions (N, C, H, W), got shape {list(x.shape)}")
+    check_floating(x, name)
+    if channels > 0 and x.shape[1] != channels:
+        raise ValueError(f"{name} must have {channels} channels, got shape {list(x.shape)}")
+    if x.numel() == 0 and (x.shape[1] == 0 or x.shape[2] == 0 or x.shape[3] == 0):
+        raise ValueError(f"{name} must have channels, rows and columns, got shape {list(x.shape)}: only N may be 0")
+
+
+def check_channels(x: Tensor, channels: int) -> None:
+    """check_maps at the entrance of a layer, but not under torch.jit.trace, which would record the comparisons."""
+    if not torch.jit.is_tracing():
+        check_maps(x, "x", channels)
+
+
+def check_matrix(weight: Tensor, side: int) -> None:
+    """Raise unless weight is a (side, side) matrix, but not under torch.jit.trace."""
+    if not torch.jit.is_tracing():
+        check_floating(weight, "weight")
+        if weight.dim() != 2 or weight.shape[0] != side or weight.shape[1] != side:
+            raise ValueError(f"weight must have shape [{side}, {side}], got {list(weight.shape)}")
+
+
+def check_floating(x: Tensor, name: str) -> None:
+    """Raise unless x is dense and half, bfloat16, float or double. TorchScript compiles this too."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
+    if not x.is_floating_point() or x.element_size() < 2:
+        raise TypeError(
+            f"{name} must be of a floating-point type of 16 to 64 bits, got {dtype_name(x)}: "
+            f"convert it with {name}.float()"
+        )
+    if x.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor, got a sparse or packed one: convert it with {name}.to_dense()")
+
+
+def dtype_name(x: Tensor) -> str:
+    """str(x.dtype); a dtype is a number in TorchScript, and would be printed as one."""
+    if torch.jit.is_scripting():
+        names = "uint8 int8 int16 int32 int64 float16 float32 float64 complex32 complex64 complex128 bool "
+        names += "qint8 quint8 qint32 bfloat16 quint4x2 quint2x4 bits1x8 bits2x4 bits4x2 bits8 bits16 "
+        names += "float8_e5m2 float8_e4m3fn float8_e5m2fnuz float8_e4m3fnuz uint16 uint32 uint64"
+        return "torch." + names.split(" ")[int(x.dtype)]  # pyright: ignore[reportArgumentType]
+    else:
+        return str(x.dtype)
+
+
 def check_images(x: Tensor, in_chans: int, min_size: int, img_size: tuple[int, int] | None = None) -> None:
     """Raise TypeError or ValueError unless x is a floating-point (N, in_chans, H, W) batch the model can take.
 

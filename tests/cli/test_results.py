@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tinynets.weights import list_peers, list_weights, read_manifest
+from tinynets.report import list_peers
+from tinynets.weights import list_weights, read_manifest
 
 README = Path(__file__).parents[2] / "README.md"
 

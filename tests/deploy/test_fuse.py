@@ -4,7 +4,6 @@ import warnings
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from timm.utils import reparameterize_model
 from timm.utils.model import freeze_batch_norm_2d
 from torch import nn
 
@@ -67,10 +66,6 @@ def test_fuses_once(model):
     assert torch.equal(again(x), fused(x))
 
 
-def test_timm_reparameterizes_to_the_same(model):
-    assert_equal_logits(reparameterize_model(model), model, images(model))
-
-
 def test_channels_last_and_half_precision(model):
     fused = tinynets.fuse(model)
     x = images(model)
@@ -123,9 +118,9 @@ def test_gradients_of_the_image():
 
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_compiled_recursion(dynamic, monkeypatch):
-    from tinynets.models import _fused
+    from tinynets.deploy.fuse import recursive
 
-    monkeypatch.setattr(_fused, "pieces", lambda x: (slice(i, i + 2) for i in range(0, x.shape[0], 2)))
+    monkeypatch.setattr(recursive, "pieces", lambda x: (slice(i, i + 2) for i in range(0, x.shape[0], 2)))
     fused = tinynets.fuse(trained("egrr_cifar100", width=0.25))
     stage = fused.stages[2]
     torch._dynamo.reset()

@@ -5,71 +5,27 @@ import warnings
 
 import pytest
 import torch
+from captures import ONNX, WAYS, narrow
 
 import tinynets
-
-# 70 images of these are more than one piece of a batch for the ops
-NARROW = {
-    "ecnet_cifar10": {"channels": 16},
-    "egrr_cifar100": {"channels": (16, 24), "num_steps": (2, 3), "strides": (1, 2)},
-}
-
-
-def traced(model, x):
-    return torch.jit.trace(model, x)
-
-
-def scripted(model, x):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scripting is deprecated, not gone
-        return torch.jit.script(model)
-
-
-def by_fx(model, x):
-    return torch.fx.symbolic_trace(model)
-
-
-def exported(model, x):
-    shapes = ({0: torch.export.Dim("batch", min=2, max=4096)},)
-    return torch.export.export(model, (x,), dynamic_shapes=shapes).module()
-
-
-def by_make_fx(model, x):
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    return make_fx(model, tracing_mode="symbolic", _allow_non_fake_inputs=True)(x)
-
-
-def by_vmap(model, x):
-    return torch.func.vmap(lambda image: model(image.unsqueeze(0))[0])
-
-
-def under_a_default_device(model, x):
-    def call(x):
-        with torch.device("meta"):
-            return model(x)
-
-    return call
-
-
-WAYS = [traced, scripted, by_fx, exported, by_make_fx, by_vmap, under_a_default_device]
 
 
 @pytest.fixture(params=["plain", "fused"])
 def model(request, name):
-    torch.manual_seed(0)
-    model = tinynets.create_model(name, **NARROW.get(name, {"width": 0.5})).eval()
-    return tinynets.fuse(model) if request.param == "fused" else model.requires_grad_(False)
+    return narrow(name, request.param == "fused")
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit")
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_a_program_is_right_at_another_batch_size(model, way):
+    if way in ONNX:
+        pytest.importorskip("onnxscript")
+        pytest.importorskip("onnxruntime")
     size = model.pretrained_cfg["input_size"]
-    made_with, run_with = torch.randn(5, *size), torch.randn(70, *size)
-    program = way(model, made_with)
     with torch.no_grad():
-        torch.testing.assert_close(program(run_with), model(run_with), rtol=1e-4, atol=1e-4)
+        program = way(model, torch.randn(5, *size))
+        for x in (torch.randn(70, *size), torch.randn(2, *size)):
+            torch.testing.assert_close(program(x), model(x), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit")

@@ -1,9 +1,10 @@
-"""Run with TRITON_INTERPRET=1: every kernel, outputs poisoned, against the formulas in fp64. Prints what is off."""
+"""Run with TRITON_INTERPRET=1: every kernel against the formulas in fp64, NaNs around buffers. Prints what is off."""
 
 import importlib
 
 import torch
 import triton
+import triton.language as tl
 
 from tinynets.ops._triton import divisive_norm, gated_dilated_conv2d, local_variance
 
@@ -13,10 +14,41 @@ plain = {
 }
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-11, torch.float16: 2e-3}
 DILATIONS = [1, 2, 4]
+empty = torch.empty
+
+
+GUARD = 97
+NAN = float("nan")
+buffers: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+
+def guarded(like):
+    """NaNs in the shape, strides and type of a tensor, with more of them around it and between its elements.
+
+    What a kernel reads from there shows in its result, what it writes there `report_canaries` finds.
+    """
+    span = 1 + sum((size - 1) * stride for size, stride in zip(like.shape, like.stride(), strict=True))
+    memory = torch.full((span + 2 * GUARD,), NAN, dtype=like.dtype)
+    view = memory.as_strided(like.shape, like.stride(), GUARD)
+    buffers.append((memory, view))
+    return view
+
+
+def in_guarded(x):
+    return guarded(x).copy_(x)
 
 
 def poisoned(make):
-    return lambda *args, **kwargs: make(*args, **kwargs).fill_(float("nan"))
+    return lambda *args, **kwargs: guarded(make(*args, **kwargs))
+
+
+def report_canaries(what):
+    for memory, view in buffers:
+        touched = memory.clone()
+        touched.as_strided(view.shape, view.stride(), GUARD).fill_(NAN)
+        if not touched.isnan().all():
+            print(what, memory.dtype, tuple(view.shape), view.stride(), "written outside its buffer")
+    buffers.clear()
 
 
 def report(what, ours, expected, dtype):
@@ -26,7 +58,8 @@ def report(what, ours, expected, dtype):
 
 
 def check(x, dtype):
-    grad = torch.randn_like(x)
+    x = in_guarded(x)
+    grad = in_guarded(torch.randn_like(x))
     wide, wide_grad = x.double(), grad.double()
     for size in (1, 3, 5):
         norm, variance = plain["divisive_norm"], plain["local_variance"]
@@ -38,8 +71,8 @@ def check(x, dtype):
         report("local_variance backward", ours, variance._backward(wide_grad, wide, size), dtype)
 
     n, c, h, w = x.shape
-    weight, bias = torch.randn(c, 1, 3, 3).to(dtype), torch.randn(c).to(dtype)
-    gate = torch.rand(n, 3, h, w).to(dtype)
+    weight, bias = in_guarded(torch.randn(c, 1, 3, 3).to(dtype)), in_guarded(torch.randn(c).to(dtype))
+    gate = in_guarded(torch.rand(n, 3, h, w).to(dtype))
     leaves = [t.double().requires_grad_() for t in (x, weight, gate)]
     expected = plain["gated_dilated_conv2d"]._forward(leaves[0], leaves[1], bias.double(), leaves[2], DILATIONS)
     report("gated", gated_dilated_conv2d.forward(x, weight, bias, gate, DILATIONS), expected.detach(), dtype)
@@ -48,12 +81,57 @@ def check(x, dtype):
     gradients = gated_dilated_conv2d.backward(grad, x, weight, gate, DILATIONS)
     for name, ours, want in zip("xwg", gradients, torch.autograd.grad(expected, leaves, wide_grad), strict=True):
         report(f"gated backward {name}", ours, want, dtype)
+    report_canaries("after all ops:")
+
+
+@triton.jit
+def careless_kernel(x_ptr, y_ptr, n, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    tl.store(y_ptr + at, tl.load(x_ptr + at, at < n + 1, 0.0), at < n + 1)
+
+
+def check_that_canaries_see():
+    """One element too many, read and written."""
+    x, y = in_guarded(torch.ones(5)), guarded(torch.ones(5))
+    careless_kernel[(1,)](x, y, 5, BLOCK=8)
+    memory = buffers[1][0]
+    assert memory[GUARD + 5].isnan()  # read from behind x
+    x = torch.ones(8)
+    careless_kernel[(1,)](x, y, 5, BLOCK=8)
+    assert not memory[GUARD + 5].isnan()
+    buffers.clear()
+
+
+def check_rows_far_apart():
+    """Rows 2^30 elements apart: offsets within a window of 5 do not fit into 32 bits. Memory that is never touched."""
+    near = torch.randn(1, 2, 4, 5).half()
+    far = empty((3 << 30) + 64, dtype=torch.float16).as_strided(near.shape, (0, 8, 1 << 30, 1)).copy_(near)
+    for x, say in ((near, "near"), (far, "far")):
+        wide = near.double()
+        for op, inputs in ((divisive_norm, (5, 0.1)), (local_variance, (5,))):
+            name = op.__name__.rpartition(".")[2]
+            report(f"{say} {name}", op.forward(x, *inputs), plain[name]._forward(wide, *inputs), x.dtype)
+            want = plain[name]._backward(wide, wide, *inputs)
+            report(f"{say} {name} backward", op.backward(x, x, *inputs), want, x.dtype)
+        weight, gate = torch.ones(2, 1, 3, 3).half(), torch.ones(1, 3, 4, 5).half()
+        ours = gated_dilated_conv2d.forward(x, weight, None, gate, DILATIONS)
+        want = plain["gated_dilated_conv2d"]._forward(wide, weight.double(), None, gate.double(), DILATIONS)
+        report(f"{say} gated", ours, want, x.dtype)
+        for ours, want in zip(
+            gated_dilated_conv2d.backward(x, x, weight, gate, DILATIONS),
+            gated_dilated_conv2d.backward(near, near, weight, gate, DILATIONS),
+            strict=True,
+        ):
+            report(f"{say} gated backward", ours, want.double(), x.dtype)
+    report_canaries("far apart:")
 
 
 def main():
     assert not isinstance(divisive_norm.divisive_norm_kernel, triton.JITFunction), "TRITON_INTERPRET=1 came too late"
     torch.manual_seed(0)
     torch.empty_like, torch.empty = poisoned(torch.empty_like), poisoned(torch.empty)
+    check_that_canaries_see()
+    check_rows_far_apart()
     for dtype in TOLERANCE:
         for shape in ((2, 3, 5, 7), (1, 1, 1, 1), (2, 5, 1, 4), (1, 33, 4, 4)):
             check(torch.randn(shape).to(dtype), dtype)

@@ -13,8 +13,7 @@ from torch.nn import functional as F
 from tinynets import ops
 from tinynets._modes import evaluation_mode
 from tinynets.layers import DivisiveNorm, EntropyGate, GatedDilatedConv2d, SymmetricConv1x1
-
-from .table import text_table
+from tinynets.report import text_table
 
 
 class Window(NamedTuple):

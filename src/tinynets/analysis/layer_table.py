@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tinynets._modes import evaluation_mode
-
-from .table import text_table
+from tinynets.report import text_table
 
 
 @dataclass

@@ -25,8 +25,8 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     import torch
 
-    from tinynets.analysis.plots import plot_grid
     from tinynets.engine import Augmenter, Draws, Mixer
+    from tinynets.report.plots import plot_grid
 
     check_positive(images=args.images, views=args.views)
     default = data_of(args.model)

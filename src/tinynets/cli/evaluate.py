@@ -6,7 +6,7 @@ from typing import Any
 
 import tinynets
 from tinynets._say import say
-from tinynets.analysis.table import text_table
+from tinynets.report import text_table
 
 from .options import (
     common_options,

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 import tinynets
-from tinynets.analysis.table import text_table
+from tinynets.report import text_table
 from tinynets.weights import find_weights
 
 from .options import common_options, report

@@ -28,8 +28,8 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tinynets.analysis.plots import plot_curves
     from tinynets.engine import read_metrics
+    from tinynets.report.plots import plot_curves
 
     directories = [Path(name) for name in args.runs if Path(name).is_dir()]
     for path in directories:
@@ -54,7 +54,6 @@ def _names(runs: list[Path]) -> list[str]:
 
 def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> list[str]:
     """What needs the data: left out, with a line that says so, where they are not to be had."""
-    from tinynets.analysis.plots import plot_calibration, plot_confusion, plot_grid, save_tiles
     from tinynets.engine import (
         Augment,
         Augmenter,
@@ -65,6 +64,7 @@ def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> 
         predict,
         read_recipe,
     )
+    from tinynets.report.plots import plot_calibration, plot_confusion, plot_grid, save_tiles
 
     path = Path(run)
     trained = load_trained(path if path.is_dir() else run)

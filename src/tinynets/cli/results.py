@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import tinynets
 from tinynets._files import replace_block
-from tinynets.analysis.table import markdown_table, text_table
-from tinynets.weights import Weights, list_peers, read_manifest
+from tinynets.report import list_peers, markdown_table, text_table
+from tinynets.weights import Weights, read_manifest
 
 from .options import common_options, report
 

@@ -1,11 +1,16 @@
 from typing import Any
 
 import torch
+import torch.fx
 from timm.layers import BlurPool2d
+from torch import Tensor
+from torch.nn import functional as F
 
-from tinynets._checks import check_positive
+from tinynets._checks import check_channels, check_positive
 
 from .registry import register_layer
+
+torch.fx.wrap("check_channels")
 
 
 @register_layer
@@ -26,7 +31,12 @@ class BlurPool(BlurPool2d):
     def __init__(self, channels: int, stride: int = 2, device=None, dtype=None) -> None:
         check_positive(channels=channels, stride=stride)
         super().__init__(channels, filt_size=3, stride=stride, pad_mode="replicate", device=device, dtype=dtype)
+        self.channels: int = channels
         self.padding = [1, 1, 1, 1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_channels(x, self.channels)
+        return F.conv2d(F.pad(x, self.padding, self.pad_mode), self.filt, stride=self.stride, groups=self.channels)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         """The filter is not part of the state. A model that was made on the meta device gets it here."""

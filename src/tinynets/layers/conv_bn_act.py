@@ -1,12 +1,16 @@
 from collections import OrderedDict
 from typing import Any
 
+import torch.fx
 from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
-from torch import nn
+from torch import Tensor, nn
 
-from .folding import without_norm
+from tinynets._checks import check_channels
+
 from .same_conv import same_conv
+
+torch.fx.wrap("check_channels")
 
 
 class ConvBnAct(nn.Sequential):
@@ -48,7 +52,10 @@ class ConvBnAct(nn.Sequential):
         if act is not None:
             modules["act"] = act
         super().__init__(modules)
+        self.in_chans = in_chans
 
-    def fuse(self) -> nn.Sequential:
-        """The same for inference, the norm in the convolution; itself if it normalises by the batch at hand."""
-        return without_norm(self, "conv")
+    def forward(self, input: Tensor) -> Tensor:
+        check_channels(input, self.in_chans)
+        for module in self:
+            input = module(input)
+        return input

@@ -23,8 +23,8 @@ class DivisiveNorm(nn.Module):
 
     def __init__(self, kernel_size: int = 3, eps: float = 1e-3, device=None, dtype=None) -> None:
         check_odd(kernel_size=kernel_size)
-        if not eps > 0:
-            raise ValueError(f"eps must be positive, got {eps}: a silent window would divide by zero")
+        if not isinstance(eps, int | float) or not eps > 0:
+            raise ValueError(f"eps must be positive, got {eps!r}: a silent window would divide by zero")
         super().__init__()
         self.kernel_size = kernel_size
         self.eps = eps

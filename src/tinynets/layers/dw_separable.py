@@ -8,13 +8,13 @@ from timm.layers.typing import LayerType
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets._checks import check_odd, check_positive
+from tinynets._checks import check_channels, check_odd, check_positive
 from tinynets.ops import depthwise_conv2d
 
-from .folding import without_norm
 from .registry import register_layer
 from .same_conv import same_conv
 
+torch.fx.wrap("check_channels")
 torch.fx.wrap("dilated_depthwise")
 
 
@@ -82,7 +82,10 @@ class DWSeparable(nn.Sequential):
         if act is not None:
             modules["act"] = act
         super().__init__(modules)
+        self.in_chans = in_chans
 
-    def fuse(self) -> nn.Sequential:
-        """The same for inference, the norm in the pointwise convolution."""
-        return without_norm(self, "conv_pw")
+    def forward(self, input: Tensor) -> Tensor:
+        check_channels(input, self.in_chans)
+        for module in self:
+            input = module(input)
+        return input

@@ -5,11 +5,12 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets._checks import check_odd, check_positive
+from tinynets._checks import check_channels, check_odd, check_positive
 from tinynets.ops import gumbel_gate, local_variance
 
 from .registry import register_layer
 
+torch.fx.wrap("check_channels")
 torch.fx.wrap("gumbel_gate")
 torch.fx.wrap("local_variance")
 
@@ -54,11 +55,12 @@ class EntropyGate(nn.Module):
     ) -> None:
         check_positive(channels=channels, num_dilations=num_dilations, reduction=reduction)
         check_odd(kernel_size=kernel_size)
-        if not tau > 0:
-            raise ValueError(f"tau must be positive, got {tau}")
+        if not isinstance(tau, int | float) or not tau > 0:
+            raise ValueError(f"tau must be positive, got {tau!r}")
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         hidden = max(channels // reduction, 1)
+        self.channels = channels
         self.kernel_size = kernel_size
         self.hard = hard
         self.reduce = nn.Conv2d(channels, hidden, 1, **dd)
@@ -66,6 +68,7 @@ class EntropyGate(nn.Module):
         self.register_buffer("tau", torch.tensor(tau, **dd))
 
     def forward(self, x: Tensor) -> Tensor:
+        check_channels(x, self.channels)
         return self.choose(self.reduce(local_variance(x, self.kernel_size)))
 
     def choose(self, statistics: Tensor) -> Tensor:

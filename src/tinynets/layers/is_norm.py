@@ -1,8 +1,11 @@
+import torch.fx
 from torch import Tensor, nn
 
-from tinynets._checks import check_positive
+from tinynets._checks import check_channels, check_positive
 
 from .registry import register_layer
+
+torch.fx.wrap("check_channels")
 
 
 @register_layer
@@ -26,6 +29,7 @@ class ISNorm(nn.Module):
     ) -> None:
         check_positive(num_features=num_features, num_steps=num_steps)
         super().__init__()
+        self.num_features = num_features
         self.num_steps = num_steps
         self.steps = nn.ModuleList(
             nn.BatchNorm2d(num_features, eps=eps, momentum=momentum, device=device, dtype=dtype)
@@ -33,7 +37,8 @@ class ISNorm(nn.Module):
         )
 
     def forward(self, x: Tensor, step: int) -> Tensor:
-        if step < 0 or step >= self.num_steps:
+        check_channels(x, self.num_features)
+        if not isinstance(step, int) or step < 0 or step >= self.num_steps:
             raise IndexError(f"step must be in 0..{self.num_steps - 1}, got {step}")
         for index, norm in enumerate(self.steps):  # TorchScript indexes a ModuleList by constants only
             if index == step:

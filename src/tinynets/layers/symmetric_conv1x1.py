@@ -1,15 +1,15 @@
-from typing import Any
-
 import torch
 import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets._checks import check_positive
+from tinynets._checks import check_channels, check_matrix, check_positive
 from tinynets.ops import pack_symmetric, symmetric_weight
 
 from .registry import register_layer
 
+torch.fx.wrap("check_channels")
+torch.fx.wrap("check_matrix")
 torch.fx.wrap("symmetric_weight")
 
 
@@ -50,17 +50,12 @@ class SymmetricConv1x1(nn.Module):
 
     def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """weight: a matrix that `weight_matrix` gave before, for recursions that apply the same one many times."""
+        check_channels(x, self.channels)
         if weight is None:
             weight = self.weight_matrix()
-        return F.conv2d(x, weight.view(self.channels, self.channels, 1, 1))
-
-    @torch.no_grad()
-    def fuse(self) -> nn.Conv2d:
-        """The same for inference: a convolution that holds W."""
-        dd: dict[str, Any] = {"device": self.packed.device, "dtype": self.packed.dtype}
-        conv = nn.Conv2d(self.channels, self.channels, 1, bias=False, **dd)
-        conv.weight.copy_(self.weight_matrix().view_as(conv.weight))
-        return conv
+        else:
+            check_matrix(weight, self.channels)
+        return F.conv2d(x, weight.unsqueeze(-1).unsqueeze(-1))
 
     def extra_repr(self) -> str:
         return f"{self.channels}"

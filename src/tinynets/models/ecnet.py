@@ -12,7 +12,6 @@ from tinynets._statistics import CIFAR10
 from tinynets.layers import BlurPool, ConvBnAct, DivisiveNorm, ISNorm
 from tinynets.ops import depthwise_conv2d
 
-from ._fused import FusedECBlock
 from .base import StagedClassifier, share_residuals
 from .factory import build_model, pretrained_cfgs
 
@@ -64,11 +63,6 @@ class ECBlock(nn.Module):
         for norm in (self.expand_norm, self.contract_norm):
             norm.steps = norm.steps[:steps]
             norm.num_steps = steps
-
-    @torch.no_grad()
-    def fuse(self) -> FusedECBlock:
-        """The same for inference, the norms in the 1x1 convolutions."""
-        return FusedECBlock(self)
 
 
 class ECNet(StagedClassifier):

@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from timm.models import register_model
 from torch import Tensor, nn
 
@@ -9,7 +8,6 @@ from tinynets._checks import check_positive
 from tinynets._statistics import CIFAR100
 from tinynets.layers import ConvBnAct, EntropyGate, GatedDilatedConv2d, ISNorm, SymmetricConv1x1
 
-from ._fused import FusedEGRRStage
 from .base import StagedClassifier, scale_width, share_residuals
 from .factory import build_model, pretrained_cfgs
 
@@ -63,12 +61,6 @@ class EGRRStage(nn.Module):
             y = self.conv(self.mix(x, weight), self.gate(x))
             x = x + self.act(self.norm(y, step))
         return x
-
-    @torch.no_grad()
-    def fuse(self) -> FusedEGRRStage:
-        """The same for inference, the norms in the depthwise kernels and W as a matrix."""
-        down = nn.Sequential(*(layer.fuse() if isinstance(layer, ConvBnAct) else layer for layer in self.down))
-        return FusedEGRRStage(down, self.gate, self.mix.fuse(), self.conv.weight, self.norm, self.conv.dilations)
 
 
 class EGRR(StagedClassifier):

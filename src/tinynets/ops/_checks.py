@@ -4,97 +4,119 @@ TorchScript compiles these functions too: plain ifs, no generators. Under torch.
 comparison would be recorded as a constant, with a warning for each.
 """
 
+import torch
 from torch import Tensor
 
-
-def check_maps(x: Tensor, name: str = "x") -> None:
-    """Raise unless x is (N, C, H, W) and of a floating-point type."""
-    if x.dim() != 4:
-        raise ValueError(f"{name} must have 4 dimensions (N, C, H, W), got shape {list(x.shape)}")
-    if not x.is_floating_point():
-        raise TypeError(f"{name} must be of a floating-point type, got {x.dtype}: convert it with {name}.float()")
+from tinynets._checks import check_floating, dtype_name
 
 
 def check_window(kernel_size: int) -> None:
     """Raise unless a window of this side has a centre."""
+    if not isinstance(kernel_size, int):
+        raise TypeError(f"kernel_size must be an integer, got {type(kernel_size).__name__}")
     if kernel_size < 1 or kernel_size % 2 == 0:
         raise ValueError(f"kernel_size must be odd and at least 1, got {kernel_size}: a window needs a centre")
 
 
 def check_eps(eps: float) -> None:
     """Raise unless eps is positive."""
+    if not isinstance(eps, (float, int)):
+        raise TypeError(f"eps must be a number, got {type(eps).__name__}")
     if not eps > 0:
         raise ValueError(f"eps must be positive, got {eps}: a silent window would divide by zero")
 
 
 def check_dilation(dilation: int) -> None:
-    """Raise unless dilation is at least 1."""
-    if dilation < 1:
-        raise ValueError(f"dilation must be at least 1, got {dilation}")
+    """Raise unless dilation is at least 1, and small enough to count padding with."""
+    if not isinstance(dilation, int):
+        raise TypeError(f"a dilation must be an integer, got {type(dilation).__name__}")
+    if dilation < 1 or dilation > 1 << 20:
+        raise ValueError(f"a dilation must be from 1 to 2^20 pixels, got {dilation}")
 
 
 def check_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    """Raise unless weight is (C, 1, K, K) with K odd, bias (C,), and both lie where x does."""
-    if weight.dim() != 4 or weight.shape[0] != x.shape[1] or weight.shape[1] != 1:
-        raise ValueError(
-            f"weight must be (C, 1, K, K) with the {x.shape[1]} channels of x, got shape {list(weight.shape)}"
-        )
-    if weight.shape[2] != weight.shape[3] or weight.shape[2] % 2 == 0:
-        raise ValueError(f"weight must have a square kernel of an odd side, got shape {list(weight.shape)}")
+    """Raise unless weight is (C, 1, K, K) with K odd, bias (C,), and both are of the type of x and lie where x does."""
     check_beside(x, weight, "weight")
+    channels, size = x.shape[1], weight.shape  # every look at a shape costs as much as the rest of the comparison
+    if len(size) != 4 or size[0] != channels or size[1] != 1:
+        raise ValueError(f"weight must be (C, 1, K, K) with the {channels} channels of x, got shape {list(size)}")
+    if size[2] != size[3] or size[2] % 2 == 0:
+        raise ValueError(f"weight must have a square kernel of an odd side, got shape {list(size)}")
     if bias is not None:
-        check_bias(bias, weight.shape[0])
-        check_beside(x, bias, "bias")
+        check_bias(x, bias, channels)
 
 
 def check_pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    """Raise unless weight is (C_out, C, 1, 1), bias (C_out,), and both lie where x does."""
-    if weight.dim() != 4 or weight.shape[1] != x.shape[1] or weight.shape[2] != 1 or weight.shape[3] != 1:
-        raise ValueError(
-            f"weight must be (C_out, C, 1, 1) with the {x.shape[1]} channels of x, got shape {list(weight.shape)}"
-        )
+    """Raise unless weight is (C_out, C, 1, 1), bias (C_out,), and both are of the type of x and lie where x does."""
     check_beside(x, weight, "weight")
+    channels, size = x.shape[1], weight.shape
+    if len(size) != 4 or size[1] != channels or size[2] != 1 or size[3] != 1:
+        raise ValueError(f"weight must be (C_out, C, 1, 1) with the {channels} channels of x, got shape {list(size)}")
     if bias is not None:
-        check_bias(bias, weight.shape[0])
-        check_beside(x, bias, "bias")
+        check_bias(x, bias, size[0])
 
 
-def check_bias(bias: Tensor, channels: int) -> None:
-    """Raise unless bias holds one number a channel."""
-    if bias.dim() != 1 or bias.shape[0] != channels:
-        raise ValueError(f"bias must have shape [{channels}], one number for each channel, got {list(bias.shape)}")
+def check_bias(x: Tensor, bias: Tensor, channels: int) -> None:
+    """Raise unless bias holds one number a channel, of the type of x, and lies where x does."""
+    check_beside(x, bias, "bias")
+    size = bias.shape
+    if len(size) != 1 or size[0] != channels:
+        raise ValueError(f"bias must have shape [{channels}], one number for each channel, got {list(size)}")
 
 
 def check_beside(x: Tensor, other: Tensor, name: str) -> None:
-    """Raise unless other is floating-point and on the device of x."""
-    if not other.is_floating_point():
-        raise TypeError(f"{name} must be of a floating-point type, got {other.dtype}: convert it with {name}.float()")
+    """Raise unless other is a tensor like x: on its device, and of its type where autocast converts nothing."""
+    if not isinstance(other, Tensor) or other.dtype != x.dtype or other.layout != torch.strided:
+        check_floating(other, name)
+        if not autocast(x):
+            raise TypeError(f"{name} is {dtype_name(other)}, x is {dtype_name(x)}: convert one of them")
     if other.device != x.device:
         raise ValueError(f"{name} is on {other.device}, x on {x.device}: move both to one device")
 
 
+def autocast(x: Tensor) -> bool:
+    """Whether autocast will convert what stands beside x."""
+    if torch.jit.is_scripting():
+        return torch.is_autocast_enabled() or torch.is_autocast_cpu_enabled()
+    else:
+        return torch.amp.is_autocast_available(x.device.type) and torch.is_autocast_enabled(x.device.type)
+
+
 def check_gate(x: Tensor, gate: Tensor, dilations: list[int]) -> None:
-    """Raise unless gate is (N, len(dilations), H, W) for the N, H and W of x, and every dilation at least 1."""
+    """Raise unless gate is (N, len(dilations), H, W) for the N, H and W of x, and every dilation is one."""
+    if not isinstance(dilations, (list, tuple)):
+        raise TypeError(f"dilations must be a list of integers, got {type(dilations).__name__}")
     if len(dilations) == 0:
         raise ValueError("dilations must name at least one dilation, got none")
     for dilation in dilations:
         check_dilation(dilation)
-    if gate.dim() != 4 or gate.shape[1] != len(dilations):
+    check_floating(gate, "gate")
+    maps, size = x.shape, gate.shape
+    if len(size) != 4 or size[1] != len(dilations):
         raise ValueError(
             f"gate must be (N, {len(dilations)}, H, W), one channel for each of the dilations {list(dilations)}, "
-            f"got shape {list(gate.shape)}"
+            f"got shape {list(size)}"
         )
-    if gate.shape[0] != x.shape[0] or gate.shape[2] != x.shape[2] or gate.shape[3] != x.shape[3]:
-        raise ValueError(
-            f"gate must have the N, H and W of x, which has shape {list(x.shape)}, got shape {list(gate.shape)}"
-        )
-    check_beside(x, gate, "gate")
+    if size[0] != maps[0] or size[2] != maps[2] or size[3] != maps[3]:
+        raise ValueError(f"gate must have the N, H and W of x, which has shape {list(maps)}, got shape {list(size)}")
+    if gate.device != x.device:
+        raise ValueError(f"gate is on {gate.device}, x on {x.device}: move both to one device")
+
+
+def check_tau(tau: Tensor) -> None:
+    """Raise unless tau is a single number. Its value is not looked at: on a GPU that would be a wait."""
+    check_floating(tau, "tau")
+    if tau.numel() != 1:
+        raise ValueError(f"tau must be a single number, got shape {list(tau.shape)}")
 
 
 def check_packed(packed: Tensor, dim: int) -> None:
     """Raise unless packed holds the lower triangle of a dim x dim matrix."""
+    if not isinstance(dim, int):
+        raise TypeError(f"dim must be an integer, got {type(dim).__name__}")
     if dim < 1:
         raise ValueError(f"dim must be at least 1, got {dim}")
+    check_floating(packed, "packed")
     if packed.numel() != dim * (dim + 1) // 2:
         raise ValueError(
             f"packed must hold dim * (dim + 1) / 2 = {dim * (dim + 1) // 2} numbers for dim = {dim}, "
@@ -103,6 +125,7 @@ def check_packed(packed: Tensor, dim: int) -> None:
 
 
 def check_square(weight: Tensor) -> None:
-    """Raise unless weight is a square matrix."""
+    """Raise unless weight is a square matrix of a floating-point type."""
+    check_floating(weight, "weight")
     if weight.dim() != 2 or weight.shape[0] != weight.shape[1]:
         raise ValueError(f"weight must be a square matrix (dim, dim), got shape {list(weight.shape)}")

@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.library import triton_op
 
 
 def runs_eagerly() -> bool:
-    """Whether what is called now is computed now, and not recorded as a program or transformed by torch.func."""
+    """Whether what is called now is computed now, and not recorded as a program, transformed by torch.func or
+    differentiated forward."""
     recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return not recorded and not torch._C._are_functorch_transforms_active()
+    return not recorded and not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
 
 
 def custom_ops_apply(x: Tensor) -> bool:
@@ -74,9 +76,9 @@ def in_pieces(x: Tensor) -> bool:
     return not watched and type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu"
 
 
-def records_gradients(*tensors: Tensor) -> bool:
+def records_gradients(*tensors: Tensor | None) -> bool:
     """Whether autograd will follow what is done with these."""
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def pieces(x: Tensor, elements: int = 3 << 18) -> Iterator[slice]:

@@ -61,6 +61,9 @@ def _shifted(x: Tensor, kernel_size: int, dilation: int) -> Iterator[tuple[int, 
     """Every tap that sees more than padding, and the map as it sees it."""
     height, width = x.shape[2], x.shape[3]
     reach = kernel_size // 2
+    if dilation >= height and dilation >= width:  # the centre alone; the padding would be as large as the dilation
+        yield reach * kernel_size + reach, x
+        return
     padding = dilation * reach
     padded = F.pad(x, [padding] * 4)
     for i in range(kernel_size):

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._checks import check_depthwise, check_dilation, check_maps
+from tinynets._checks import check_maps
+
+from ._checks import check_depthwise, check_dilation
 from ._depthwise_pieces import channels_last, convolve, weight_gradient
 from ._dispatch import custom_ops_apply, in_pieces, pieces, records_gradients
 

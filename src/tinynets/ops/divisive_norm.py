@@ -1,7 +1,9 @@
 import torch
 from torch import Tensor
 
-from ._checks import check_eps, check_maps, check_window
+from tinynets._checks import check_maps
+
+from ._checks import check_eps, check_window
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
 from ._windows import (
     accumulable,

@@ -4,8 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tinynets._checks import check_maps
+
 from . import _gated_pieces, _gated_stencil
-from ._checks import check_depthwise, check_gate, check_maps
+from ._checks import check_depthwise, check_gate
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
 
 
@@ -36,7 +38,7 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
                 x, weight, gate = x.to(dtype), weight.to(dtype), gate.to(dtype)
             gate = gate.to(x.dtype)
             bias = None if bias is None else bias.to(x.dtype)
-            if in_pieces(x) and not records_gradients(x, weight, gate):
+            if in_pieces(x) and not records_gradients(x, weight, bias, gate):
                 return _run(x, weight, bias, gate, dilations)
             return torch.ops.tinynets.gated_dilated_conv2d(x, weight, bias, gate, dilations)
     return _forward(x, weight, bias, gate, dilations)

@@ -1,7 +1,9 @@
 import torch
 from torch import Tensor
 
-from ._checks import check_maps
+from tinynets._checks import check_maps
+
+from ._checks import check_tau
 
 
 def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tensor:
@@ -20,8 +22,7 @@ def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tens
     """
     if not torch.jit.is_tracing():
         check_maps(logits, "logits")
-        if tau.numel() != 1:
-            raise ValueError(f"tau must be a single number, got shape {list(tau.shape)}")
+        check_tau(tau)
     scores = logits
     if training:
         # in fp32, where no draw is 1 and a draw of 0 gives a weight of 0; exponential_() costs five times this

@@ -2,8 +2,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tinynets._checks import check_maps
+
 from . import _variance_pieces
-from ._checks import check_maps, check_window
+from ._checks import check_window
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
 from ._windows import accumulable, inverse_count
 

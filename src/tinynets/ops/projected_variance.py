@@ -2,7 +2,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._checks import check_maps, check_pointwise, check_window
+from tinynets._checks import check_maps
+
+from ._checks import check_pointwise, check_window
 from ._dispatch import in_pieces, pieces, records_gradients
 from ._windows import accumulable, eager_inverse_count, eager_window_sum, small, window_mean
 from .local_variance import local_variance
@@ -29,7 +31,7 @@ def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_si
         check_pointwise(x, weight, bias)
         check_window(kernel_size)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-        if in_pieces(x) and x.dtype == weight.dtype and not records_gradients(x, weight):
+        if in_pieces(x) and not torch.is_autocast_enabled("cpu") and not records_gradients(x, weight, bias):
             return (_in_few_calls if small(x) else _shifted)(x, weight, bias, kernel_size)
     return F.conv2d(local_variance(x, kernel_size), weight, bias)
 

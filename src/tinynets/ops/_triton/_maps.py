@@ -59,6 +59,12 @@ def offset(n, c, h, w, sn, sc, sh, sw):
 
 
 @jit
+def step_by(i, j, sh, sw):
+    """From a pixel to the one i rows and j columns on, in 64 bits: rows may lie 2^30 elements apart."""
+    return tl.full([], i, tl.int64) * sh + tl.full([], j, tl.int64) * sw
+
+
+@jit
 def within(h, w, H, W):
     return (h >= 0) & (h < H) & (w >= 0) & (w < W)
 

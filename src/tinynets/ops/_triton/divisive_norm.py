@@ -2,7 +2,7 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from ._maps import grid_over, jit, launcher, locate, offset, sizes, widen, window_count, within
+from ._maps import grid_over, jit, launcher, locate, offset, sizes, step_by, widen, window_count, within
 
 BLOCK = 512
 
@@ -40,7 +40,7 @@ def denominator(x_ptr, at, h, w, H, W, sh, sw, exists, EPS: tl.constexpr, RADIUS
         for j in tl.static_range(-RADIUS, RADIUS + 1):
             if i != 0 or j != 0:
                 inside = exists & within(h + i, w + j, H, W)
-                total += tl.abs(widen(tl.load(x_ptr + at + i * sh + j * sw, inside, 0.0)))
+                total += tl.abs(widen(tl.load(x_ptr + at + step_by(i, j, sh, sw), inside, 0.0)))
     return total / window_count(h, w, H, W, RADIUS) + EPS
 
 
@@ -85,7 +85,7 @@ def divisive_norm_backward_kernel(
         for j in tl.static_range(-RADIUS, RADIUS + 1):
             if i != 0 or j != 0:
                 inside = exists & within(h + i, w + j, H, W)
-                total += tl.load(through_ptr + at + i * sdh + j * sdw, inside, 0.0)
+                total += tl.load(through_ptr + at + step_by(i, j, sdh, sdw), inside, 0.0)
     total = tl.where(x > 0, total, tl.where(x < 0, -total, 0.0))
     grad_x = tl.load(direct_ptr + at, exists, 0.0) - total
     tl.store(out_ptr + offset(n, c, h, w, son, soc, soh, sow), grad_x, exists)

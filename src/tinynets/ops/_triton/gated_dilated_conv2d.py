@@ -5,7 +5,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ._maps import grid_over, jit, launcher, locate, offset, sizes, widen, within
+from ._maps import grid_over, jit, launcher, locate, offset, sizes, step_by, widen, within
 
 BLOCK = 256
 BLOCK_CHANNELS = 32
@@ -97,7 +97,7 @@ def gated_conv_kernel(
                     if i != 0 or j != 0:
                         inside = exists & within(h + i * D, w + j * D, H, W)
                         tap = widen(tl.load(w_ptrs + (i + REACH) * swh + (j + REACH) * sww, exists, 0.0))
-                        branch += tap * widen(tl.load(x_ptr + at_x + i * D * sxh + j * D * sxw, inside, 0.0))
+                        branch += tap * widen(tl.load(x_ptr + at_x + step_by(i * D, j * D, sxh, sxw), inside, 0.0))
         y += branch * widen(tl.load(g_ptr + at_g + k * sgc, exists, 0.0))
     tl.store(y_ptr + offset(n, c, h, w, syn, syc, syh, syw), y, exists)
 
@@ -126,8 +126,8 @@ def gated_conv_grad_x_kernel(
                     if i != 0 or j != 0:
                         inside = exists & within(h - i * D, w - j * D, H, W)
                         tap = widen(tl.load(w_ptrs + (i + REACH) * swh + (j + REACH) * sww, exists, 0.0))
-                        u = widen(tl.load(u_ptr + at_u - i * D * suh - j * D * suw, inside, 0.0))
-                        g = widen(tl.load(g_ptr + at_g + k * sgc - i * D * sgh - j * D * sgw, inside, 0.0))
+                        u = widen(tl.load(u_ptr + at_u - step_by(i * D, j * D, suh, suw), inside, 0.0))
+                        g = widen(tl.load(g_ptr + at_g + k * sgc - step_by(i * D, j * D, sgh, sgw), inside, 0.0))
                         total += tap * u * g
     tl.store(out_ptr + offset(n, c, h, w, son, soc, soh, sow), total, exists)
 
@@ -163,7 +163,7 @@ def gated_conv_grad_gate_kernel(
                         if i != 0 or j != 0:
                             inside = mask & within(h + i * D, w + j * D, H, W)[:, None]
                             tap = widen(tl.load(w_ptrs + (i + REACH) * swh + (j + REACH) * sww, (c < C)[None, :], 0.0))
-                            branch += tap * widen(tl.load(x_ptr + at_x + i * D * sxh + j * D * sxw, inside, 0.0))
+                            branch += tap * widen(tl.load(x_ptr + at_x + step_by(i * D, j * D, sxh, sxw), inside, 0.0))
             u = tl.load(u_ptr + offset(n, c[None, :], h[:, None], w[:, None], sun, suc, suh, suw), mask, 0.0)
             total += tl.sum(widen(u) * branch, 1)
         at = n * son + k * soc + h.to(tl.int64) * soh + w.to(tl.int64) * sow

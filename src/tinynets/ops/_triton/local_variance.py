@@ -2,7 +2,7 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from ._maps import grid_over, jit, launcher, locate, offset, sizes, widen, window_count, within
+from ._maps import grid_over, jit, launcher, locate, offset, sizes, step_by, widen, window_count, within
 
 BLOCK = 512
 
@@ -40,7 +40,7 @@ def centred_moments(x_ptr, at, h, w, H, W, sh, sw, exists, RADIUS: tl.constexpr)
         for j in tl.static_range(-RADIUS, RADIUS + 1):
             if i != 0 or j != 0:
                 inside = exists & within(h + i, w + j, H, W)
-                d = tl.where(inside, widen(tl.load(x_ptr + at + i * sh + j * sw, inside, 0.0)) - centre, 0.0)
+                d = tl.where(inside, widen(tl.load(x_ptr + at + step_by(i, j, sh, sw), inside, 0.0)) - centre, 0.0)
                 shift += d
                 square += d * d
     count = window_count(h, w, H, W, RADIUS)
@@ -87,9 +87,9 @@ def local_variance_backward_kernel(
     for i in tl.static_range(-RADIUS, RADIUS + 1):
         for j in tl.static_range(-RADIUS, RADIUS + 1):
             inside = exists & within(h + i, w + j, H, W)
-            g = widen(tl.load(g_ptr + at_g + i * sgh + j * sgw, inside, 0.0))
-            centre = widen(tl.load(x_ptr + at_x + i * sxh + j * sxw, inside, 0.0))
-            shift = tl.load(shift_ptr + at_s + i * ssh + j * ssw, inside, 0.0)
+            g = widen(tl.load(g_ptr + at_g + step_by(i, j, sgh, sgw), inside, 0.0))
+            centre = widen(tl.load(x_ptr + at_x + step_by(i, j, sxh, sxw), inside, 0.0))
+            shift = tl.load(shift_ptr + at_s + step_by(i, j, ssh, ssw), inside, 0.0)
             share = g / tl.where(inside, window_count(h + i, w + j, H, W, RADIUS), 1)
             total += tl.where(inside, share * (x - centre - shift), 0.0)
     tl.store(out_ptr + offset(n, c, h, w, son, soc, soh, sow), 2 * total, exists)

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinynets.layers import EntropyGate, ISNorm
-from tinynets.layers.folding import exact, scale_and_shift
 from tinynets.ops import divisive_norm, gated_dilated_conv2d, inference_pieces, pieces, projected_variance
+
+from .folding import exact, scale_and_shift
 
 try:
     from torch.fx.experimental.symbolic_shapes import has_static_value
@@ -68,7 +69,7 @@ class FusedEGRRStage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
         if not torch.jit.is_scripting():
-            slices = inference_pieces(x, self.weight)
+            slices = inference_pieces(x, *self.parameters())
             if slices is not None:
                 y = torch.empty_like(x) if len(self.down) == 0 else x  # what down has made is ours to overwrite
                 for piece in slices:

@@ -1,13 +1,17 @@
 import copy
 from typing import TypeVar
 
+import torch
 from torch import nn
 
 from tinynets.layers import EntropyGate
 
+from .replacements import replacement
+
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
 
+@torch.no_grad()
 def fuse(model: ModelT, hard: bool = False) -> ModelT:
     """An equal model for inference only: batch norms folded into convolutions, matrices computed once.
 
@@ -40,19 +44,9 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
 def _fused(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
     """Module, or what takes its place; done remembers that for modules that are used in several places."""
     if module not in done:
-        replacement = module.fuse() if _is_ours(module) else module  # pyright: ignore[reportCallIssue]
-        done[module] = done[replacement] = replacement
-        for name, child in replacement._modules.items():
+        other = replacement(module)
+        done[module] = done[other] = other
+        for name, child in other._modules.items():
             if child is not None:
-                replacement._modules[name] = _fused(child, done)
+                other._modules[name] = _fused(child, done)
     return done[module]
-
-
-def _is_ours(module: nn.Module) -> bool:
-    """Whether this package defines the module's `fuse`, and nobody has derived another `forward` since."""
-    for kind in type(module).__mro__:
-        if "fuse" in vars(kind):
-            return kind.__module__.startswith("tinynets.")
-        if "forward" in vars(kind):
-            return False
-    return False
