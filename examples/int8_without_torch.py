@@ -1,6 +1,6 @@
 """Run a shipped int8 net with LiteRT alone: pip install --no-deps tinynets; pip install ai-edge-litert pillow
 
-    python examples/int8_without_torch.py photo.jpg
+python examples/int8_without_torch.py photo.jpg
 """
 
 import importlib.util

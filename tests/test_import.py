@@ -47,7 +47,7 @@ ALLOWED = {
     "report": set(),
     "models": {"layers", "ops", "weights"},
     "analysis": {"layers", "ops", "report"},
-    "deploy": {"layers", "models", "ops"},
+    "deploy": {"engine", "layers", "models", "ops", "weights"},
     "engine": {"models", "weights"},
 }
 ALSO_ALLOWED = {"engine/loop/optimizer.py": {"layers", "ops"}}

@@ -10,7 +10,6 @@ first 1,000 test images are compared with TensorFlow Lite Micro's.
 import argparse
 import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 import torch

@@ -35,7 +35,9 @@ def test_int8_for_a_microcontroller(finished, run, tmp_path):
 
 
 def test_data_of_other_classes_are_refused(run, tmp_path):
-    code, _, stderr = run("export", "c1c2c3c4o_cifar10", "--to", "pt2", "--data", "digits", "--out", tmp_path / "net.pt2")
+    code, _, stderr = run(
+        "export", "c1c2c3c4o_cifar10", "--to", "pt2", "--data", "digits", "--out", tmp_path / "net.pt2"
+    )
     assert code == 1
     assert "digits has the classes" in stderr
     assert list(tmp_path.glob("net*")) == []

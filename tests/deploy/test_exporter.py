@@ -13,7 +13,9 @@ from tinynets.engine import load_data
 
 SMALL = {
     "simplecnn": lambda: tinynets.create_model("simplecnn_mnist", pretrained=True),
-    "egrr": lambda: randomised(tinynets.create_model("egrr_cifar100", channels=(8, 16), num_steps=(2, 3), strides=(1, 2))),
+    "egrr": lambda: randomised(
+        tinynets.create_model("egrr_cifar100", channels=(8, 16), num_steps=(2, 3), strides=(1, 2))
+    ),
     "ecnet": lambda: randomised(tinynets.create_model("ecnet_cifar10", channels=8, iterations=3)),
     "c1c2c3c4o": lambda: randomised(tinynets.create_model("c1c2c3c4o_cifar10", width=0.25)),
 }
@@ -150,7 +152,7 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path, monkeypatch):
         return lambda batch: 1.01 * run(batch)
 
     monkeypatch.setattr(Format, "load", wrong)
-    with pytest.raises(RuntimeError, match="computes something else and is not kept: its logits differ by 0.01"):
+    with pytest.raises(RuntimeError, match=r"computes something else and is not kept: its logits differ by 0\.01"):
         export(model, "pt2", tmp_path / "net.pt2")
     assert list(tmp_path.iterdir()) == []
     export(model, "pt2", tmp_path / "net.pt2", tolerance=0.02)
@@ -187,6 +189,8 @@ def test_int8_asks_for_calibration(to, tmp_path):
 
 def test_a_missing_package_is_one_line_with_the_command(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"onnx needs onnx, onnxscript, onnxruntime, .*pip install 'tinynets\[onnx\]'"):
+    with pytest.raises(
+        ImportError, match=r"onnx needs onnx, onnxscript, onnxruntime, .*pip install 'tinynets\[onnx\]'"
+    ):
         FORMATS["onnx"].require()
     assert FORMATS["pt2"].installed()

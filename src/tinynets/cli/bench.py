@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tinynets._files import check_writable, write_file
-from tinynets.analysis.table import text_table
 from tinynets.deploy import RUNTIMES, Timing, bench
+from tinynets.report.table import text_table
 
 from .options import common_options, report
 
@@ -19,7 +19,10 @@ def add_command(commands: Any) -> None:
         "bench", parents=[common_options()], help="latency and throughput in every installed runtime"
     )
     command.add_argument(
-        "models", metavar="MODEL", nargs="+", help="a model of tinynets or timm, with or without weights, or a checkpoint"
+        "models",
+        metavar="MODEL",
+        nargs="+",
+        help="a model of tinynets or timm, trained or not, or a checkpoint",
     )
     command.add_argument("--runtimes", metavar="NAMES", help=f"separated by commas: {', '.join(RUNTIMES)}")
     command.add_argument("--batch-sizes", default="1,128", help="separated by commas (default: 1,128)")
@@ -28,7 +31,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--img-size", type=int, help="side of the images in pixels (default: the model's)")
     command.add_argument("--no-memory", action="store_true", help="do not measure memory")
     command.add_argument("--csv", metavar="FILE", help="write the figures to FILE too")
-    command.add_argument("--plot", metavar="FILE", help="draw the latencies of the smallest batch into FILE (.png, .svg)")
+    command.add_argument("--plot", metavar="FILE", help="draw the latencies of the smallest batch into FILE")
     command.set_defaults(run=run)
 
 
@@ -50,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     if args.csv:
         write_file(args.csv, csv_text(rows))
     if args.plot:
-        from tinynets.analysis.plots import plot_latency
+        from tinynets.report.plots import plot_latency
 
         plot_latency(rows, args.plot)
     report(args, {"timings": [asdict(row) for row in rows]}, lambda: table(rows))

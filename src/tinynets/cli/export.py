@@ -22,7 +22,9 @@ def add_command(commands: Any) -> None:
         "model", metavar="MODEL_OR_CHECKPOINT", help="a model with pretrained weights, or a run or its .safetensors"
     )
     command.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(FORMATS))
-    command.add_argument("--out", metavar="FILE", help="the file to write (default: MODEL-FORMAT with the format's suffix)")
+    command.add_argument(
+        "--out", metavar="FILE", help="the file to write (default: MODEL-FORMAT with the format's suffix)"
+    )
     command.add_argument(
         "--pixels", action="store_true", help="the file takes pixels (N, H, W, C) in 0..255 and normalises them itself"
     )
@@ -31,7 +33,9 @@ def add_command(commands: Any) -> None:
     )
     command.add_argument("--images", type=int, help="test images to compare on (default: all)")
     command.add_argument(
-        "--tolerance", type=float, help="fp32: difference of logits as a share of the largest (default: 0.001); "
+        "--tolerance",
+        type=float,
+        help="fp32: difference of logits as a share of the largest (default: 0.001); "
         "int8: points of accuracy (default: 1)",
     )
     command.add_argument("--c-array", action="store_true", help="tflite: write a .h and a .cc for microcontrollers too")
@@ -94,7 +98,9 @@ def _images(args: argparse.Namespace, trained: Any, calibrated: bool) -> dict[st
     if calibrated:
         train, _ = data.split("train")
         if len(train) == 0:
-            raise ValueError(f"{data.name} has no training images, and {args.to} finds the ranges of its integers on them")
+            raise ValueError(
+                f"{data.name} has no training images, and {args.to} finds the ranges of its integers on them"
+            )
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
         given["calibration"] = train[order[: args.calibration]]
     return given

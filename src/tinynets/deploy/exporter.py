@@ -78,30 +78,33 @@ def export(
         mean, std: of the model's normalisation, one number a channel. None: its `pretrained_cfg` says.
         class_names: written into formats that have room for them.
         img_size: (H, W) of the images. None: the model's own.
-        tolerance: what a file may be off. fp32: the largest difference of two logits, as a share of the largest logit,
-            0.001 if None. int8: points of accuracy, or without labels percent of images with another class; 1 or 5 if None.
+        tolerance: what a file may be off. fp32: the largest difference of two logits, as a share of the largest logit;
+            None for 0.001. int8: points of accuracy lost, or without labels percent of images with another class; None
+            for 1 or 5.
 
     Raises:
         ImportError: the format's packages are not installed.
         OSError: path cannot be written to.
-        RuntimeError: the format cannot express the model, or the file is off by more than the tolerance. Nothing is left.
+        RuntimeError: the format cannot express the model, or the file is off by more than the tolerance. Nothing is
+            written.
         ValueError: unknown format, images or a normalisation that do not fit the model, or no calibration for int8.
     """
     kind = find_format(to)
     kind.require()
     path = Path(path)
     check_writable(path)
+    net: Any = model
     if isinstance(model, str | Path):
         from tinynets.engine import load_trained
 
         trained = load_trained(model)
         facts = trained.facts
-        name, model = trained.name, trained.model
+        name, net = trained.name, trained.model
         mean, std, class_names = mean or facts.mean, std or facts.std, class_names or facts.class_names
         img_size = img_size or facts.img_size
     else:
         name = (getattr(model, "pretrained_cfg", None) or {}).get("architecture") or type(model).__name__
-    source = source_of(name, model, mean, std, class_names, img_size, pixels)
+    source = source_of(name, net, mean, std, class_names, img_size, pixels)
     if kind.integer and calibration is None:
         raise ValueError(f"{to} finds the ranges of its integers on training images: give calibration (256 are enough)")
     for given in (images, calibration):
@@ -111,7 +114,7 @@ def export(
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model{kind.suffix}"
         seconds = _write(kind, source, draft, calibration)
-        want, got = _logits(model, source, images), _run(kind, draft, source, images)
+        want, got = _logits(net, source, images), _run(kind, draft, source, images)
         report = _compare(want, got, labels)
         _check_tolerance(kind, report, len(images), labels, tolerance)
         content = draft.read_bytes()

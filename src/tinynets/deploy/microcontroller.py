@@ -24,7 +24,10 @@ def arena_bytes(content: bytes) -> int:
     Raises:
         ImportError: tflite_micro is not installed.
         RuntimeError: it does not know an operation of the file.
+        ValueError: content is no TFLite file.
     """
+    if content[4:8] != b"TFL3":
+        raise ValueError("these bytes are no TFLite file")
     low, high = 0, 1 << 14
     while not _starts(content, high):
         low, high = high, 2 * high
@@ -74,8 +77,8 @@ def write_c_array(content: bytes, path: str | Path) -> tuple[Path, Path]:
     guard = f"{name.upper()}_H_"
     write_file(
         header,
-        f"#ifndef {guard}\n#define {guard}\n\nextern const unsigned char {name}[];\nextern const unsigned int {name}_len;\n"
-        f"\n#endif  // {guard}\n",
+        f"#ifndef {guard}\n#define {guard}\n\nextern const unsigned char {name}[];\n"
+        f"extern const unsigned int {name}_len;\n\n#endif  // {guard}\n",
     )
     rows = [", ".join(f"0x{byte:02x}" for byte in content[i : i + 16]) for i in range(0, len(content), 16)]
     lines = ",\n".join(f"    {row}" for row in rows)

@@ -62,7 +62,9 @@ def gated_dilated_conv2d(
         lines.append(f"{terms[k]} = Mul(branch{k}, {shares[k]})")
     lines.append(f"y = Sum({', '.join(terms)})")
     inputs = {"x": x, "weight": weight, "gate": gate} | ({} if bias is None else {"bias": bias})
-    name = "_".join(map(str, ["GatedDilatedConv2d", *dilations, f"kernel{kernel_size}"])) + ("_bias" if "bias" in inputs else "")
+    name = "_".join(map(str, ["GatedDilatedConv2d", *dilations, f"kernel{kernel_size}"])) + (
+        "_bias" if "bias" in inputs else ""
+    )
     return _node(name, inputs, "y", "\n".join(lines), x, x.shape, group=weight.shape[0])
 
 

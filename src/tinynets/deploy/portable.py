@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinynets.layers import BlurPool, DivisiveNorm, EntropyGate, GatedDilatedConv2d
-from tinynets.models._fused import FusedECBlock, FusedEGRRStage
 
 from . import onnx_functions
 from .fuse import fuse
+from .fuse.recursive import FusedECBlock, FusedEGRRStage
 
 
 def portable(model: nn.Module) -> nn.Module:
@@ -84,7 +84,9 @@ class PortableEGRRStage(nn.Module):
         assert isinstance(stage.mix, nn.Conv2d)
         self.down, self.gate, self.dilations = stage.down, stage.gate, stage.dilations
         self.mix = PortableSymmetricConv(stage.mix)
-        kernels = stage.weight.detach().transpose(1, 2).unflatten(2, (stage.kernel_size, stage.kernel_size)).unsqueeze(2)
+        kernels = (
+            stage.weight.detach().transpose(1, 2).unflatten(2, (stage.kernel_size, stage.kernel_size)).unsqueeze(2)
+        )
         self.weights = nn.ParameterList(kernel.clone() for kernel in kernels.contiguous())
         self.biases = nn.ParameterList(bias.clone() for bias in stage.bias.detach())
 
@@ -116,7 +118,7 @@ class PortableECBlock(nn.Module):
 
 
 def _shared_rows(weights: Tensor) -> tuple[nn.Parameter, nn.ParameterList]:
-    """(T, C_out, C_in) matrices that differ by a factor per row, as one (C_out, C_in, 1, 1) and T of (C_out, 1, 1, 1)."""
+    """(T, C_out, C_in) matrices that differ by a factor per row, as one matrix and T columns of factors."""
     wide = weights.double()
     longest = wide.square().sum(2).argmax(0)
     base = F.normalize(wide[longest, torch.arange(wide.shape[1])], dim=1)
@@ -188,7 +190,11 @@ class PortableAvgPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         stride = self.pool.stride
-        if self.pool.kernel_size == stride and isinstance(stride, int) and not (x.shape[2] % stride or x.shape[3] % stride):
+        if (
+            self.pool.kernel_size == stride
+            and isinstance(stride, int)
+            and not (x.shape[2] % stride or x.shape[3] % stride)
+        ):
             return F.avg_pool2d(x, stride)
         return self.pool(x)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def quiet() -> Iterator[Callable[[], str]]:
-    """Inside, warnings and whatever is printed are dropped; gives a function that reads the first line C code printed."""
+    """Inside, warnings and all that is printed are dropped. Gives a function: the first line that C code printed."""
     sys.stderr.flush()
     reader, writer = os.pipe()
     os.set_blocking(reader, False)

@@ -14,7 +14,7 @@ from ..source import Source
 
 
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
-    """An ONNX file with a free batch size; its metadata say how images are normalised and what the classes are called."""
+    """An ONNX file with a free batch size; its metadata hold the normalisation and the class names."""
     del calibration
     model = graph(source)
     model.metadata_props.update(metadata(source))
@@ -79,6 +79,6 @@ def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda batch: session.run(None, {name: batch})[0]

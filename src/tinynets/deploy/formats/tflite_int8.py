@@ -1,7 +1,7 @@
 """TFLite with 8-bit integers, quantised by ai-edge-quantizer, run by LiteRT and by LiteRT Micro.
 
-The range of an activation is the widest that any calibration image has. The quantizer's default, a moving average, clips:
-measured on 5,000 test images, C1C2C3C4O's logits were off by 0.22 on average instead of 0.52.
+The range of an activation is the widest that any calibration image has. The quantizer's default, a moving average,
+clips: on 5,000 test images C1C2C3C4O's logits were off by 0.52 on average, and by 0.22 with the widest range.
 """
 
 import tempfile
@@ -33,8 +33,9 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
             ranges, taken = _ranges(plain, steps, images)
             if source.pixels:
                 ranges[taken] = {key: np.full_like(ranges[taken][key], end) for key, end in (("min", 0), ("max", 255))}
-            quantised = quantizer.Quantizer(str(plain), steps).quantize(ranges).quantized_model
-    path.write_bytes(quantised)
+            content = quantizer.Quantizer(str(plain), steps).quantize(ranges).quantized_model
+    assert content is not None
+    path.write_bytes(content)
 
 
 def _ranges(path: Path, steps: list[dict[str, Any]], images: np.ndarray) -> tuple[dict[str, Any], str]:
@@ -51,5 +52,5 @@ def _ranges(path: Path, steps: list[dict[str, Any]], images: np.ndarray) -> tupl
     return job.get_model_qsvs(), interpreter.get_input_details()[0]["name"]
 
 
-def _widest(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def _widest(one: Any, other: Any) -> Any:
     return {"min": np.minimum(one["min"], other["min"]), "max": np.maximum(one["max"], other["max"])}
