@@ -10,7 +10,7 @@ def test_table_csv_and_plot(run, tmp_path):
     )
     assert code == 0, stderr
     assert stdout.splitlines()[0].split()[:4] == ["model", "runtime", "batch", "threads"]
-    rows = list(csv.DictReader((tmp_path / "t.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert [(row["runtime"], row["batch_size"]) for row in rows] == [
         ("eager", "1"),
         ("fused", "1"),

@@ -3,7 +3,6 @@ import subprocess
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 import tinynets
@@ -26,7 +25,8 @@ def test_shipped_files_run_on_a_microcontrollers_interpreter(name):
     size = tinynets.create_model(name).pretrained_cfg["input_size"]
     pixels = made_up_images(100, size).permute(0, 2, 3, 1).numpy()
     lite, small = FORMATS["tflite-int8"].load(path)(pixels), load_micro(content)(pixels)
-    assert np.mean(lite.argmax(1) == small.argmax(1)) >= 0.97
+    assert np.mean(lite.argmax(1) == small.argmax(1)) >= 0.9  # rounded otherwise, on images that are no class
+    assert np.abs(lite - small).mean() < 0.02 * np.abs(lite).max()
     assert len(set(small.argmax(1))) > 1
     promised = read_manifest()[name].facts["files"]["tflite-int8"]["arena_bytes"]
     assert abs(arena_bytes(content) - promised) <= 0.1 * promised
@@ -43,13 +43,13 @@ def test_an_operation_that_it_lacks_is_one_line(tmp_path):
     if not FORMATS["tflite"].installed():
         pytest.skip("needs litert")
 
-    class Cumulative(nn.Module):
+    class Angles(nn.Module):
         pretrained_cfg = {"mean": (0.5,), "std": (0.5,), "input_size": (1, 4, 4)}  # noqa: RUF012
 
         def forward(self, x):
-            return torch.erfinv(x.flatten(1).clamp(-0.5, 0.5))[:, :3]
+            return torch.atan2(x, x + 5).flatten(1)[:, :3]
 
-    export(Cumulative(), "tflite", tmp_path / "net.tflite")
+    export(Angles(), "tflite", tmp_path / "net.tflite")
     with pytest.raises(RuntimeError, match=r"^TensorFlow Lite Micro cannot run this file: .+"):
         arena_bytes((tmp_path / "net.tflite").read_bytes())
 

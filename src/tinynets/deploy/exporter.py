@@ -190,8 +190,13 @@ def _logits(model: nn.Module, source: Source, images: Tensor) -> np.ndarray:
 
 def _run(kind: Format, path: Path, source: Source, images: Tensor) -> np.ndarray:
     """Logits of a file, by its own runtime."""
-    run = kind.load(path)
-    return np.concatenate([run(source.inputs(batch.cpu()).numpy()) for batch in images.split(250)])
+    try:
+        run = kind.load(path)
+        return np.concatenate([run(source.inputs(batch.cpu()).numpy()) for batch in images.split(250)])
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:
+        raise RuntimeError(f"the {kind.name} file of {source.name} does not run: {_reason(error)}") from error
 
 
 def _compare(want: np.ndarray, got: np.ndarray, labels: Tensor | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """ONNX with 8-bit integers, quantised and run by ONNX Runtime.
 
 Weights and activations are both unsigned. The converter's default, signed weights, saturates on processors without
-VNNI: measured on one, Optimized200K fell from 92.9 to 11.2 %. The weights' zero point is 128, so that they stand for the same
+VNNI: measured on one, Optimized200K fell from 92.9 to 11.2 %. The weights' zero point is 128: they stand for the same
 numbers as signed symmetric ones.
 """
 

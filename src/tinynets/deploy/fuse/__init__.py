@@ -1,6 +1,6 @@
 """Nets for inference: `folding` takes norms into convolutions, `recursive` holds what our blocks become, `replacements`
-says what takes whose place, `fuse` goes through a net."""
+says what takes whose place, `traversal` goes through a net."""
 
-from .fuse import fuse
+from .traversal import fuse
 
 __all__ = ["fuse"]
