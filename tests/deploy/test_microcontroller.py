@@ -3,6 +3,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 import tinynets
