@@ -25,9 +25,12 @@ def window_sum(x: Tensor, kernel_size: int) -> Tensor:
 _SMALL = 1 << 17
 
 
-def small(x: Tensor) -> bool:
-    """Whether what counts in eager mode is how many calls there are and what each costs whatever it does."""
-    return x.numel() <= _SMALL
+def small(x: Tensor, weight: int = 1) -> bool:
+    """Whether what counts in eager mode is how many calls there are and what each costs whatever it does.
+
+    weight: how many times as much a call of the few does for an element.
+    """
+    return x.numel() * weight <= _SMALL
 
 
 def eager_window_sum(x: Tensor, height: int, width: int) -> Tensor:

@@ -33,15 +33,20 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
         check_maps(x)
         check_window(kernel_size)
         check_eps(eps)
-    if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-        if custom_ops_apply(x):
-            if in_pieces(x) and not records_gradients(x):
+    if not torch.jit.is_scripting():
+        if in_pieces(x):
+            if small(x):
+                return _forward(x, kernel_size, eps)  # by torch's own autograd: a custom op's costs more
+            if not records_gradients(x):
                 return _run(x, kernel_size, eps)
+        if custom_ops_apply(x):
             return torch.ops.tinynets.divisive_norm(x, kernel_size, eps)
     return _forward(x, kernel_size, eps)
 
 
 def _forward(x: Tensor, kernel_size: int, eps: float) -> Tensor:
+    if x.dtype == torch.float32:
+        return x / (window_mean(x.abs(), kernel_size) + eps)
     wide = accumulable(x)
     return (wide / (window_mean(wide.abs(), kernel_size) + eps)).to(x.dtype)
 

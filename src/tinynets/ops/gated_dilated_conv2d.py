@@ -9,6 +9,7 @@ from tinynets._checks import check_maps
 from . import _gated_pieces, _gated_stencil
 from ._checks import check_depthwise, check_gate
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
+from ._windows import small
 
 
 def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
@@ -36,10 +37,13 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
                 dtype = torch.get_autocast_dtype(device)
                 x, weight, gate = x.to(dtype), weight.to(dtype), gate.to(dtype)
+                bias = None if bias is None else bias.to(dtype)
             gate = gate.to(x.dtype)
-            bias = None if bias is None else bias.to(x.dtype)
-            if in_pieces(x) and not records_gradients(x, weight, bias, gate):
-                return _run(x, weight, bias, gate, dilations)
+            if in_pieces(x):
+                if x.shape[0] == 1 and small(x):
+                    return _few_calls(x, weight, bias, gate, dilations)
+                if not records_gradients(x, weight, bias, gate):
+                    return _run(x, weight, bias, gate, dilations)
             return torch.ops.tinynets.gated_dilated_conv2d(x, weight, bias, gate, dilations)
     return _forward(x, weight, bias, gate, dilations)
 
@@ -57,6 +61,17 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilat
     if bias is not None:
         y = y + bias.to(y.dtype).view(1, -1, 1, 1)
     return y
+
+
+def _few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
+    """_forward in one type: for one image, calls cost more than memory, and oneDNN's slow gradients next to nothing."""
+    reach, channels = weight.shape[-1] // 2, weight.shape[0]
+    y: Tensor | None = None
+    for dilation, share in zip(dilations, gate.split(1, 1), strict=True):
+        branch = F.conv2d(x, weight, None, 1, dilation * reach, dilation, channels)
+        y = branch * share if y is None else torch.addcmul(y, branch, share)
+    assert y is not None
+    return y if bias is None else y + bias.view(1, -1, 1, 1)
 
 
 def _packable(dilations: Sequence[int]) -> bool:

@@ -7,7 +7,7 @@ from tinynets._checks import check_maps
 from . import _variance_pieces
 from ._checks import check_window
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
-from ._windows import accumulable, inverse_count
+from ._windows import accumulable, inverse_count, small, window_mean
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
@@ -16,6 +16,7 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     The textbook form mean(x^2) - mean(x)^2 loses every digit once |mean| >> sqrt(V). Here everything is made of
     differences d to the window's centre pixel: V = mean(d^2) - mean(d)^2. The centre is part of its window, so
     mean(d)^2 is at most (n - 1) times the variance: no offset, and no edge inside the window, can make it cancel.
+    Small inputs take the textbook form in fp64 instead.
 
     Args:
         x: (N, C, H, W), any floating type; half precision is accumulated in fp32.
@@ -27,10 +28,13 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     if not torch.jit.is_tracing():
         check_maps(x)
         check_window(kernel_size)
-    if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-        if custom_ops_apply(x):
-            if in_pieces(x) and not records_gradients(x):
+    if not torch.jit.is_scripting():
+        if in_pieces(x):
+            if x.dtype != torch.float64 and small(x, 4):
+                return _in_few_calls(x, kernel_size)
+            if not records_gradients(x):
                 return _run(x, kernel_size)
+        if custom_ops_apply(x):
             return torch.ops.tinynets.local_variance(x, kernel_size)
     return _forward(x, kernel_size)
 
@@ -38,6 +42,15 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
 def _forward(x: Tensor, kernel_size: int) -> Tensor:
     shift, square = _centred_moments(accumulable(x), kernel_size)
     return (square - shift * shift).clamp(min=0).to(x.dtype)
+
+
+def _in_few_calls(x: Tensor, kernel_size: int) -> Tensor:
+    """The textbook form in fp64, by torch's own autograd. What cancels in it is 1e-16 of mean(x)^2, which is below the
+    square of the distance between two fp32 numbers of that size."""
+    wide = x.double()
+    mean = window_mean(wide, kernel_size)
+    square = window_mean(wide * wide, kernel_size)
+    return torch.addcmul(square, mean, mean, value=-1).clamp_(min=0).to(x.dtype)
 
 
 def _centred_moments(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
