@@ -47,8 +47,8 @@ MUTATIONS = [
     ("layers/entropy_gate.py", "if not tau > 0:", "if tau < 0:", "tests/layers/test_every_layer.py"),
     ("layers/registry.py", "if name in _LAYERS:", "if False:", "tests/layers/test_registry.py"),
     ("layers/divisive_norm.py", "if not eps > 0:", "if False:", "tests/layers/test_every_layer.py"),
-    ("layers/folding.py", "scale * exact(bn.weight), shift", "scale, shift", "tests/deploy/test_fuse.py"),
-    ("layers/folding.py", "+ bn.eps)", ")", "tests/deploy/test_fuse.py"),
+    ("layers/folding.py", "scale * exact(bn.weight), shift", "scale, shift", "tests/layers/test_folding.py"),
+    ("layers/folding.py", "+ bn.eps)", ")", "tests/layers/test_folding.py"),
     (
         "ops/symmetric_weight.py",
         "rows == columns, 0.5, 1.0",
