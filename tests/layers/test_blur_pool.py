@@ -24,3 +24,9 @@ def test_keeps_constants_up_to_the_border():
 def test_has_nothing_to_train_or_save():
     assert not list(BlurPool(4).parameters())
     assert not BlurPool(4).state_dict()
+
+
+def test_a_layer_built_on_meta_has_its_filter_once_it_is_loaded():
+    pool = BlurPool(2, device="meta")
+    pool.load_state_dict({}, assign=True)
+    torch.testing.assert_close(pool.filt, BlurPool(2).filt)

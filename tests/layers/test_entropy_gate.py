@@ -54,5 +54,10 @@ def test_training_draws_a_dilation_as_often_as_evaluation_weighs_it():
     torch.testing.assert_close(often, soft(x).detach(), rtol=0, atol=0.06)
 
 
+@pytest.mark.parametrize(("channels", "hidden"), [(3, 1), (12, 1), (24, 2), (48, 4)])
+def test_the_hidden_layer_is_a_twelfth_and_at_least_one_channel(channels, hidden):
+    assert EntropyGate(channels).reduce.out_channels == hidden
+
+
 def test_other_numbers_of_dilations_and_narrow_inputs():
     assert EntropyGate(3, num_dilations=5)(torch.randn(1, 3, 4, 4)).shape == (1, 5, 4, 4)

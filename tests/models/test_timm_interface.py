@@ -202,8 +202,10 @@ def test_the_first_convolution_is_named_and_adapts(name):
 def test_a_model_without_pooling_gets_it_back_with_a_classifier(model, x):
     expected = model(x).shape
     model.reset_classifier(0, "")
+    pool = type(model)().head.global_pool.pool_type
     model.reset_classifier(expected[1])
     assert model(x).shape == expected
+    assert model.head.global_pool.pool_type == pool
 
 
 def test_sync_batch_norm_conversion_keeps_the_function(model, x):

@@ -74,6 +74,7 @@ def test_pretrained_adapts_to_other_channels_and_classes(name):
     original = tinynets.create_model(name, pretrained=True)
     other = tinynets.create_model(name, pretrained=True, in_chans=3, num_classes=4)
     assert other.get_classifier().out_features == 4
+    assert other.pretrained_cfg["first_conv"] == tinynets.create_model(name).pretrained_cfg["first_conv"]
     shared = [k for k in original.state_dict() if not k.startswith(("stem.0.conv", "head.fc"))]
     assert all(torch.equal(original.state_dict()[k], other.state_dict()[k]) for k in shared)
     gray = torch.randn(2, 1, *original.pretrained_cfg["input_size"][1:])

@@ -96,3 +96,17 @@ def test_pad_mode_decides_whether_a_crop_shows_a_black_border(mode, border):
     white = torch.full((32, 3, 8, 8), 255, dtype=torch.uint8)
     out = Augmenter(Augment(pad=2, pad_mode=mode), (0.0,) * 3, (1.0,) * 3)(white)
     assert bool((out == 0).any()) == border
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_holes_are_cut_into_as_many_images_as_the_recipe_says(probability):
+    cut = Augmenter(Augment(cutout=4, cutout_prob=probability), (0.0,), (1.0,))
+    images = torch.full((400, 1, 8, 8), 255, dtype=torch.uint8)
+    share = (cut(images).amin((1, 2, 3)) == 0).float().mean().item()
+    assert share == pytest.approx(probability, abs=0.1)
+
+
+def test_what_is_restored_can_be_shown():
+    x = torch.linspace(-20, 20, 64).view(1, 1, 8, 8)
+    shown = Augmenter(Augment(), (0.5,), (0.2,)).restore(x)
+    assert (shown.min().item(), shown.max().item()) == (0, 1)

@@ -4,7 +4,7 @@ from torchvision.transforms.v2 import functional as reference
 
 from tinynets.engine import Draws
 from tinynets.engine.augment.cutout import random_cutout
-from tinynets.engine.augment.geometry import random_affine, random_crop, random_flip
+from tinynets.engine.augment.geometry import random_affine, random_crop, random_flip, resize
 
 
 def images(n=16, channels=3, height=9, width=7):
@@ -101,3 +101,15 @@ def test_images_are_treated_one_by_one():
     for i in range(5):
         alone = random_crop(x[i : i + 1], 2, Draws(torch.Generator().manual_seed(0), 5, slice(i, i + 1)))
         assert torch.equal(alone, whole[i : i + 1])
+
+
+def test_a_crop_may_begin_at_every_place():
+    image = torch.arange(1, 17, dtype=torch.uint8).view(1, 1, 4, 4)
+    crops = random_crop(image.repeat(400, 1, 1, 1), 1, Draws(torch.Generator().manual_seed(0), 400))
+    assert len(crops.flatten(1).unique(dim=0)) == 9
+
+
+def test_shrinking_looks_at_every_pixel():
+    x = torch.zeros(1, 1, 8, 8)
+    x[..., 0] = 1
+    assert resize(x, (2, 2))[0, 0, :, 0].min() > 0.1  # bilinear without antialiasing would see columns 1 and 2 alone

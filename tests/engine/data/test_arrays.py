@@ -77,6 +77,14 @@ def test_layouts_and_types_of_images(convert):
     assert alike(convert(IMAGES))
 
 
+def test_floats_are_rounded_to_the_nearest_byte():
+    x = np.full((4, 8, 8), 0.1, np.float32)
+    x[0, 0, 0] = 1
+    y = np.array([0, 1, 0, 1])
+    data = load_data({"x_train": x, "y_train": y, "x_test": x, "y_test": y})
+    assert data.train_images.unique().tolist() == [26, 255]  # 0.1 * 255 = 25.5
+
+
 def test_half_precision_and_bools():
     x = IMAGES.astype(np.float16) / 255
     data = load_data(arrays(x_train=x, x_test=x))

@@ -122,3 +122,8 @@ def test_images_grow_from_initial_scale_to_full_size():
 def test_without_growth_the_size_changes_at_once():
     resize = Resize(initial_scale=0.4, delay_epochs=6, finetune_epochs=4, size_increment=5)
     assert [image_size(resize, 10, epoch, (28, 28)) for epoch in (0, 5.9, 6)] == [(10, 10), (10, 10), (28, 28)]
+
+
+def test_sizes_are_rounded_to_the_nearest_multiple():
+    resize = Resize(initial_scale=0.7, delay_epochs=2, finetune_epochs=2, size_increment=4)
+    assert image_size(resize, 10, 0, (32, 28)) == (24, 20)  # 0.7 of them: 22.4 and 19.6

@@ -110,3 +110,8 @@ def test_differences_are_named():
     other = override(Recipe(), {"optimizer.lr": 0.2, "seed": 4})
     assert differences(Recipe(), other) == {"optimizer.lr": (0.1, 0.2), "seed": (0, 4)}
     assert differences(other, other) == {}
+
+
+@pytest.mark.parametrize(("text", "value"), [("none", None), ("None", None), ("True", True), ("FALSE", False)])
+def test_words_of_python_and_json_mean_the_same(text, value):
+    assert parse_settings([f"augment.flip={text}"]) == {"augment.flip": value}
