@@ -1,5 +1,7 @@
-"""ResNet-8, MLPerf Tiny's image classifier for CIFAR-10, after github.com/mlcommons/tiny. 78,186 parameters here: theirs,
-78,666, counts batch norms' running statistics too."""
+"""ResNet-8, MLPerf Tiny's image classifier for CIFAR-10, after github.com/mlcommons/tiny.
+
+78,186 parameters; theirs, 78,666, count the running statistics of the batch norms too.
+"""
 
 from torch import Tensor, nn
 
