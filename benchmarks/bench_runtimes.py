@@ -56,10 +56,10 @@ def main() -> None:
     for name in args.models:
         runtimes = args.runtimes.split(",") if args.runtimes else None
         rows += bench(MODELS[name](), name, runtimes=runtimes, seconds=args.seconds)
+        if args.csv:
+            write_file(args.csv, csv_text(rows))
         print(f"{name} is done", file=sys.stderr, flush=True)
     print(table(rows))
-    if args.csv:
-        write_file(args.csv, csv_text(rows))
     if args.plot:
         plot_latency(rows, args.plot)
 

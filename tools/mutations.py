@@ -57,8 +57,8 @@ MUTATIONS = [
         "if False:",
         "tests/layers/test_every_layer.py::test_bad_arguments_are_named",
     ),
-    ("layers/folding.py", "scale * exact(bn.weight), shift", "scale, shift", "tests/layers/test_folding.py"),
-    ("layers/folding.py", "+ bn.eps)", ")", "tests/layers/test_folding.py"),
+    ("deploy/fuse/folding.py", "scale * exact(bn.weight), shift", "scale, shift", "tests/deploy/test_folding.py"),
+    ("deploy/fuse/folding.py", "+ bn.eps)", ")", "tests/deploy/test_folding.py"),
     (
         "ops/symmetric_weight.py",
         "rows == columns, 0.5, 1.0",

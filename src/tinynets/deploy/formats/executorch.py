@@ -14,8 +14,8 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     """A program for one image at a time."""
     del calibration
     with quiet():
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-        from executorch.exir import to_edge_transform_and_lower
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # pyright: ignore[reportMissingImports]
+        from executorch.exir import to_edge_transform_and_lower  # pyright: ignore[reportMissingImports]
 
         program = torch.export.export(source.network(), (source.example(1),))
         lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
@@ -25,7 +25,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
 def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     del threads  # the runtime's own pool
     with quiet():
-        from executorch.runtime import Runtime
+        from executorch.runtime import Runtime  # pyright: ignore[reportMissingImports]
 
         method = Runtime.get().load_program(path).load_method("forward")
     assert method is not None
