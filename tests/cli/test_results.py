@@ -65,3 +65,11 @@ def test_results_refuse_a_file_without_the_place_for_them(run, tmp_path, text, m
     assert (code, out, len(err.splitlines())) == (1, "", 1)
     assert message in err
     assert text is None or page.read_text() == text
+
+
+def test_plot_of_accuracy_against_parameters(run, tmp_path):
+    code, _, stderr = run("results", "--plot", tmp_path / "accuracy.svg")
+    assert code == 0, stderr
+    text = (tmp_path / "accuracy.svg").read_text()
+    assert "CIFAR-10" in text
+    assert text.startswith("<?xml")

@@ -26,6 +26,7 @@ def add_command(commands: Any) -> None:
     command.add_argument(
         "--write", metavar="FILE", help="put the tables between <!-- results --> and <!-- end of results --> in FILE"
     )
+    command.add_argument("--plot", metavar="FILE", help="draw accuracy against parameters into FILE (.png, .svg)")
     command.set_defaults(run=run)
 
 
@@ -37,6 +38,10 @@ def run(args: argparse.Namespace) -> None:
     if args.write:
         parts = [f"**{title}**\n\n{_markdown(table)}" for title, table in tables.items()]
         replace_block(args.write, "results", "\n\n".join(parts))
+    if args.plot:
+        from tinynets.report.plots import plot_accuracy
+
+        plot_accuracy({title: table for title, table in tables.items() if len(table) > 2}, args.plot)
     report(
         args,
         {"results": rows},
