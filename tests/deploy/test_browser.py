@@ -77,7 +77,12 @@ def in_browser(folder):
         server.server_close()
 
 
-@pytest.mark.parametrize("name", tinynets.list_models())
+QUICK = ("egrr_cifar100", "simplecnn_mnist")
+
+
+@pytest.mark.parametrize(
+    "name", [*QUICK, *(pytest.param(n, marks=pytest.mark.slow) for n in tinynets.list_models() if n not in QUICK)]
+)
 def test_same_classes_in_the_browser(name, runtime, tmp_path):
     pretrained = name in tinynets.list_models(pretrained=True)
     small = {"width": 0.25} if name == "egrr_cifar100" and not pretrained else {}

@@ -33,13 +33,23 @@ def digits():
     return data.test_images, data.test_labels, data.train_images
 
 
-@pytest.mark.parametrize("pixels", [False, True], ids=["normalised", "pixels"])
-@pytest.mark.parametrize("to", ["onnx", "tflite", "pt2"])
-@pytest.mark.parametrize("name", SMALL)
+QUICK = [
+    ("egrr", "onnx", False),
+    ("ecnet", "tflite", False),
+    ("c1c2c3c4o", "tflite", True),
+    ("c1c2c3c4o", "onnx", True),
+]
+QUICK += [(name, "pt2", False) for name in SMALL]
+REST = [
+    (name, to, False) for name in SMALL for to in ("onnx", "tflite", "executorch") if (name, to, False) not in QUICK
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "pixels"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in REST)]
+)
 def test_fp32_files_give_the_models_logits(name, to, pixels, tmp_path):
     needs(to)
-    if pixels and name != "c1c2c3c4o":
-        pytest.skip("once is enough")
     result = export(SMALL[name](), to, tmp_path / "net", pixels=pixels)
     assert result.agreement == 100
     assert result.largest_difference <= 1e-3 * result.largest_logit

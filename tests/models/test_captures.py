@@ -16,11 +16,25 @@ def model(request, name):
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit")
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", [way for way in WAYS if way not in ONNX], ids=lambda way: way.__name__)
 def test_a_program_is_right_at_another_batch_size(model, way):
-    if way in ONNX:
-        pytest.importorskip("onnxscript")
-        pytest.importorskip("onnxruntime")
+    check_another_batch_size(model, way)
+
+
+QUICK = [("egrr_cifar100", True), ("ecnet_cifar10", False)]
+REST = [(name, fused) for name in tinynets.list_models() for fused in (False, True) if (name, fused) not in QUICK]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.parametrize(("name", "fused"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in REST)])
+@pytest.mark.parametrize("way", ONNX, ids=lambda way: way.__name__)
+def test_an_onnx_file_is_right_at_another_batch_size(name, fused, way):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    check_another_batch_size(narrow(name, fused), way)
+
+
+def check_another_batch_size(model, way):
     size = model.pretrained_cfg["input_size"]
     with torch.no_grad():
         program = way(model, torch.randn(5, *size))
