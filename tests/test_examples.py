@@ -1,10 +1,13 @@
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tinynets.weights import read_manifest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TRAINING = ["train_simplecnn", "train_c1c2c3c4o", "train_optimized200k", "train_ecnet", "train_egrr", "one_layer"]
@@ -30,7 +33,7 @@ def pictures(count):
 
 
 def test_every_example_is_run_here():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*TRAINING, "finetune_imagefolder"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*TRAINING, "finetune_imagefolder", "int8_without_torch"}
     for name in TRAINING[:5]:
         assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < 40
 
@@ -45,6 +48,15 @@ def test_training(name, tmp_path, capsys):
     if name == "one_layer":
         assert "0 strided" not in out
     assert (tmp_path / "run/summary.json").exists()
+
+
+def test_int8_without_torch(tmp_path):
+    """In a process of its own, whose last line asserts that PyTorch was not imported."""
+    pytest.importorskip("ai_edge_litert")
+    Image.fromarray(pictures(1)[0][0]).save(tmp_path / "photo.png")
+    command = [sys.executable, EXAMPLES / "int8_without_torch.py", tmp_path / "photo.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in read_manifest()["c1c2c3c4o_cifar10"].facts["class_names"]
 
 
 def test_fine_tuning_a_folder(tmp_path, capsys):

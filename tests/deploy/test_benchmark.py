@@ -4,6 +4,7 @@ import torch
 import tinynets
 from tinynets.deploy import bench
 from tinynets.deploy.benchmark import installed_runtimes
+from tinynets.deploy.formats import Format
 
 
 def test_every_installed_runtime_is_timed():
@@ -30,3 +31,22 @@ def test_wrong_calls_are_one_line():
         bench(model, runtimes=["onxruntime"])
     with pytest.raises(ValueError, match=r"batch_sizes\[0\] must be an integer of at least 1, got 0"):
         bench(model, batch_sizes=(0,))
+
+
+def test_a_runtime_that_cannot_run_the_model_is_left_out(monkeypatch):
+    right = Format.write
+
+    def fails(self, source, path, calibration):
+        if self.name == "onnx":
+            raise ValueError("no such operation\nand more")
+        right(self, source, path, calibration)
+
+    monkeypatch.setattr(Format, "write", fails)
+    monkeypatch.setattr("tinynets.deploy.benchmark.installed_runtimes", lambda: ["fused", "onnxruntime"])
+    model = tinynets.create_model("simplecnn_mnist")
+    quick = {"batch_sizes": (1,), "threads": (1,), "seconds": 0.01, "memory": False}
+    with pytest.warns(UserWarning, match=r"^onnxruntime cannot run net: ValueError: no such operation$"):
+        rows = bench(model, "net", **quick)
+    assert [row.runtime for row in rows] == ["fused"]
+    with pytest.raises(RuntimeError, match=r"^onnxruntime cannot run net: ValueError: no such operation$"):
+        bench(model, "net", runtimes=["onnxruntime"], **quick)

@@ -83,6 +83,16 @@ def test_int8_keeps_the_classes(to, tmp_path, digits):
     assert abs(result.model_top1 - result.file_top1) <= 3
 
 
+def test_a_quantised_divisor_is_never_zero(tmp_path):
+    """ECNet's divisive norm divides by small numbers: the division stays in floating point."""
+    needs("tflite-int8")
+    model = SMALL["ecnet"]()
+    images = torch.randint(0, 256, (32, 3, 32, 32), dtype=torch.uint8)
+    images[:8] = 0  # silent windows
+    result = export(model, "tflite-int8", tmp_path / "net", images=images, calibration=images, tolerance=100)
+    assert result.largest_difference < 0.3 * result.largest_logit
+
+
 def test_integer_kernels_compute_what_the_file_says(tmp_path, digits):
     """Unsigned times signed 8-bit products saturate on processors without VNNI: the file must not have any."""
     needs("onnx-int8")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from torch import nn
 from tinynets._checks import check_positive, unknown
 from tinynets._guest import plain_defaults
 
-from .exporter import source_of
+from .exporter import first_reason, source_of
 from .formats import FORMATS
 from .fuse import fuse
 from .images import made_up_images
@@ -82,7 +83,8 @@ def bench(
     Args:
         model: any classifier whose `pretrained_cfg` says its input size and normalisation; on the CPU.
         name: what the rows are called by.
-        runtimes: of `RUNTIMES`; None for all that are installed.
+        runtimes: of `RUNTIMES`; None for all that are installed. Of those, one that cannot run the model is left out
+            with a warning.
         batch_sizes: images a call.
         threads: numbers of threads; None for one and all.
         seconds: of timed calls for every runtime, batch size and number of threads; at least five calls are made.
@@ -105,7 +107,8 @@ def bench(
     source = source_of(name, model, img_size=img_size)
     rows: list[Timing] = []
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
-        files = {runtime: _written(runtime, source, Path(folder)) for runtime in chosen}
+        files = _files(chosen, source, Path(folder), must=runtimes is not None)
+        chosen = list(files)
         modules = _modules(model, [runtime for runtime in chosen if RUNTIMES[runtime] is None])
         for batch_size in batch_sizes:
             peaks = {r: _peak(r, source, files[r], Path(folder), batch_size) if memory else None for r in chosen}
@@ -118,6 +121,23 @@ def bench(
                         size = None if path is None else path.stat().st_size
                         rows.append(_row(name, runtime, batch_size, count, times, size, peaks[runtime]))
     return rows
+
+
+def _files(chosen: Sequence[str], source: Source, folder: Path, must: bool) -> dict[str, Path | None]:
+    """A file for each runtime that needs one; must says that a runtime which cannot run the model is an error."""
+    files: dict[str, Path | None] = {}
+    for runtime in chosen:
+        try:
+            files[runtime] = _written(runtime, source, folder)
+            if (path := files[runtime]) is not None:
+                FORMATS[RUNTIMES[runtime] or ""].load(path)(source.inputs(made_up_images(4, source.input_size)).numpy())
+        except Exception as error:
+            reason = f"{runtime} cannot run {source.name}: {first_reason(error)}"
+            if must:
+                raise RuntimeError(reason) from error
+            files.pop(runtime, None)
+            warnings.warn(reason, stacklevel=3)
+    return files
 
 
 def _written(runtime: str, source: Source, folder: Path) -> Path | None:

@@ -165,11 +165,11 @@ def _write(kind: Format, source: Source, path: Path, calibration: Tensor | None)
     except (ImportError, MemoryError, OSError):
         raise
     except Exception as error:
-        raise RuntimeError(f"{source.name} cannot be written as {kind.name}: {_reason(error)}") from error
+        raise RuntimeError(f"{source.name} cannot be written as {kind.name}: {first_reason(error)}") from error
     return time.perf_counter() - started
 
 
-def _reason(error: BaseException) -> str:
+def first_reason(error: BaseException) -> str:
     """The first line of what went wrong first."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -196,7 +196,7 @@ def _run(kind: Format, path: Path, source: Source, images: Tensor) -> np.ndarray
     except (ImportError, MemoryError):
         raise
     except Exception as error:
-        raise RuntimeError(f"the {kind.name} file of {source.name} does not run: {_reason(error)}") from error
+        raise RuntimeError(f"the {kind.name} file of {source.name} does not run: {first_reason(error)}") from error
 
 
 def _compare(want: np.ndarray, got: np.ndarray, labels: Tensor | None) -> dict[str, Any]:

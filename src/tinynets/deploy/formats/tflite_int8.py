@@ -27,15 +27,27 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
         plain = Path(folder) / "plain.tflite"
         convert(source, source.example(1).to(torch.float32), plain)
         with quiet():
-            from ai_edge_quantizer import quantizer, recipe
+            from ai_edge_quantizer import quantizer
 
-            steps = recipe.static_wi8_ai8()
+            steps = _steps()
             ranges, taken = _ranges(plain, steps, images)
             if source.pixels:
                 ranges[taken] = {key: np.full_like(ranges[taken][key], end) for key, end in (("min", 0), ("max", 255))}
             content = quantizer.Quantizer(str(plain), steps).quantize(ranges).quantized_model
     assert content is not None
     path.write_bytes(content)
+
+
+def _steps() -> list[dict[str, Any]]:
+    """The quantizer's recipe: 8 bits everywhere but in divisions, whose divisor could round to zero."""
+    from ai_edge_quantizer import qtyping, recipe_manager
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+
+    manager = recipe_manager.RecipeManager()
+    operations = qtyping.TFLOperationName
+    manager.add_static_config(".*", operations.ALL_SUPPORTED, activation_num_bits=8, weight_num_bits=8)
+    manager.add_quantization_config(".*", operations.DIV, algorithm_key=AlgorithmName.NO_QUANTIZE)
+    return manager.get_quantization_recipe()
 
 
 def _ranges(path: Path, steps: list[dict[str, Any]], images: np.ndarray) -> tuple[dict[str, Any], str]:
