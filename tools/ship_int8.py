@@ -12,10 +12,10 @@ import hashlib
 import json
 
 import numpy as np
-import torch
 
 from tinynets._files import write_file
 from tinynets.deploy import FORMATS, export
+from tinynets.deploy.images import calibration_images
 from tinynets.deploy.microcontroller import arena_bytes, load_micro
 from tinynets.engine import load_data, load_trained, match_data
 from tinynets.weights import read_manifest
@@ -37,7 +37,6 @@ def ship(name: str, data_dir: str | None) -> None:
     weights = read_manifest()[name]
     trained = load_trained(name)
     data = match_data(load_data(weights.facts["data"], data_dir), trained)
-    order = torch.randperm(len(data.train_images), generator=torch.Generator().manual_seed(0))
     path = ARTIFACTS / f"{name}-{weights.tag}-int8.tflite"
     result = export(
         name,
@@ -45,18 +44,19 @@ def ship(name: str, data_dir: str | None) -> None:
         path,
         images=data.test_images,
         labels=data.test_labels,
-        calibration=data.train_images[order[:256]],
+        calibration=calibration_images(data.train_images),
         pixels=True,
     )
     content = path.read_bytes()
+    arena = arena_bytes(content)
     some = data.test_images[:1000].permute(0, 2, 3, 1).contiguous().numpy()
-    lite, micro = FORMATS[FORMAT].load(path)(some), load_micro(content)(some)
+    lite, micro = FORMATS[FORMAT].load(path)(some), load_micro(content, arena)(some)
     figures = {
         "file": path.name,
         "sha256": hashlib.sha256(content).hexdigest(),
         "top1": round(result.file_top1 or 0.0, 2),
         "agreement": round(result.agreement, 2),
-        "arena_bytes": arena_bytes(content),
+        "arena_bytes": arena,
         "micro_agreement": round(100 * float(np.mean(lite.argmax(1) == micro.argmax(1))), 2),
     }
     entries = json.loads(MANIFEST.read_text(encoding="utf-8"))

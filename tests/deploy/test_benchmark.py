@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import tinynets
-from tinynets.deploy import bench
+from tinynets.deploy import FORMATS, bench
 from tinynets.deploy.benchmark import installed_runtimes
 from tinynets.deploy.formats import Format
 
@@ -25,6 +25,15 @@ def test_memory_is_that_of_a_process_of_its_own():
     assert 50e6 < row.peak_bytes < 5e9
 
 
+@pytest.mark.skipif(not FORMATS["onnx"].installed(), reason="needs onnx")
+def test_memory_does_not_count_the_process_that_asks():
+    model = tinynets.create_model("simplecnn_mnist")
+    held = torch.ones(1 << 27)  # 512 MB of ours
+    (row,) = bench(model, runtimes=["onnxruntime"], batch_sizes=(1,), threads=(1,), seconds=0.01)
+    assert held[-1] == 1
+    assert row.peak_bytes < 400e6
+
+
 def test_wrong_calls_are_one_line():
     model = tinynets.create_model("simplecnn_mnist")
     with pytest.raises(ValueError, match="unknown runtime 'onxruntime': did you mean onnxruntime"):
@@ -33,7 +42,7 @@ def test_wrong_calls_are_one_line():
         bench(model, batch_sizes=(0,))
 
 
-def test_a_runtime_that_cannot_run_the_model_is_left_out(monkeypatch):
+def test_a_runtime_that_cannot_run_the_model_is_left_out(monkeypatch, capsys):
     right = Format.write
 
     def fails(self, source, path, calibration):
@@ -45,8 +54,8 @@ def test_a_runtime_that_cannot_run_the_model_is_left_out(monkeypatch):
     monkeypatch.setattr("tinynets.deploy.benchmark.installed_runtimes", lambda: ["fused", "onnxruntime"])
     model = tinynets.create_model("simplecnn_mnist")
     quick = {"batch_sizes": (1,), "threads": (1,), "seconds": 0.01, "memory": False}
-    with pytest.warns(UserWarning, match=r"^onnxruntime cannot run net: ValueError: no such operation$"):
-        rows = bench(model, "net", **quick)
+    rows = bench(model, "net", **quick)
+    assert capsys.readouterr().err == "tinynets: onnxruntime cannot run net: ValueError: no such operation\n"
     assert [row.runtime for row in rows] == ["fused"]
     with pytest.raises(RuntimeError, match=r"^onnxruntime cannot run net: ValueError: no such operation$"):
         bench(model, "net", runtimes=["onnxruntime"], **quick)

@@ -4,6 +4,7 @@ import warnings
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from support import randomised
 from timm.utils.model import freeze_batch_norm_2d
 from torch import nn
 
@@ -12,16 +13,8 @@ from tinynets.layers import EntropyGate
 
 
 def trained(name, seed=0, **kwargs):
-    """A net whose norms have the statistics and affine pairs that training leaves, not those of a fresh one."""
     torch.manual_seed(seed)
-    model = tinynets.create_model(name, **kwargs).eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.3, 2)
-            module.weight.data.mul_(torch.rand_like(module.weight) + 0.5)
-            module.bias.data.normal_(0, 0.2)
-    return model
+    return randomised(tinynets.create_model(name, **kwargs), seed)
 
 
 def images(model, count=4):

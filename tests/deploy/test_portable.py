@@ -54,6 +54,14 @@ def test_layers_in_a_network_of_ones_own():
         torch.testing.assert_close(portable(net)(x), net(x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("options", [{}, {"ceil_mode": True}, {"padding": 1}, {"divisor_override": 3}], ids=str)
+@pytest.mark.parametrize("side", [8, 9])
+def test_pooling_of_every_kind(options, side):
+    pool = nn.AvgPool2d(2, count_include_pad=False, **options)
+    x = torch.randn(2, 3, side, side)
+    torch.testing.assert_close(portable(nn.Sequential(pool))(x), pool(x))
+
+
 def test_the_model_itself_stays_as_it_is():
     model = randomised(tinynets.create_model("ecnet_cifar10"))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -7,6 +7,7 @@ from typing import Any
 
 from tinynets._checks import check_positive
 from tinynets.deploy import FORMATS, Exported, export, find_format
+from tinynets.deploy.images import calibration_images
 from tinynets.deploy.microcontroller import arena_bytes, has_micro, write_c_array
 
 from .options import common_options, data_options, load_data_of, model_options, note, report, trained_of
@@ -85,8 +86,6 @@ def _stem(model: str) -> str:
 
 def _images(args: argparse.Namespace, trained: Any, calibrated: bool) -> dict[str, Any]:
     """Test images with their labels, and training images for calibration."""
-    import torch
-
     from tinynets.engine import match_data
 
     facts = trained.facts
@@ -101,8 +100,7 @@ def _images(args: argparse.Namespace, trained: Any, calibrated: bool) -> dict[st
             raise ValueError(
                 f"{data.name} has no training images, and {args.to} finds the ranges of its integers on them"
             )
-        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
-        given["calibration"] = train[order[: args.calibration]]
+        given["calibration"] = calibration_images(train, args.calibration)
     return given
 
 

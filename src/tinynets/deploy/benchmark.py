@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +17,16 @@ from torch import nn
 
 from tinynets._checks import check_positive, unknown
 from tinynets._guest import plain_defaults
+from tinynets._say import say
 
 from .exporter import first_reason, source_of
-from .formats import FORMATS
+from .formats import FORMATS, Format
 from .fuse import fuse
 from .images import made_up_images
 from .quiet import quiet
 from .source import Source
 
-RUNTIMES = {
+RUNTIMES: dict[str, str | None] = {  # and the format of its files
     "eager": None,
     "fused": None,
     "compiled": None,
@@ -84,7 +84,7 @@ def bench(
         model: any classifier whose `pretrained_cfg` says its input size and normalisation; on the CPU.
         name: what the rows are called by.
         runtimes: of `RUNTIMES`; None for all that are installed. Of those, one that cannot run the model is left out
-            with a warning.
+            with a line on stderr.
         batch_sizes: images a call.
         threads: numbers of threads; None for one and all.
         seconds: of timed calls for every runtime, batch size and number of threads; at least five calls are made.
@@ -126,28 +126,32 @@ def bench(
 def _files(chosen: Sequence[str], source: Source, folder: Path, must: bool) -> dict[str, Path | None]:
     """A file for each runtime that needs one; must says that a runtime which cannot run the model is an error."""
     files: dict[str, Path | None] = {}
+    images = source.inputs(made_up_images(64, source.input_size)).numpy()
     for runtime in chosen:
+        kind = _format(runtime)
+        if kind is None:
+            files[runtime] = None
+            continue
+        path = folder / f"{runtime}{kind.suffix}"
         try:
-            files[runtime] = _written(runtime, source, folder)
-            if (path := files[runtime]) is not None:
-                FORMATS[RUNTIMES[runtime] or ""].load(path)(source.inputs(made_up_images(4, source.input_size)).numpy())
+            kind.write(source, path, images if kind.integer else None)
+            kind.load(path)(images[:4])
+        except ImportError:
+            raise
         except Exception as error:
             reason = f"{runtime} cannot run {source.name}: {first_reason(error)}"
             if must:
                 raise RuntimeError(reason) from error
-            files.pop(runtime, None)
-            warnings.warn(reason, stacklevel=3)
+            say(f"tinynets: {reason}")
+        else:
+            files[runtime] = path
     return files
 
 
-def _written(runtime: str, source: Source, folder: Path) -> Path | None:
+def _format(runtime: str) -> Format | None:
+    """Of the runtime's files, None for PyTorch's forms."""
     to = RUNTIMES[runtime]
-    if to is None:
-        return None
-    kind = FORMATS[to]
-    path = folder / f"{runtime}{kind.suffix}"
-    kind.write(source, path, source.inputs(made_up_images(64, source.input_size)).numpy() if kind.integer else None)
-    return path
+    return None if to is None else FORMATS[to]
 
 
 def _modules(model: nn.Module, forms: Sequence[str]) -> dict[str, nn.Module]:
@@ -173,8 +177,10 @@ def _call(
                 return module(x)
 
         return call
+    kind = _format(runtime)
+    assert kind is not None
     assert path is not None
-    run, array = FORMATS[RUNTIMES[runtime] or ""].load(path, threads), batch.numpy()
+    run, array = kind.load(path, threads), batch.numpy()
     return lambda: run(array)
 
 
@@ -206,7 +212,8 @@ def _row(
 def _peak(runtime: str, source: Source, path: Path | None, folder: Path, batch_size: int) -> int | None:
     if runtime == "fused":
         path = folder / "fused.pt2"
-        FORMATS["pt2"].write(source, path, None)
+        if not path.exists():
+            FORMATS["pt2"].write(source, path, None)
     if path is None or sys.platform == "win32":
         return None
     inputs = folder / "inputs.npy"

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +182,7 @@ def _logits(model: nn.Module, source: Source, images: Tensor) -> np.ndarray:
     """Of the model as it was given, on its own device."""
     parameter = next(model.parameters(), None)
     device, dtype = (parameter.device, parameter.dtype) if parameter is not None else ("cpu", torch.float32)
-    normalised = Source(**{**vars(source), "pixels": False})
+    normalised = replace(source, pixels=False)
     with evaluation_mode(model):
         batches = [model(normalised.inputs(batch.cpu()).to(device, dtype)) for batch in images.split(250)]
     return torch.cat(batches).float().cpu().numpy()

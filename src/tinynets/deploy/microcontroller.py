@@ -39,13 +39,16 @@ def arena_bytes(content: bytes) -> int:
     return high
 
 
-def load_micro(content: bytes) -> Callable[[np.ndarray], np.ndarray]:
+def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
     """A function of a batch that gives its logits, computed by TensorFlow Lite Micro.
 
     The batch holds normalised images (N, C, H, W), or pixels (N, H, W, C) if the file takes those.
+
+    arena: bytes of RAM, None for what `arena_bytes` finds.
     """
+    arena = arena_bytes(content) if arena is None else arena
     with quiet():
-        interpreter = _runtime().Interpreter.from_bytes(content, arena_size=arena_bytes(content))
+        interpreter = _runtime().Interpreter.from_bytes(content, arena_size=arena)
     taken, given = (_details(get(0)) for get in (interpreter.get_input_details, interpreter.get_output_details))
 
     def one(image: np.ndarray) -> np.ndarray:

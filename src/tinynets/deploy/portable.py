@@ -31,8 +31,6 @@ def _rewritten(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module
         form = _FORMS.get(type(module))
         replacement = form(module) if form else module
         done[module] = done[replacement] = replacement
-        if isinstance(replacement, PortableAvgPool):
-            return replacement
         for name, child in replacement._modules.items():
             if child is not None:
                 replacement._modules[name] = _rewritten(child, done)
@@ -181,22 +179,19 @@ class PortableBlurPool(nn.Module):
         return F.conv2d(x, self.filt, None, self.stride, 0, 1, self.channels)
 
 
-class PortableAvgPool(nn.Module):
-    """Average pooling that leaves no pixel out at the border (ceil_mode), as plain pooling where the sizes divide."""
+class PortableAvgPool(nn.AvgPool2d):
+    """Average pooling with ceil_mode, which few converters know, as plain pooling where the windows fill the map."""
 
     def __init__(self, pool: nn.AvgPool2d) -> None:
-        super().__init__()
-        self.pool = pool
+        how = (pool.padding, pool.ceil_mode, pool.count_include_pad, pool.divisor_override)
+        super().__init__(pool.kernel_size, pool.stride, *how)
 
-    def forward(self, x: Tensor) -> Tensor:
-        stride = self.pool.stride
-        if (
-            self.pool.kernel_size == stride
-            and isinstance(stride, int)
-            and not (x.shape[2] % stride or x.shape[3] % stride)
-        ):
-            return F.avg_pool2d(x, stride)
-        return self.pool(x)
+    def forward(self, input: Tensor) -> Tensor:
+        side = self.kernel_size
+        fills = side == self.stride and isinstance(side, int) and not (input.shape[2] % side or input.shape[3] % side)
+        if fills and self.padding == 0 and self.divisor_override is None:
+            return F.avg_pool2d(input, side)
+        return super().forward(input)
 
 
 _FORMS: dict[type[nn.Module], Callable[..., nn.Module]] = {

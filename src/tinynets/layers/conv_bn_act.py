@@ -1,19 +1,15 @@
 from collections import OrderedDict
 from typing import Any
 
-import torch.fx
 from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
-from torch import Tensor, nn
+from torch import nn
 
-from tinynets._checks import check_channels
-
+from .checked_sequential import CheckedSequential
 from .same_conv import same_conv
 
-torch.fx.wrap("check_channels")
 
-
-class ConvBnAct(nn.Sequential):
+class ConvBnAct(CheckedSequential):
     """y = act(BN(conv(x))), padded so that stride 1 keeps the size.
 
     Made of plain torch modules: timm's ConvNormAct folds the activation into its norm, which
@@ -51,11 +47,4 @@ class ConvBnAct(nn.Sequential):
         act = create_act_layer(act_layer, inplace=True)
         if act is not None:
             modules["act"] = act
-        super().__init__(modules)
-        self.in_chans = in_chans
-
-    def forward(self, input: Tensor) -> Tensor:
-        check_channels(input, self.in_chans)
-        for module in self:
-            input = module(input)
-        return input
+        super().__init__(in_chans, modules)

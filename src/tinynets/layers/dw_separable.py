@@ -8,13 +8,13 @@ from timm.layers.typing import LayerType
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets._checks import check_channels, check_odd, check_positive
+from tinynets._checks import check_odd, check_positive
 from tinynets.ops import depthwise_conv2d
 
+from .checked_sequential import CheckedSequential
 from .registry import register_layer
 from .same_conv import same_conv
 
-torch.fx.wrap("check_channels")
 torch.fx.wrap("dilated_depthwise")
 
 
@@ -42,7 +42,7 @@ class DilatedDepthwise(nn.Conv2d):
 
 
 @register_layer
-class DWSeparable(nn.Sequential):
+class DWSeparable(CheckedSequential):
     """y = act(BN(pointwise(depthwise(x)))): one norm for both convolutions, no biases.
 
     Args:
@@ -81,11 +81,4 @@ class DWSeparable(nn.Sequential):
         act = create_act_layer(act_layer, inplace=True)
         if act is not None:
             modules["act"] = act
-        super().__init__(modules)
-        self.in_chans = in_chans
-
-    def forward(self, input: Tensor) -> Tensor:
-        check_channels(input, self.in_chans)
-        for module in self:
-            input = module(input)
-        return input
+        super().__init__(in_chans, modules)

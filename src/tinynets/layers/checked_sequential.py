@@ -1,0 +1,22 @@
+from collections import OrderedDict
+
+import torch.fx
+from torch import Tensor, nn
+
+from tinynets._checks import check_channels
+
+torch.fx.wrap("check_channels")
+
+
+class CheckedSequential(nn.Sequential):
+    """Modules one after the other, for maps of in_chans channels."""
+
+    def __init__(self, in_chans: int, modules: "OrderedDict[str, nn.Module]") -> None:
+        super().__init__(modules)
+        self.in_chans = in_chans
+
+    def forward(self, input: Tensor) -> Tensor:
+        check_channels(input, self.in_chans)
+        for module in self:
+            input = module(input)
+        return input
