@@ -159,9 +159,10 @@ def _training(weights: Weights) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     seeds = facts["seeds"]
     threads = "one thread" if facts["threads"] == 1 else f"{facts['threads']} threads"
+    stopped = f", and stopped after {facts['stopped_after']}" if "stopped_after" in facts else ""
     lines = [
         f"Trained in {facts['train_seconds'] / 60:.0f} minutes on {facts['device']} with {threads} ({versions}), "
-        f"seed {facts['seed']}. The same again, from scratch:",
+        f"seed {facts['seed']}{stopped}. The same again, from scratch:",
         f"```bash\n{facts['command']}\n```",
     ]
     if len(seeds) > 1:

@@ -33,3 +33,14 @@ def generators_kept(device: torch.device) -> Iterator[None]:
         torch.default_generator.set_state(before)
         if module is not None:
             module.set_rng_state(on_device, *args)
+
+
+@contextmanager
+def timed_convolutions(device: torch.device) -> Iterator[None]:
+    """Inside, cuDNN tries its kernels for every new shape and keeps the fastest, if that is the device's library."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or device.type == "cuda"
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before

@@ -1,6 +1,6 @@
 """The CUDA kernels without a GPU: interpreted, and compiled ahead of time; with one, against the CPU."""
 
-import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -15,17 +15,18 @@ from tinynets import ops
 triton = pytest.importorskip("triton")
 MODULES = ("divisive_norm", "gated_dilated_conv2d", "local_variance")
 CONSTANTS = {
-    "CHANNELS_LAST": True,
     "EPS": 1e-3,
     "RADIUS": 1,
-    "BLOCK": 512,
     "KERNEL": 3,
     "GATES": 3,
     "DILATIONS": 1 | 2 << 10 | 4 << 20,
     "CENTRE_ONLY": 4,
+    "GATED": True,
     "HAS_BIAS": True,
     "BLOCK_PIXELS": 32,
     "BLOCK_CHANNELS": 32,
+    "GATES_PADDED": 4,
+    "TAPS_PADDED": 16,
 }
 INTERMEDIATES = ("direct_ptr", "through_ptr", "shift_ptr", "parts_ptr")
 
@@ -69,18 +70,19 @@ def test_compiles_ahead_of_time(kernel, capability, dtype, tmp_path, monkeypatch
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_on_a_gpu(dtype, memory_format):
-    ops.use_triton(True)
-    x = torch.randn(4, 24, 9, 8).to(memory_format=memory_format)
-    weight, gate = torch.randn(24, 1, 3, 3), torch.rand(4, 3, 9, 8)
+@pytest.mark.parametrize("channels", [5, 24, 96])
+def test_on_a_gpu(dtype, memory_format, channels):
+    x = torch.randn(4, channels, 9, 8).to(memory_format=memory_format)
+    weight, gate = torch.randn(channels, 1, 3, 3), torch.rand(4, 3, 9, 8)
     tolerance = 1e-4 if dtype == torch.float32 else 3e-2
     for op, inputs in (
         (ops.divisive_norm, [x]),
         (ops.local_variance, [x]),
         (lambda x, w, g: ops.gated_dilated_conv2d(x, w, None, g, [1, 2, 4]), [x, weight, gate]),
+        (lambda x, w: ops.depthwise_conv2d(x, w, None, 3), [x, weight]),
     ):
-        here = [t.to(dtype).float().requires_grad_() for t in inputs]
-        there = [t.to("cuda", dtype).requires_grad_() for t in inputs]
+        here = [t.to(dtype).float().detach().requires_grad_() for t in inputs]
+        there = [t.detach().to("cuda", dtype).requires_grad_() for t in inputs]
         expected, got = op(*here), op(*there)
         grad = torch.randn_like(expected).to(dtype)
         expected.backward(grad.float())
@@ -89,27 +91,34 @@ def test_on_a_gpu(dtype, memory_format):
             torch.testing.assert_close(a.float().cpu(), b, rtol=tolerance, atol=tolerance * b.abs().max().item())
 
 
-def test_kernels_are_opt_in(monkeypatch):
+class OnCuda:
+    is_cuda, device = True, torch.device("cuda")
+
+
+def test_kernels_can_be_left_out(monkeypatch):
     from tinynets.ops import _dispatch
 
-    class OnCuda:
-        is_cuda, device = True, torch.device("cuda")
-
-    monkeypatch.setattr(_dispatch, "_triton_wanted", False)
-    assert not _dispatch.on_triton(OnCuda())
-    assert not _dispatch.custom_ops_apply(OnCuda())  # the plain formula, by torch's own autograd
-    ops.use_triton(True)
+    monkeypatch.setattr(_dispatch, "_triton_wanted", True)
     assert _dispatch.on_triton(OnCuda())
     assert _dispatch.custom_ops_apply(OnCuda())
     assert not _dispatch.on_triton(torch.ones(1))
     ops.use_triton(False)
     assert not _dispatch.on_triton(OnCuda())
+    assert not _dispatch.custom_ops_apply(OnCuda())  # the plain formula, by torch's own autograd
+    ops.use_triton(True)
+    assert _dispatch.on_triton(OnCuda())
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert not _dispatch.on_triton(OnCuda())  # torch.compile fuses the formula itself
 
 
-@pytest.mark.parametrize(("value", "wanted"), [(None, False), ("0", False), ("", False), ("1", True)])
-def test_the_environment_opts_in(value, wanted):
-    environment = {k: v for k, v in os.environ.items() if k != "TINYNETS_TRITON"}
-    environment |= {} if value is None else {"TINYNETS_TRITON": value}
-    code = "from tinynets.ops import _dispatch; print(_dispatch._triton_wanted)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.strip() == str(wanted)
+@pytest.mark.parametrize(("value", "wanted"), [(None, True), ("0", False), ("", False), ("1", True)])
+def test_the_environment_leaves_them_out(value, wanted, monkeypatch):
+    from tinynets.ops import _dispatch
+
+    monkeypatch.delenv("TINYNETS_TRITON", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TINYNETS_TRITON", value)
+    spec = importlib.util.spec_from_file_location("tinynets.ops._another_dispatch", _dispatch.__file__)
+    another = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(another)
+    assert another._triton_wanted == wanted

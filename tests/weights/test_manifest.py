@@ -30,15 +30,25 @@ def test_entries_say_what_the_weights_are(name):
     assert {"top1", "data", "params", "recipe", "seed", "command", "log", "versions"} <= set(weights.facts)
     assert weights.facts["params"] == tinynets.count_parameters(tinynets.create_model(name))
     log = json.loads(json.dumps(weights.facts["log"]))
-    assert log[-1]["epoch"] == weights.facts["recipe"]["schedule"]["epochs"]
+    epochs = weights.facts["recipe"]["schedule"]["epochs"]
+    if stopped := weights.facts.get("stopped_after"):
+        done, planned = (int(number.replace(",", "")) for number in re.findall(r"[\d,]+", stopped))
+        assert log[-1]["epoch"] == done * epochs // planned < epochs
+    else:
+        assert log[-1]["epoch"] == epochs
     assert read_weights(weights.path)[1]["model"] == name
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_the_default_recipe_is_the_one_the_weights_were_trained_with(name):
-    """All of the training set, and nothing else that a user would have to set."""
-    shipped = recipe_from_dict(read_manifest()[name].facts["recipe"])
-    assert differences(shipped, get_recipe(name)).keys() == {"val_size"}
+    """What a user has to set is all of the training set, a teacher if it had one, and a GPU's precision."""
+    facts = read_manifest()[name].facts
+    shipped = recipe_from_dict(facts["recipe"])
+    expected = {"val_size"}
+    if shipped.distill.teacher:
+        expected |= {"precision", "distill.teacher", "distill.kind", "distill.temperature"}
+    assert differences(shipped, get_recipe(name)).keys() == expected
+    assert all(f"{field}=" in facts["command"] for field in expected - {"val_size"})
     assert shipped.val_size == 0
 
 
@@ -84,7 +94,8 @@ def test_pretrained_adapts_to_other_channels_and_classes(name):
             other.eval().forward_features(gray.repeat(1, 3, 1, 1)), expected, rtol=1e-4, atol=1e-4
         )
     features = tinynets.create_model(name, pretrained=True, features_only=True)
-    assert len(features(torch.randn(1, *original.pretrained_cfg["input_size"]))) == len(original.feature_info)
+    maps = features(torch.randn(1, *original.pretrained_cfg["input_size"]))
+    assert [m.shape[1] for m in maps] == features.feature_info.channels()
 
 
 def test_pretrained_with_another_shape_is_refused_in_one_line():

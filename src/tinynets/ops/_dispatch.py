@@ -30,15 +30,14 @@ def custom_ops_apply(x: Tensor) -> bool:
     return runs_eagerly() and (x.device.type == "cpu" or on_triton(x))
 
 
-_triton_wanted = os.environ.get("TINYNETS_TRITON", "0") not in ("", "0")
+_triton_wanted = os.environ.get("TINYNETS_TRITON", "1") not in ("", "0")
 
 
 def use_triton(enabled: bool = True) -> None:
-    """Let the ops run our Triton kernels on CUDA tensors. Off by default.
+    """Let the ops run our Triton kernels on CUDA tensors in eager mode, as they do by default, or not.
 
-    The kernels are tested in Triton's interpreter and compiled ahead of time, but have not been verified on a GPU yet.
-    Without them CUDA tensors get the plain formulas, which torch.compile fuses. The environment variable
-    TINYNETS_TRITON=1 does the same for a whole process.
+    Without them CUDA tensors get the plain formulas. torch.compile always gets those, and fuses them. The environment
+    variable TINYNETS_TRITON=0 does the same for a whole process.
 
     Args:
         enabled: whether to use them from now on.
@@ -57,7 +56,7 @@ def use_triton(enabled: bool = True) -> None:
 
 def on_triton(x: Tensor) -> bool:
     """Whether x is for our Triton kernels."""
-    return _triton_wanted and x.is_cuda and _has_triton()
+    return _triton_wanted and x.is_cuda and _has_triton() and not torch.compiler.is_compiling()
 
 
 @cache

@@ -8,14 +8,14 @@ from tinynets._checks import check_maps
 
 from ._checks import check_depthwise, check_dilation
 from ._depthwise_pieces import channels_last, convolve, weight_gradient
-from ._dispatch import custom_ops_apply, in_pieces, pieces, records_gradients
+from ._dispatch import in_pieces, on_triton, pieces, records_gradients, runs_eagerly
 
 
 def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
     """y = conv2d(x, weight, bias, groups=C), stride 1, padded so that the size stays.
 
-    The same function as torch's. Training on the CPU has its own backward pass for dilations above 1, since oneDNN's
-    takes 10 to 80 times as long as the forward pass.
+    The same function as torch's. For dilations above 1, training on the CPU has its own backward pass, since oneDNN's
+    takes 10 to 80 times as long as the forward pass, and training on a GPU has kernels of Triton.
 
     Args:
         x: (N, C, H, W), any floating type.
@@ -32,15 +32,21 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
         check_dilation(dilation)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
         if dilation > 1 and _trains_here(x, weight):
+            if torch.is_autocast_enabled(x.device.type):
+                dtype = torch.get_autocast_dtype(x.device.type)
+                x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
             y = _Depthwise.apply(x, weight, dilation)
             return y if bias is None else y + bias.view(1, -1, 1, 1)
     return _forward(x, weight, bias, dilation)
 
 
 def _trains_here(x: Tensor, weight: Tensor) -> bool:
-    """Whether this is eager training on the CPU, in one type."""
-    plain = custom_ops_apply(x) and in_pieces(x) and not torch.is_autocast_enabled("cpu")
-    return plain and x.dtype == weight.dtype and records_gradients(x, weight)
+    """Whether this is eager training, on the CPU in one type or on Triton's kernels."""
+    if not runs_eagerly() or not records_gradients(x, weight):
+        return False
+    if on_triton(x):
+        return weight[0].numel() <= 49
+    return in_pieces(x) and not torch.is_autocast_enabled("cpu") and x.dtype == weight.dtype
 
 
 def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
@@ -54,6 +60,10 @@ class _Depthwise(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.dilation = dilation
+        if on_triton(x):
+            from ._triton import gated_dilated_conv2d as kernels
+
+            return kernels.forward(x, weight, None, None, [dilation])
         return _forward(x, weight, None, dilation)
 
     @staticmethod
@@ -64,6 +74,11 @@ class _Depthwise(torch.autograd.Function):
             y = _forward(x, weight, None, ctx.dilation)
             grads = iter(torch.autograd.grad(y, inputs, grad, create_graph=True))
             return *(next(grads) if t.requires_grad else None for t in (x, weight)), None
+        if on_triton(x):
+            from ._triton import gated_dilated_conv2d as kernels
+
+            arguments = (grad, x, weight, None, [ctx.dilation])
+            return kernels.grad_of_x(*arguments), kernels.grad_of_weight(*arguments), None
         grad_x = torch.empty_like(x)
         grad_weight = torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
         turned = weight.flip(2, 3)

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -7,6 +7,7 @@ import timm.optim.muon
 import torch
 from timm.optim import create_optimizer_v2
 from torch import nn
+from torch.optim.adamw import adamw
 
 from tinynets.engine.recipes import Optimizer
 from tinynets.layers import SymmetricConv1x1
@@ -57,6 +58,7 @@ class Muon(timm.optim.muon.Muon):
         super().__init__(params, **defaults)
         self.precision, self.adamw_scale = precision, adamw_scale
         self.matrices = {layer.packed: nn.Parameter(layer.weight_matrix().detach().clone()) for layer in layers}
+        self.on_cuda = any(p.is_cuda for group in self.param_groups for p in group["params"])
         if layers:
             self.muon = timm.optim.muon.Muon(list(self.matrices.values()), **defaults)
 
@@ -66,7 +68,7 @@ class Muon(timm.optim.muon.Muon):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        with _newton_schulz_in(self.precision):
+        with _newton_schulz_in(self.precision), _fused_adamw() if self.on_cuda else nullcontext():
             self._step()
         return loss
 
@@ -108,3 +110,18 @@ def _newton_schulz_in(dtype: torch.dtype) -> Iterator[None]:
         yield
     finally:
         timm.optim.muon.zeropower_via_newtonschulz = original
+
+
+@contextmanager
+def _fused_adamw() -> Iterator[None]:
+    """Inside, timm's AdamW is torch's fused one: its own makes a dozen calls a parameter where rates are tensors."""
+    original = timm.optim.muon.adamw
+
+    def fused(*tensors: Any, caution: bool = False, max_lr: Any = None, foreach: Any = None, **options: Any) -> None:
+        adamw(*tensors, fused=True, **options)
+
+    timm.optim.muon.adamw = fused
+    try:
+        yield
+    finally:
+        timm.optim.muon.adamw = original

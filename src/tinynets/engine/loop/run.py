@@ -20,6 +20,7 @@ from .objective import Objective, autocast, balanced_weights
 from .optimizer import create_optimizer
 from .processes import Workers
 from .schedules import active_steps, image_size, learning_rate_setter, mixing_strength, temperature
+from .step_graphs import StepGraphs, make_capturable
 
 
 class Run:
@@ -57,6 +58,7 @@ class Run:
         self.forward: Any = team.parallel(self.model, find_unused=recipe.recursion.depth_warmup_epochs > 0)
         if recipe.compile:
             self.forward = torch.compile(self.forward)
+        self.graphs = self._graphs()
 
         self.step = 0
         self.order_state = self.generator.get_state()
@@ -131,7 +133,7 @@ class Run:
         lr = 0.0
         for rows in order.split(self.recipe.batch_size)[self.step % self.steps :]:
             lr = self.lr
-            self._train_step(rows[self.team.part(self.recipe.batch_size)].to(self.device))
+            self._train_step(rows[self.team.part(self.recipe.batch_size)].to(self.device, non_blocking=True))
             self.step += 1
             self.set_learning_rate(self.step)
             if self.looks_at_every_loss:
@@ -151,31 +153,53 @@ class Run:
         x = self.augment(self.train_images[rows], draws)
         epoch = self.step / self.steps
         x, targets = self.mix(x, labels, draws, mixing_strength(recipe.mixing, recipe.schedule.epochs, epoch))
-        self._set_recursion(epoch)
-        self._seed_noise()
-        self.optimizer.zero_grad()
-        seen = torch.zeros(2, device=self.device)  # loss and hits of this step
         size = image_size(recipe.resize, recipe.schedule.epochs, epoch, x.shape[2:])
+        depth = self._set_recursion(epoch)
+        self._seed_noise()
+        if self.graphs is not None:
+            seen = self.graphs((size, depth), x, targets, labels)
+        else:
+            seen = self._gradients((size, depth), x, targets, labels)
+            self._update()
+        self.loss_sum += seen[0]
+        self.hits += seen[1]
+        self.first_bad = torch.where((self.first_bad < 0) & ~self.loss_sum.isfinite(), self.step, self.first_bad)
+        if self.ema is not None:
+            self.ema.update(self.model, step=self.step + 1)
+
+    def _gradients(self, setting: tuple[tuple[int, int], int], x: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+        """Set the gradients of a batch. Returns its loss and how many of its images were classified right, (2,).
+
+        setting: the size that images are shrunk to, and the depth of the recursion, which is set already.
+        """
+        recipe = self.recipe
+        self.optimizer.zero_grad()
+        seen = torch.zeros(2, device=self.device)
         pieces = zip(*(t.chunk(recipe.accumulate) for t in (x, targets, labels)), strict=True)
         for piece, (images, wanted, own) in enumerate(pieces, 1):
             with self._synchronised(piece == recipe.accumulate):
                 with autocast(self.device, recipe.precision):
-                    logits = self.forward(resize(images, size))
+                    logits = self.forward(resize(images, setting[0]))
                 logits = logits.float()
                 loss = self.objective(logits, wanted, images) / recipe.accumulate
                 self.scaler.scale(loss).backward()
             seen += torch.stack([loss.detach(), (logits.detach().argmax(1) == own).sum()])
         self.team.total(seen)
-        self.loss_sum += seen[0]
-        self.hits += seen[1]
-        self.first_bad = torch.where((self.first_bad < 0) & ~self.loss_sum.isfinite(), self.step, self.first_bad)
         if recipe.clip_grad:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_grad)
+        return seen
+
+    def _update(self) -> None:
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        if self.ema is not None:
-            self.ema.update(self.model, step=self.step + 1)
+
+    def _graphs(self) -> StepGraphs | None:
+        """Steps as CUDA graphs, where a step is the same from one to the next and nobody else is waited for."""
+        recipe = self.recipe
+        if self.device.type != "cuda" or self.team.count > 1 or recipe.compile or recipe.precision == "fp16":
+            return None
+        return StepGraphs(self._gradients, self._update, self.optimizer, recipe.schedule.kind != "one_cycle")
 
     def _seed_noise(self) -> None:
         """Dropout and gate noise are a function of the step, so that a resumed run sees the same."""
@@ -187,12 +211,16 @@ class Run:
     def _synchronised(self, now: bool):
         return nullcontext() if now or self.team.count == 1 else self.forward.no_sync()
 
-    def _set_recursion(self, epoch: float) -> None:
+    def _set_recursion(self, epoch: float) -> int:
+        """Returns how many steps a stage takes at most."""
         model: Any = self.model
+        depth = self.deepest
         if self.recipe.recursion.depth_warmup_epochs:
-            model.set_active_steps(active_steps(self.recipe.recursion, self.deepest, epoch))
+            depth = active_steps(self.recipe.recursion, self.deepest, epoch)
+            model.set_active_steps(depth)
         if self.recipe.recursion.tau_end != 1 or self.recipe.recursion.tau_start != 1:
             model.set_tau(temperature(self.recipe.recursion, epoch / self.recipe.schedule.epochs))
+        return depth
 
     def check_finite(self) -> None:
         """Raise FloatingPointError if the loss of any step so far was no finite number."""
@@ -251,6 +279,7 @@ class Run:
         self.model.load_state_dict(state["model"])
         if self.ema is not None:
             self.ema.module.load_state_dict(state["ema"])
+        make_capturable(state["optimizer"]["param_groups"], self.graphs is not None and self.graphs.captures_update)
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.generator.set_state(state["generator"])

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tinynets._guest import generators_kept, plain_defaults
+from tinynets._guest import generators_kept, plain_defaults, timed_convolutions
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Recipe
 from tinynets.engine.record import Checkpoint, RunDir
@@ -76,6 +76,7 @@ def train(
         inside.enter_context(plain_defaults())
         team = inside.enter_context(workers(device))
         inside.enter_context(generators_kept(team.device))
+        inside.enter_context(timed_convolutions(team.device))
         if team.device.type == "cpu":
             inside.enter_context(freed_memory_kept())
         directory = RunDir(out)

@@ -2,7 +2,8 @@
 
 "default" is ours for the data the model is named after, "digits" for the small embedded set, "finetune" for weights
 that have been trained before, and "original" the published recipe; where that leaves a number open, it is the usual one
-of its time. What the shipped weights were trained with keeps the schedule's older kind, so that their logs repeat.
+of its time. Where shipped weights were trained with the schedule's older kind it is kept, so that their logs repeat. A
+teacher is part of the command, not of the recipe.
 Models that are not ours have "default", "digits" and "finetune".
 """
 
@@ -84,9 +85,10 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
     "egrr_cifar100": {
         "default": replace(
             _RECURSIVE,
-            recursion=Recursion(depth_warmup_epochs=20),
-            label_smoothing=0.1,
-            clip_grad=5.0,
+            batch_size=256,
+            schedule=Schedule(epochs=160, warmup_epochs=4),
+            mixing=Mixing(cutmix=0.5, ramp_epochs=56, clean_epochs=16),
+            recursion=Recursion(depth_warmup_epochs=16),
         ),
         "original": Recipe(
             batch_size=128,

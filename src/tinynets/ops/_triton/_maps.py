@@ -14,14 +14,28 @@ def launcher(kernel: Any) -> Any:
     return wrap_triton(kernel) if isinstance(kernel, triton.JITFunction) else kernel
 
 
-def grid_over(x: Tensor, block: int) -> tuple[int]:
-    """One program for every `block` elements of every image."""
-    return (x.shape[0] * triton.cdiv(x[:1].numel(), block),)
+def tiles(x: Tensor, elements: int) -> dict[str, int]:
+    """Arguments of `locate`: a program has a tile of so many pixels and channels of one image.
+
+    In channels_last memory, neighbouring lanes take neighbouring channels, and a power of two that divides their number
+    lets them load 16 bytes at once.
+    """
+    _, c, h, w = x.shape
+    pixels = max(16, triton.next_power_of_2(h * w))
+    if x.stride(1) == 1:
+        channels = min(64, c & -c)
+        if channels < 16:
+            channels = min(32, triton.next_power_of_2(c))
+    else:
+        channels = max(1, min(elements // pixels, triton.next_power_of_2(c)))
+    pixels = min(elements // channels, pixels)
+    return {"C": c, "H": h, "W": w, "BLOCK_PIXELS": pixels, "BLOCK_CHANNELS": channels}
 
 
-def sizes(x: Tensor) -> dict[str, int]:
-    """Arguments of `locate`. Neighbouring lanes take neighbouring memory: channels vary fastest in channels_last."""
-    return {"C": x.shape[1], "H": x.shape[2], "W": x.shape[3], "CHANNELS_LAST": x.stride(1) == 1}
+def grid_over(x: Tensor, tile: dict[str, int]) -> tuple[int]:
+    """One program for every tile."""
+    pixels = triton.cdiv(tile["H"] * tile["W"], tile["BLOCK_PIXELS"])
+    return (x.shape[0] * pixels * triton.cdiv(tile["C"], tile["BLOCK_CHANNELS"]),)
 
 
 jit: Callable[[Any], Any] = triton.jit
@@ -36,26 +50,21 @@ def widen(x):
 
 
 @jit
-def locate(C, H, W, CHANNELS_LAST: tl.constexpr, BLOCK: tl.constexpr):
-    """The image, channel, row and column of this program's lanes, and which of them exist."""
-    blocks = tl.cdiv(C * H * W, BLOCK)
-    n = (tl.program_id(0) // blocks).to(tl.int64)
-    index = (tl.program_id(0) % blocks) * BLOCK + tl.arange(0, BLOCK)
-    exists = index < C * H * W
-    if CHANNELS_LAST:
-        c = index % C
-        w = (index // C) % W
-        h = index // (C * W)
-    else:
-        w = index % W
-        h = (index // W) % H
-        c = index // (H * W)
-    return n, c, h, w, exists
+def locate(C, H, W, BLOCK_PIXELS: tl.constexpr, BLOCK_CHANNELS: tl.constexpr):
+    """The image, channels (1, ...), rows and columns (..., 1) of this program, and which of its tile exist."""
+    pixel_blocks = tl.cdiv(H * W, BLOCK_PIXELS)
+    channel_blocks = tl.cdiv(C, BLOCK_CHANNELS)
+    c = (tl.program_id(0) % channel_blocks) * BLOCK_CHANNELS + tl.arange(0, BLOCK_CHANNELS)
+    block = tl.program_id(0) // channel_blocks
+    n = (block // pixel_blocks).to(tl.int64)
+    pixel = (block % pixel_blocks) * BLOCK_PIXELS + tl.arange(0, BLOCK_PIXELS)
+    exists = (pixel < H * W)[:, None] & (c < C)[None, :]
+    return n, c[None, :], (pixel // W)[:, None], (pixel % W)[:, None], exists
 
 
 @jit
 def offset(n, c, h, w, sn, sc, sh, sw):
-    return n * sn + c.to(tl.int64) * sc + h.to(tl.int64) * sh + w.to(tl.int64) * sw
+    return (n * sn + h.to(tl.int64) * sh + w.to(tl.int64) * sw) + c.to(tl.int64) * sc
 
 
 @jit
@@ -70,8 +79,8 @@ def within(h, w, H, W):
 
 
 @jit
-def window_count(h, w, H, W, RADIUS: tl.constexpr):
-    """Pixels of the window around (h, w) that lie inside the map."""
+def inverse_count(h, w, H, W, RADIUS: tl.constexpr, like):
+    """1 / the pixels of the window around (h, w) that lie inside the map, in the type of like."""
     rows = tl.minimum(h, RADIUS) + tl.minimum(H - 1 - h, RADIUS) + 1
     columns = tl.minimum(w, RADIUS) + tl.minimum(W - 1 - w, RADIUS) + 1
-    return rows * columns
+    return 1.0 / (rows * columns).to(like.dtype)
