@@ -98,7 +98,7 @@ def _images(args: argparse.Namespace, trained: Any, calibrated: bool) -> dict[st
         train, _ = data.split("train")
         if len(train) == 0:
             raise ValueError(
-                f"{data.name} has no training images, and {args.to} finds the ranges of its integers on them"
+                f"{data.name} has no training images, which {args.to} needs to find the ranges of its integers"
             )
         given["calibration"] = calibration_images(train, args.calibration)
     return given

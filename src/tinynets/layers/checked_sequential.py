@@ -9,7 +9,7 @@ torch.fx.wrap("check_channels")
 
 
 class CheckedSequential(nn.Sequential):
-    """Modules one after the other, for maps of in_chans channels."""
+    """Modules that run one after the other on maps of in_chans channels. The input is checked once."""
 
     def __init__(self, in_chans: int, modules: "OrderedDict[str, nn.Module]") -> None:
         super().__init__(modules)

@@ -14,7 +14,7 @@ def same_conv(
     device=None,
     dtype=None,
 ) -> nn.Conv2d:
-    """Conv2d with an odd kernel, checked arguments and the zero padding that gives ceil(size / stride)."""
+    """Create a Conv2d with an odd kernel, checked arguments, and the zero padding that gives ceil(size / stride)."""
     check_positive(in_chans=in_chans, out_chans=out_chans, stride=stride, dilation=dilation, groups=groups)
     check_odd(kernel_size=kernel_size)
     padding = dilation * (kernel_size // 2)

@@ -17,17 +17,29 @@ from ._windows import (
 
 
 def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
-    """y = x / (eps + mean_window(|x|)), per channel, the window clipped at the border.
+    """Divide every value by the mean magnitude around it: y = x / (eps + mean_window(|x|)).
+
+    The mean is taken per channel. At the border it covers the pixels inside the map only.
 
     Args:
-        x: (N, C, H, W), any floating type; half precision is accumulated in fp32.
-        kernel_size: odd side of the window in pixels.
-        eps: positive constant that bounds the gain where the window is silent.
+        x: (N, C, H, W), any floating-point type. Half precision is accumulated in fp32.
+        kernel_size: side of the window in pixels, odd.
+        eps: positive constant. It limits the gain where the window is close to zero.
 
     Returns:
         (N, C, H, W) in the type of x.
 
+    Raises:
+        TypeError: an argument has a wrong type.
+        ValueError: an argument has a wrong shape or value.
+
     Source: Carandini and Heeger, Normalization as a canonical neural computation, 2012.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.ops import divisive_norm
+        >>> divisive_norm(torch.full((1, 1, 1, 2), 3.0), eps=1.0)
+        tensor([[[[0.7500, 0.7500]]]])
     """
     if not torch.jit.is_tracing():
         check_maps(x)
