@@ -9,11 +9,15 @@ _HUBS = ("hf-hub:", "hf_hub:", "local-dir:")
 
 
 def create_any_model(name: str, **kwargs: Any) -> Any:
-    """One of our models, or any other that timm knows: a user's own that is registered there, "hf-hub:user/model".
+    """Create one of our models, or any other model that timm knows, such as "hf-hub:user/model".
+
+    Args:
+        name: name of the model.
+        **kwargs: arguments of timm.create_model.
 
     Raises:
-        ValueError: unknown name, or arguments the model refuses.
-        RuntimeError: pretrained weights that there are none of, or that could not be downloaded.
+        ValueError: the name is unknown, or the model refuses an argument.
+        RuntimeError: pretrained weights do not exist or could not be downloaded.
     """
     if is_ours(name):
         return create_model(name, **kwargs)

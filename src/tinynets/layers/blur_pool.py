@@ -41,7 +41,9 @@ class BlurPool(BlurPool2d):
         torch.Size([1, 16, 4, 4])
     """
 
-    def __init__(self, channels: int, stride: int = 2, device=None, dtype=None) -> None:
+    def __init__(
+        self, channels: int, stride: int = 2, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> None:
         check_positive(channels=channels, stride=stride)
         super().__init__(channels, filt_size=3, stride=stride, pad_mode="replicate", device=device, dtype=dtype)
         self.channels: int = channels

@@ -16,6 +16,7 @@ class CheckedSequential(nn.Sequential):
         self.in_chans = in_chans
 
     def forward(self, input: Tensor) -> Tensor:
+        """Check the input, (N, in_chans, H, W), and run the modules one after the other."""
         check_channels(input, self.in_chans)
         for module in self:
             input = module(input)

@@ -1,6 +1,7 @@
 from collections import OrderedDict
 from typing import Any
 
+import torch
 from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
 from torch import nn
@@ -52,8 +53,8 @@ class ConvBnAct(CheckedSequential):
         act_layer: LayerType | None = nn.ReLU,
         bias: bool = False,
         batch_stats: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         modules: OrderedDict[str, nn.Module] = OrderedDict(

@@ -1,3 +1,4 @@
+import torch
 import torch.fx
 from torch import Tensor, nn
 
@@ -36,7 +37,13 @@ class DivisiveNorm(nn.Module):
                   [0.7500, 0.7500]]]])
     """
 
-    def __init__(self, kernel_size: int = 3, eps: float = 1e-3, device=None, dtype=None) -> None:
+    def __init__(
+        self,
+        kernel_size: int = 3,
+        eps: float = 1e-3,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         check_odd(kernel_size=kernel_size)
         if not isinstance(eps, int | float) or not eps > 0:
             raise ValueError(f"eps must be positive, got {eps!r}: a silent window would divide by zero")

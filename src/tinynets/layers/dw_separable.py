@@ -32,7 +32,14 @@ def dilated_depthwise(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
 class DilatedDepthwise(nn.Conv2d):
     """A depthwise convolution of stride 1 without bias; padding keeps the size."""
 
-    def __init__(self, channels: int, kernel_size: int, dilation: int, device=None, dtype=None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int,
+        dilation: int,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         padding = dilation * (kernel_size // 2)
         super().__init__(
             channels, channels, kernel_size, 1, padding, dilation, channels, False, device=device, dtype=dtype
@@ -79,8 +86,8 @@ class DWSeparable(CheckedSequential):
         stride: int = 1,
         dilation: int = 1,
         act_layer: LayerType | None = None,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         check_positive(in_chans=in_chans, stride=stride, dilation=dilation)

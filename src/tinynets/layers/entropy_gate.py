@@ -64,8 +64,8 @@ class EntropyGate(nn.Module):
         kernel_size: int = 3,
         tau: float = 1.0,
         hard: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(channels=channels, num_dilations=num_dilations, reduction=reduction)
         check_odd(kernel_size=kernel_size)

@@ -45,8 +45,8 @@ class GatedDilatedConv2d(nn.Module):
         dilations: Sequence[int] = (1, 2, 4),
         kernel_size: int = 3,
         bias: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(channels=channels, **{f"dilations[{i}]": d for i, d in enumerate(dilations)})
         check_odd(kernel_size=kernel_size)

@@ -1,3 +1,4 @@
+import torch
 import torch.fx
 from torch import Tensor, nn
 
@@ -39,7 +40,13 @@ class ISNorm(nn.Module):
     """
 
     def __init__(
-        self, num_features: int, num_steps: int, eps: float = 1e-5, momentum: float = 0.1, device=None, dtype=None
+        self,
+        num_features: int,
+        num_steps: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(num_features=num_features, num_steps=num_steps)
         super().__init__()

@@ -41,7 +41,9 @@ class SymmetricConv1x1(nn.Module):
         (True, True)
     """
 
-    def __init__(self, channels: int, device=None, dtype=None) -> None:
+    def __init__(
+        self, channels: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> None:
         check_positive(channels=channels)
         super().__init__()
         self.channels = channels

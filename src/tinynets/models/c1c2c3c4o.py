@@ -1,5 +1,6 @@
 from typing import Any
 
+import torch
 from timm.models import register_model
 from torch import nn
 
@@ -44,8 +45,8 @@ class C1C2C3C4O(StagedClassifier):
         global_pool: str = "avg",
         drop_rate: float = 0.0,
         width: float = 1.0,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}

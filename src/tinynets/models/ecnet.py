@@ -36,7 +36,14 @@ class ECBlock(nn.Module):
     Shape: (N, channels, H, W), step in 0..len(dilations)-1 -> (N, channels, H, W).
     """
 
-    def __init__(self, channels: int, expansion: int, dilations: Sequence[int], device=None, dtype=None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        expansion: int,
+        dilations: Sequence[int],
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         check_positive(
             channels=channels, expansion=expansion, **{f"dilations[{i}]": d for i, d in enumerate(dilations)}
         )
@@ -108,8 +115,8 @@ class ECNet(StagedClassifier):
         iterations: int = 6,
         expansion: int = 4,
         dilations: Sequence[int] = (1, 1, 2, 1, 2, 3),
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(channels=channels, iterations=iterations, expansion=expansion)
         if not dilations:

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from timm.models import register_model
 from torch import Tensor, nn
 
@@ -38,8 +39,8 @@ class EGRRStage(nn.Module):
         stride: int = 1,
         dilations: Sequence[int] = (1, 2, 4),
         hard: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(num_steps=num_steps)
         super().__init__()
@@ -110,8 +111,8 @@ class EGRR(StagedClassifier):
         num_steps: Sequence[int] = (3, 4, 4, 5, 5, 5, 6, 6),
         strides: Sequence[int] = (1, 2, 1, 2, 1, 1, 2, 1),
         hard: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         if not 0 < len(channels) == len(num_steps) == len(strides):
             raise ValueError(

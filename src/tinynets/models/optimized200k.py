@@ -1,5 +1,6 @@
 from typing import Any
 
+import torch
 from timm.models import register_model
 from torch import Tensor, nn
 
@@ -18,7 +19,14 @@ class EfficientBlock(nn.Module):
     Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
     """
 
-    def __init__(self, in_chans: int, out_chans: int, stride: int = 1, device=None, dtype=None) -> None:
+    def __init__(
+        self,
+        in_chans: int,
+        out_chans: int,
+        stride: int = 1,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         self.conv1 = DWSeparable(in_chans, out_chans, stride=stride, act_layer=nn.ReLU, **dd)
@@ -66,8 +74,8 @@ class Optimized200K(StagedClassifier):
         global_pool: str = "avg",
         drop_rate: float = 0.2,
         width: float = 1.0,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}

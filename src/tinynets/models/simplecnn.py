@@ -1,6 +1,7 @@
 from functools import partial
 from typing import Any
 
+import torch
 from timm.layers import SelectAdaptivePool2d
 from timm.models import register_model
 from torch import Tensor, nn
@@ -59,8 +60,8 @@ class FlattenMlpHead(nn.Module):
         num_classes: int,
         pool_type: str = "flatten",
         drop_rate: float = 0.0,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
@@ -125,8 +126,8 @@ class SimpleCNN(StagedClassifier):
         img_size: int | tuple[int, int] = 28,
         width: float = 1.0,
         batch_stats: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         img_size = (img_size, img_size) if isinstance(img_size, int) else (img_size[0], img_size[1])
         if min(img_size) < 4:

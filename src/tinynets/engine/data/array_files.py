@@ -1,4 +1,4 @@
-"""Where named arrays come from: an .npz, .npy files beside each other, or memory. Nothing is unpickled."""
+"""Sources of named arrays: an .npz file, .npy files in a folder, or memory. Nothing is unpickled."""
 
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,12 @@ _Header = tuple[tuple[int, ...], np.dtype]
 
 
 class ArraySource:
-    """Named arrays: their shapes and types at once, their values when they are asked for.
+    """Named arrays. Shapes and types are known at once; values are read when they are asked for.
 
-    name: what messages call it. title: the data set's. in_memory: whether reading takes no memory.
+    Attributes:
+        name: what messages call the source.
+        title: name of the data set.
+        in_memory: whether the arrays are in memory already.
     """
 
     in_memory = False
@@ -29,7 +32,7 @@ class ArraySource:
         raise NotImplementedError
 
     def open(self, key: str) -> IO[bytes]:
-        """The .npy that holds an array."""
+        """Open the .npy that holds an array."""
         raise NotImplementedError
 
     def header(self, key: str) -> _Header:

@@ -51,7 +51,7 @@ def _as_tensors(images: np.ndarray | Tensor, labels: list[int] | Tensor) -> tupl
 
 
 def _load_digits(data_dir: str | Path | None) -> ImageData:
-    """scikit-learn's 1,797 handwritten digits of 8x8 pixels; a fixed fifth of every class is the test set."""
+    """scikit-learn's 1,797 handwritten digits of 8x8 pixels. A fixed fifth of every class is the test set."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:

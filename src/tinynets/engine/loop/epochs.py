@@ -1,4 +1,4 @@
-"""The epochs of a run, and what is kept of them."""
+"""The epochs of a run, and the files that are written."""
 
 import copy
 import math
@@ -20,14 +20,16 @@ from .run import Run
 
 
 class Training:
-    """The epochs of a run, and what is kept of them.
+    """The epochs of a run, and the files that are written.
 
     Args:
-        run, data: what is trained, and on what.
+        run: the model in training.
+        data: the data set.
         facts: what the files of weights say about themselves.
-        directory: where everything goes.
-        story: what the run starts from, to be said; None for from scratch.
-        save_seconds, tensorboard: those of `train`.
+        directory: where the files go.
+        story: what the run starts from, in words; None for random weights.
+        save_seconds: as in `train`.
+        tensorboard: as in `train`.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class Training:
             self._event("start")
 
     def _continue(self, state: dict[str, Any]) -> bool:
-        """Take the state over. Whether more epochs are asked for than the run had."""
+        """Restore the state. Returns whether the run was asked for more epochs than it had."""
         self.identity = self._identity()
         had = recipe_from_dict(state["identity"]["recipe"]).schedule.epochs
         _check_same(state["identity"], self.identity, self.directory.path)
@@ -202,7 +204,9 @@ class Training:
         return summary
 
     def _mend_norms(self, row: dict[str, Any]) -> bool:
-        """Statistics of batch norms anew, where the recipe asks for it or where they lag behind; whether they did."""
+        """Compute batch norm statistics again if the recipe asks for it or they lag behind. Returns whether they
+        lagged.
+        """
         if self.run.recipe.bn_images:
             self.run.estimate_norms()
         elif (gain := self.run.mend_lagging_norms()) is None:
@@ -266,9 +270,9 @@ def _score(row: dict[str, Any]) -> float:
 
 
 def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
-    """Raise ValueError naming the first thing in which the run in path is another than the one asked for.
+    """Raise ValueError that names the first difference between the run in path and the one asked for.
 
-    It may be longer: more epochs, with or without the spans that `with_epochs` stretches with them.
+    The run may be longer: with more epochs, and with or without the other changes that `with_epochs` makes.
     """
     old, new = (with_absolute_teacher(recipe_from_dict(identity["recipe"])) for identity in (before, now))
     if new.schedule.epochs > old.schedule.epochs:

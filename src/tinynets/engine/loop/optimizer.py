@@ -15,7 +15,7 @@ from tinynets.ops import pack_symmetric, symmetric_weight
 
 
 def create_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:
-    """timm's optimizer of that name, without weight decay on norms and biases; "muon" is the `Muon` below.
+    """Create timm's optimizer of that name, without weight decay on norms and biases. "muon" is the class `Muon` below.
 
     Raises:
         ValueError: timm has no such optimizer.
@@ -33,18 +33,18 @@ def create_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimiz
 
 
 class Muon(timm.optim.muon.Muon):
-    """timm's Muon with a choice of precision, and with steps along the symmetric matrices of SymmetricConv1x1.
+    """timm's Muon with a choice of precision, which also updates the symmetric matrices of SymmetricConv1x1.
 
-    Such a layer's parameter packs L of W = L + L^T. timm's Muon takes the packed numbers for no matrix and leaves them
-    to AdamW. Here the step is along W, and W stays symmetric: its gradient is symmetric, and so is an orthogonalised
-    symmetric matrix.
+    The parameter of such a layer packs L, with W = L + L^T. timm's Muon sees packed numbers instead of a matrix and
+    leaves them to AdamW. Here the update is made on W. W stays symmetric, because its gradient is symmetric and an
+    orthogonalised symmetric matrix is symmetric.
 
     Args:
         params: as of any optimizer.
-        layers: whose `packed` are among the params; may be empty.
-        precision: of the Newton-Schulz iteration that orthogonalises.
-        adamw_scale: learning rate of what is left to AdamW, as a factor on lr.
-        defaults: as of timm's Muon.
+        layers: the layers whose `packed` are among the params; may be empty.
+        precision: type of the Newton-Schulz iteration that orthogonalises.
+        adamw_scale: learning rate of the parameters that are left to AdamW, as a factor on lr.
+        **defaults: as of timm's Muon.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Muon(timm.optim.muon.Muon):
 
 @contextmanager
 def _newton_schulz_in(dtype: torch.dtype) -> Iterator[None]:
-    """timm's Muon iterates in bf16 and offers no choice: inside, its function has another default."""
+    """timm's Muon always iterates in bf16. Inside, the default type of its function is changed."""
     original = timm.optim.muon.zeropower_via_newtonschulz
     timm.optim.muon.zeropower_via_newtonschulz = partial(original, dtype=dtype)
     try:
@@ -114,7 +114,9 @@ def _newton_schulz_in(dtype: torch.dtype) -> Iterator[None]:
 
 @contextmanager
 def _fused_adamw() -> Iterator[None]:
-    """Inside, timm's AdamW is torch's fused one: its own makes a dozen calls a parameter where rates are tensors."""
+    """Inside, timm's AdamW is replaced by torch's fused one. timm's makes a dozen calls per parameter if rates are
+    tensors.
+    """
     original = timm.optim.muon.adamw
 
     def fused(*tensors: Any, caution: bool = False, max_lr: Any = None, foreach: Any = None, **options: Any) -> None:
