@@ -102,8 +102,8 @@ def list_images(folder: Path) -> list[Path]:
         >>> from tinynets.engine import list_images
         >>> for name in ("b.png", "a.jpg", "notes.txt"):
         ...     Path(name).touch()
-        >>> [path.name for path in list_images(Path("."))]
-        ['a.jpg', 'b.png']
+        >>> print(*list_images(Path(".")))
+        a.jpg b.png
     """
     return [path for path in _walk(folder) if path.suffix.lower() in EXTENSIONS]
 

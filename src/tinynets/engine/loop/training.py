@@ -76,7 +76,8 @@ def train(
         >>> from tinynets.engine import get_recipe, load_data, train, with_epochs
         >>> recipe = with_epochs(get_recipe("simplecnn_mnist", "digits"), 2)
         >>> summary = train("simplecnn_mnist", load_data("digits"), recipe, out="runs/digits")
-        >>> summary["last"]["epoch"], summary["last"]["test_top1"] > 80
+        >>> last = summary["last"]
+        >>> last["epoch"], last["test_top1"] > 80
         (2, True)
     """
     with contextlib.ExitStack() as inside:
