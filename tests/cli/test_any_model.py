@@ -68,7 +68,7 @@ def test_a_timm_model_all_the_way(run, tmp_path):
 
 def test_a_model_named_after_no_data_needs_data(run, tmp_path):
     code, _, err = run("train", "test_resnet", "--out", tmp_path / "x")
-    assert (code, "nothing says which data to take: name them with --data" in err) == (1, True)
+    assert (code, "no data set is known for this model: choose one with --data" in err) == (1, True)
 
 
 def test_evaluate_scores_what_was_trained_in_its_size(run, pets, trained):
@@ -88,7 +88,7 @@ def test_resume_from_anywhere(run, trained, pets, tmp_path, monkeypatch):
         assert code == 0, err
         assert json.loads(out)["last"] == first["last"]
     code, out, err = run("train", "--resume", "--out", "run", "--epochs", 3, "--json")
-    assert (code, json.loads(out)["last"]["epoch"], "goes on from epoch 2 of 2 to 3" in err) == (0, 3, True)
+    assert (code, json.loads(out)["last"]["epoch"], "continues from epoch 2 of 2 to 3" in err) == (0, 3, True)
     shutil.rmtree(pets)
     code, _, err = run("evaluate", trained)
     assert (code, f"{pets} is not there any more: say with --data" in err) == (1, True)
@@ -183,4 +183,4 @@ def test_an_out_that_cannot_be_written_is_one_line(run, tmp_path, path):
     code, out, err = run("train", "simplecnn_mnist", "--data", "digits", "--out", tmp_path / path)
     assert (code, out, len(err.splitlines())) == (1, "", 1)
     assert "cannot write to" in err
-    assert "name another directory" in err
+    assert "choose another directory" in err

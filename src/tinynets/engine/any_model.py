@@ -29,7 +29,7 @@ def create_any_model(name: str, **kwargs: Any) -> Any:
         raise ValueError(f"{name} refuses its arguments ({_reason(error)})") from error
     except (ValueError, TypeError, RuntimeError) as error:
         raise type(error)(f"{name}: {_reason(error)}") from error
-    except Exception as error:  # of a download: each library has its own
+    except Exception as error:  # errors of downloads differ between libraries
         raise RuntimeError(
             f"the weights of {name} could not be downloaded ({_reason(error)}): connect to the internet, or start from "
             "a checkpoint of yours"

@@ -139,10 +139,10 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
         if facts.class_names or data.num_classes != trained.model.num_classes:
             known = _listed(facts.class_names) if facts.class_names else f"{trained.model.num_classes} classes"
             raise ValueError(
-                f"{data.name} has the classes {_listed(data.class_names)}, {trained.name} knows {known}: name data "
-                "with its classes (--data)"
+                f"{data.name} has the classes {_listed(data.class_names)}, {trained.name} knows {known}: choose data "
+                "with the classes of the model (--data)"
             )
-        names = data.class_names  # nobody knows what its classes are called
+        names = data.class_names  # the model's class names are unknown
     else:
         names = facts.class_names
     channels = in_chans_of(trained)

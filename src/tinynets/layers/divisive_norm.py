@@ -46,7 +46,7 @@ class DivisiveNorm(nn.Module):
     ) -> None:
         check_odd(kernel_size=kernel_size)
         if not isinstance(eps, int | float) or not eps > 0:
-            raise ValueError(f"eps must be positive, got {eps!r}: a silent window would divide by zero")
+            raise ValueError(f"eps must be positive, got {eps!r}: a window of zeros would divide by zero")
         super().__init__()
         self.kernel_size = kernel_size
         self.eps = eps

@@ -23,7 +23,7 @@ def check_eps(eps: float) -> None:
     if not isinstance(eps, (float, int)):
         raise TypeError(f"eps must be a number, got {type(eps).__name__}")
     if not eps > 0:
-        raise ValueError(f"eps must be positive, got {eps}: a silent window would divide by zero")
+        raise ValueError(f"eps must be positive, got {eps}: a window of zeros would divide by zero")
 
 
 def check_dilation(dilation: int) -> None:
@@ -37,7 +37,7 @@ def check_dilation(dilation: int) -> None:
 def check_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     """Raise unless weight is (C, 1, K, K) with K odd, bias is (C,), and both have the type and device of x."""
     check_beside(x, weight, "weight")
-    channels, size = x.shape[1], weight.shape  # every look at a shape costs as much as the rest of the comparison
+    channels, size = x.shape[1], weight.shape  # reading a shape is slow, so it is read once
     if len(size) != 4 or size[0] != channels or size[1] != 1:
         raise ValueError(f"weight must be (C, 1, K, K) with the {channels} channels of x, got shape {list(size)}")
     if size[2] != size[3] or size[2] % 2 == 0:

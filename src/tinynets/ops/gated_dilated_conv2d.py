@@ -119,7 +119,7 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     x, weight, bias, gate = ctx.saved_tensors
-    if torch.is_grad_enabled():  # a second derivative is wanted
+    if torch.is_grad_enabled():  # for a second derivative
         inputs = [t for t in (x, weight, bias, gate) if t is not None and t.requires_grad]
         y = _forward(x, weight, bias, gate, ctx.dilations)
         grads = iter(torch.autograd.grad(y, inputs, grad, create_graph=True))

@@ -135,7 +135,7 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
-    if torch.is_grad_enabled():  # a second derivative is wanted
+    if torch.is_grad_enabled():  # for a second derivative
         return torch.autograd.grad(_forward(x, ctx.kernel_size), x, grad, create_graph=True)[0], None
     return torch.ops.tinynets.local_variance_backward(grad, x, ctx.kernel_size), None
 

@@ -66,7 +66,9 @@ def _shifted(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -
         centred = wide - wide.mean((2, 3), keepdim=True)
         squared = eager_window_sum(centred.square(), kernel_size, kernel_size)
         total = eager_window_sum(centred, kernel_size, kernel_size).mul_(root)
-        scaled = squared.addcmul_(total, total, value=-1)  # count * V: the rest can wait until the channels are few
+        scaled = squared.addcmul_(
+            total, total, value=-1
+        )  # count * V; the division follows after the channels are reduced
         y[piece] = F.conv2d(scaled, weight).mul_(share)
     if bias is not None:
         y += bias.view(1, -1, 1, 1)

@@ -93,7 +93,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         raise FileNotFoundError(f"no weights file at {path}")
     try:
         return load_state_dict(str(path), weights_only=True)
-    except Exception as error:  # each format's reader has errors of its own
+    except Exception as error:  # errors differ between formats
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path} is not a readable file of weights ({reason}): copy or train it again") from error
 

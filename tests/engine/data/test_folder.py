@@ -40,7 +40,7 @@ def test_a_folder_of_images(tmp_path):
 def test_gray_folders_have_one_channel_and_sizes_are_made_equal(tmp_path):
     write_folder(tmp_path, mode="L")
     Image.new("L", (9, 9)).save(tmp_path / "train/ant/9.png")
-    with pytest.raises(ValueError, match=r"has images of different sizes: name one size for all with --img-size"):
+    with pytest.raises(ValueError, match=r"has images of different sizes: choose one size for all with --img-size"):
         load_data(tmp_path)
     assert load_data(tmp_path, img_size=(8, 7)).train_images.shape == (7, 1, 8, 7)
     data = load_data(tmp_path, default_size=(8, 7), in_chans=3)
@@ -128,7 +128,7 @@ def test_what_is_no_class_and_no_image(tmp_path):
     assert data.class_names == ("ant", "bee", "linked")
     assert data.train_labels.tolist() == [0] * 4 + [1] * 3 + [2] * 3
     assert data.train_images[3].flatten(1).float().mean(1).tolist() == pytest.approx([255, 0, 0], abs=3)
-    assert "left out, being no images by their names: 1 .txt" in data.notes
+    assert "ignored because of their extensions: 1 .txt" in data.notes
 
 
 def test_all_bad_files_are_listed_at_once_or_left_out(tmp_path):

@@ -57,7 +57,7 @@ def fold_bn(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
     )
     assert folded.bias is not None
     weight = exact(conv.weight) * scale.view(-1, 1, 1, 1)
-    folded.weight = nn.Parameter(weight.to(conv.weight))  # in the same memory order
+    folded.weight = nn.Parameter(weight.to(conv.weight))  # with the same memory format
     folded.bias.copy_(shift if conv.bias is None else exact(conv.bias) * scale + shift)
     return folded
 

@@ -62,7 +62,7 @@ class Augmenter:
             x = random_light(x, a.contrast, a.brightness, draws, a.light_prob)
         if a.hue or a.saturation or a.value:
             x = random_hsv(x, a.hue, a.saturation, a.value, draws, a.hsv_prob)
-        if self.mean.device != x.device:  # once: a copy waits for the device
+        if self.mean.device != x.device:  # only once, because a copy waits for the device
             self.mean, self.std = self.mean.to(x.device), self.std.to(x.device)
         x = (x - self.mean) / self.std
         if a.cutout:

@@ -20,7 +20,7 @@ def random_crop(images: Tensor, pad: int, draws: Draws, mode: str = "constant") 
             "augment.pad_mode=constant"
         )
     border = (pad, pad, pad, pad)
-    # CUDA reflects no integers
+    # on CUDA, reflection padding does not support integers
     padded = F.pad(images, border) if mode == "constant" else F.pad(images.float(), border, mode).to(images.dtype)
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)
     return windows[torch.arange(n, device=images.device), :, top, left]
@@ -71,7 +71,7 @@ def resample(x: Tensor, source: Tensor, mode: str = "bilinear") -> Tensor:
     """
     height, width = x.shape[2:]
     (a, b, from_x), (c, d, from_y) = source.permute(1, 2, 0)
-    # affine_grid counts in half sides
+    # the unit of affine_grid is half a side
     theta = torch.stack([a, b * height / width, from_x * 2 / width, c * width / height, d, from_y * 2 / height], dim=1)
     grid = F.affine_grid(theta.view(-1, 2, 3), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, mode=mode, padding_mode="zeros", align_corners=False)

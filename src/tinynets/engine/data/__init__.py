@@ -103,7 +103,7 @@ def _size(size: Sequence[int] | None) -> tuple[int, int] | None:
 
 def _warn_of_namesake(name: str) -> None:
     if any((Path(name) / part).is_dir() for part in ("train", "test", "val")):
-        say(f"tinynets: {name} is the built-in data set of that name; the folder beside you is ./{name}")
+        say(f"tinynets: {name} means the built-in data set; for the folder write ./{name}")
 
 
 def list_data() -> list[str]:

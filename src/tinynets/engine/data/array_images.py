@@ -103,8 +103,8 @@ def _channels_axis(key: str, shape: tuple[int, ...]) -> int:
     certain = usual if len(usual) == 1 else smallest if not usual else []
     if len(certain) != 1:
         raise ValueError(
-            f"{key} {shape} may be (N, H, W, C) or (N, C, H, W): save it as (N, H, W) if it is grey, "
-            "with 1 or 3 in one of those places alone if not"
+            f"the layout of {key} {shape} is ambiguous, (N, H, W, C) or (N, C, H, W): save grey images as (N, H, W), "
+            "and others with only one of these axes of length 1 or 3"
         )
     return certain[0]
 

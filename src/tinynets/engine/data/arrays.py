@@ -80,7 +80,7 @@ def _sort_keys(arrays: ArraySource) -> tuple[dict[str, str], dict[str, str], str
             if match := pattern.fullmatch(key.lower()):
                 part = _SPLITS[match[1] or match[2]]
                 if part in found:
-                    raise ValueError(f"it holds both {found[part]} and {key}: leave one of them")
+                    raise ValueError(f"it holds both {found[part]} and {key}: keep one of them")
                 found[part] = key
                 break
         else:

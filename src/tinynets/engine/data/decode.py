@@ -8,7 +8,7 @@ from PIL import Image, ImageColor
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
-LEAST_DEEP = 1 << 14  # what the highest value of grey without a known depth must reach to be taken for 16 bits
+LEAST_DEEP = 1 << 14  # grey of unknown depth is 16-bit if its highest value is at least this
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF
 
 

@@ -114,7 +114,7 @@ def _find_splits(root: Path) -> dict[str, Path]:
     for part, names in _SPLITS.items():
         here = [path for path in folders if path.name.lower() in names]
         if len(here) > 1:
-            raise ValueError(f"{printable(root)} has both {here[0].name}/ and {here[1].name}/: leave one of them")
+            raise ValueError(f"{printable(root)} has both {here[0].name}/ and {here[1].name}/: keep one of them")
         if here:
             found[part] = here[0]
     if not found or list(found) == ["train"]:
@@ -123,8 +123,7 @@ def _find_splits(root: Path) -> dict[str, Path]:
             f"holds {printable(', '.join(inside[:5]))}{', ...' if len(inside) > 5 else ''}" if inside else "is empty"
         )
         raise ValueError(
-            f"{printable(root)} must have a folder train/ and one of test/ and val/, with a folder for every class; "
-            f"it {holds}"
+            f"{printable(root)} must hold train/ and test/ or val/, each with a folder for every class; it {holds}"
         )
     return found
 
@@ -189,7 +188,7 @@ def _choose_size(
         return common, []
     kind = f"{common[0]}x{common[1]}" if len(sizes) == 1 else "different sizes"
     if default_size is None:
-        raise ValueError(f"{printable(root)} has images of {kind}: name one size for all with --img-size (img_size)")
+        raise ValueError(f"{printable(root)} has images of {kind}: choose one size for all with --img-size (img_size)")
     size = f"{default_size[0]}x{default_size[1]}"
     return default_size, [f"images of {kind} are cropped and resized to {size} (--img-size for another size)"]
 
@@ -219,13 +218,13 @@ def _complaint(root: Path, bad: dict[str, str], total: int) -> str:
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
     return (
         f"{len(reasons):,} of {total:,} images in {printable(root)} cannot be used: {'; '.join(reasons[:10])}{more}: "
-        "mend them, or leave them out with --skip-bad (skip_bad=True)"
+        "repair them, or leave them out with --skip-bad (skip_bad=True)"
     )
 
 
 def _foreign_notes(found: dict[str, dict[str, tuple[list[Path], Counter[str]]]]) -> list[str]:
     others = sum((other for classes in found.values() for _, other in classes.values()), Counter())
-    return [f"left out, being no images by their names: {_extensions(others)}"] if others else []
+    return [f"ignored because of their extensions: {_extensions(others)}"] if others else []
 
 
 def _extensions(counts: Counter[str]) -> str:

@@ -34,8 +34,8 @@ def named(path: str | Path) -> Iterator[None]:
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no image at {name}")
-        if not path.is_file():  # reading from a pipe would wait for ever
-            raise ValueError(f"{name} is {'a folder' if path.is_dir() else 'no regular file'}, not an image")
+        if not path.is_file():  # reading from a pipe would block forever
+            raise ValueError(f"{name} is {'a folder' if path.is_dir() else 'not a regular file'}, not an image")
         if path.stat().st_size == 0:
             raise ValueError(f"{name} is empty: it holds no image")
     except (FileNotFoundError, ValueError) as error:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_MANY = 1000  # classes; beyond, labels that hardly repeat are numbers to predict
+_MANY = 1000  # with more classes, labels that hardly repeat are taken for numbers
 
 
 def encode_labels(

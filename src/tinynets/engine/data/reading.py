@@ -84,10 +84,10 @@ def read_header(path: str | Path) -> Header:
     """Size and kind of an image file, without decoding it. Errors are those of `read_image`."""
     with quiet_pillow(), named(path), Image.open(path) as image:
         height, width = image.height, image.width
-        if image.format == "TIFF":  # Pillow says the upright size, or not, by its version
+        if image.format == "TIFF":  # Pillow's versions differ in whether this is the upright size
             tags: Any = image
             width, height = tags.tag_v2[256], tags.tag_v2[257]
-        # to look for EXIF behind its pixels, Pillow would decode a PNG
+        # EXIF may come after the pixels of a PNG; Pillow would decode it to look there
         known = image.format != "PNG" or "exif" in image.info
         if known and _orientation(image) > 4:
             height, width = width, height
@@ -142,7 +142,7 @@ def _orientation(image: Image.Image) -> int:
     """EXIF's, 1 where there is none or it cannot be read."""
     try:
         turn = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # whatever broken metadata raise: viewers show such images
+    except Exception:  # broken metadata raise many things; image viewers show such images
         return 1
     return turn if turn in _TURNS else 1
 

@@ -73,8 +73,8 @@ def check_fit(model: nn.Module, name: str, data: ImageData) -> None:
     if not isinstance(logits, Tensor) or logits.shape != (2, data.num_classes):
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(
-            f"{name} makes {got} of 2 images, {data.name} has {data.num_classes} classes: it must give (2, "
-            f"{data.num_classes}) logits"
+            f"{name} returns {got} for 2 images, but {data.name} has {data.num_classes} classes: it must return "
+            f"logits of shape (2, {data.num_classes})"
         )
 
 
@@ -176,7 +176,7 @@ def prepared(model: nn.Module, recipe: Recipe, team: Workers) -> nn.Module:
 def freeze_body(model: nn.Module) -> list[nn.Module]:
     """Freeze all parameters except the classifier's. Returns the norms whose statistics must not change."""
     if (classifier := classifier_of(model)) is None:
-        raise ValueError(f"freeze=body needs a get_classifier() that gives a layer, {type(model).__name__} has none")
+        raise ValueError(f"freeze=body needs a get_classifier() that returns a layer, {type(model).__name__} has none")
     kept = set(classifier.modules())
     model.requires_grad_(False)
     classifier.requires_grad_(True)

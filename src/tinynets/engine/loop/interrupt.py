@@ -34,7 +34,7 @@ def interruptible() -> Iterator[Interrupt]:
 
     handled = (signal.SIGINT, signal.SIGTERM)
     previous = {n: signal.getsignal(n) for n in handled}
-    # not where the program ignores the signal, or handles it outside of Python, whence it could not be put back
+    # leave signals alone that the program ignores or handles outside Python: those could not be restored
     previous = {n: handler for n, handler in previous.items() if handler not in (None, signal.SIG_IGN)}
     for number in previous:
         signal.signal(number, ask)

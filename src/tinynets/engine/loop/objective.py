@@ -112,7 +112,7 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
     order = class_order(data.class_names, facts.class_names)
     if order is None and facts.class_names:
         raise ValueError(
-            f"distill.teacher {name} knows other classes ({facts.class_names[0]}, ...) than {data.name} "
+            f"distill.teacher {name} was trained on other classes ({facts.class_names[0]}, ...) than {data.name} "
             f"({data.class_names[0]}, ...): name a teacher trained on them"
         )
     model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)

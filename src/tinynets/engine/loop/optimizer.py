@@ -20,7 +20,7 @@ def create_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimiz
     Raises:
         ValueError: timm has no such optimizer.
     """
-    momentum = 0.9 if recipe.inertia is None else recipe.inertia  # timm drops it where it means nothing
+    momentum = 0.9 if recipe.inertia is None else recipe.inertia  # timm ignores it for optimizers without momentum
     optimizer = create_optimizer_v2(
         model, opt=recipe.name, lr=recipe.lr, weight_decay=recipe.weight_decay, momentum=momentum
     )
@@ -76,7 +76,7 @@ class Muon(timm.optim.muon.Muon):
         for group in self.param_groups:
             if "fallback_lr_scale" in group:
                 group["fallback_lr_scale"] = self.adamw_scale
-            else:  # older timm, whose AdamW follows no schedule
+            else:  # older timm: its AdamW ignores the schedule
                 group["adamw_lr"] = self.adamw_scale * group["lr"]
 
     def _step(self) -> None:
@@ -86,9 +86,9 @@ class Muon(timm.optim.muon.Muon):
             matrix = self.matrices[packed]
             matrix.copy_(symmetric_weight(packed, len(matrix)))
             matrix.grad = symmetric_weight(gradient / 2, len(matrix))
-            matrix.grad.diagonal().div_(2)  # what is on the diagonal of L counts twice in W
+            matrix.grad.diagonal().div_(2)  # the diagonal of L counts twice in W
             self.muon.state[matrix] = self.state[packed]
-            packed.grad = None  # not the other parameters' optimizer's
+            packed.grad = None  # so that the base class skips this parameter
         if gradients:
             self.muon.param_groups = [
                 {**group, "params": [self.matrices[p] for p in group["params"] if p in gradients]}

@@ -90,7 +90,7 @@ def workers(device: str | torch.device) -> Iterator[Workers]:
     """
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("no CUDA device is to be had: train with --device cpu (device='cpu')")
+        raise RuntimeError("no CUDA device is available: train with --device cpu (device='cpu')")
     count = 1 if dist.is_initialized() else _world_size(device)
     if count == 1 or dist.is_initialized():
         rank, count = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
@@ -112,9 +112,13 @@ def _world_size(device: torch.device) -> int:
     needed = ["RANK", "MASTER_ADDR", "MASTER_PORT"] + (["LOCAL_RANK"] if device.type == "cuda" else [])
     missing = [name for name in needed if not os.environ.get(name)]
     if text != "1" and (missing or not text.isdigit()):
-        reason = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing" if missing else "is no number"
+        reason = (
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+            if missing
+            else "that is not a number"
+        )
         raise RuntimeError(
             f"WORLD_SIZE is {text} in the environment, but {reason}: start the processes with torchrun, or unset "
-            "WORLD_SIZE to train in this one alone"
+            "WORLD_SIZE to train in a single process"
         )
     return int(text)

@@ -75,7 +75,7 @@ class Run:
         self.loss_sum = torch.zeros((), device=self.device)
         self.hits = torch.zeros((), device=self.device)
         self.first_bad = torch.full((), -1, device=self.device)
-        self.looks_at_every_loss = self.device.type == "cpu"  # elsewhere that would wait for the device
+        self.looks_at_every_loss = self.device.type == "cpu"  # on other devices reading the loss waits for the device
 
     def _take_data(self, data: ImageData) -> None:
         recipe, device = self.recipe, self.device
@@ -224,7 +224,7 @@ class Run:
     def _seed_noise(self) -> None:
         """Seed dropout and gate noise by the number of the step, so that a resumed run draws the same."""
         seed = zlib.crc32(f"{self.recipe.seed} {self.step} {self.team.rank}".encode())
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed also queues calls for devices that are not there
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed also queues calls for missing devices
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(seed)
 
@@ -312,14 +312,16 @@ class Run:
         self.order_state = state["order_generator"]
         self.loss_sum.copy_(state["loss_sum"])
         self.hits.copy_(state["hits"])
-        self.set_learning_rate(self.step)  # of a longer run it is another
+        self.set_learning_rate(self.step)  # a longer run has another learning rate here
 
 
 def _check_recursion(model: Any, recipe: Recipe) -> int:
     """Number of steps of the deepest stage. Raises ValueError if the model does not support the recipe's settings."""
     r = recipe.recursion
     if r.depth_warmup_epochs and not hasattr(model, "set_active_steps"):
-        raise ValueError(f"recursion.depth_warmup_epochs needs stages of many steps, {type(model).__name__} has none")
+        raise ValueError(
+            f"recursion.depth_warmup_epochs needs a model with recursive stages, {type(model).__name__} has none"
+        )
     if (r.tau_start, r.tau_end) != (1, 1) and not hasattr(model, "set_tau"):
         raise ValueError(f"recursion.tau needs gates with a temperature, {type(model).__name__} has none")
     return max((stage.num_steps for stage in model.stages), default=1) if r.depth_warmup_epochs else 1

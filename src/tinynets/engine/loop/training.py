@@ -97,7 +97,7 @@ def train(
                 try:
                     return training.go(interrupt)
                 except RuntimeError as error:
-                    if interrupt.requested and not team.is_main:  # the main process has saved the run and gone
+                    if interrupt.requested and not team.is_main:  # the main process has saved the run and ended
                         raise KeyboardInterrupt from error
                     raise
         finally:
@@ -124,9 +124,11 @@ def _begin(
     before: the facts of the run that is continued, if there is one. Its weights are loaded from there later.
     """
     if pretrained and init is not None:
-        raise ValueError("pretrained and init both name weights to start from: give one of them")
+        raise ValueError("pretrained and init both choose the weights to start from: use one of them")
     if pretrained and not isinstance(model, str):
-        raise ValueError("pretrained needs a model's name; a module of your own brings its weights along, or take init")
+        raise ValueError(
+            "pretrained needs the name of a model: load the weights into your own module before training, or use init"
+        )
     digest = data.digest()
     held = dict(before or {})
     start, started_from = None, held.get("started_from")
@@ -142,7 +144,7 @@ def _begin(
         net, args = build_model(name, data, recipe, args)
     else:
         if model_args:
-            raise ValueError("model_args are for models by name: build your module with them")
+            raise ValueError("model_args need the name of a model: pass them to your module when you create it")
         name, net, args = f"{type(model).__module__}.{type(model).__qualname__}", model, {}
     check_fit(net, name, data)
     story = start.load(net, data) if start else None

@@ -62,7 +62,7 @@ class Optimizer(Section):
             self.positive("adamw_lr")
         for option in self.ignored(self.name):
             if (value := getattr(self, option)) != type(self).__dataclass_fields__[option].default:
-                raise ValueError(f"optimizer.{option} {value!r} means nothing to {self.name}: leave it out")
+                raise ValueError(f"{self.name} does not use optimizer.{option}, got {value!r}: leave it out")
 
     @staticmethod
     def ignored(name: str) -> tuple[str, ...]:

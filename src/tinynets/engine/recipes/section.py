@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from tinynets._checks import unknown
 
-_KINDS = {int: "an integer", float: "a finite number", bool: "true or false", str: "a text", type(None): "none"}
+_KINDS = {int: "an integer", float: "a finite number", bool: "true or false", str: "a string", type(None): "none"}
 
 
 class Section:

@@ -103,7 +103,9 @@ def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
             plain[section] = value
             continue
         if not dot and not isinstance(value, Mapping):
-            raise ValueError(f"{section} must be a section such as {section}.{_SECTIONS[section][0]}, got {value!r}")
+            raise ValueError(
+                f"{section} is a section: set a field such as {section}.{_SECTIONS[section][0]}, got {value!r}"
+            )
         for inner, inner_value in ({name: value} if dot else value).items():
             if inner not in _SECTIONS[section]:
                 raise unknown("recipe field", f"{section}.{inner}", _paths())

@@ -55,7 +55,7 @@ _ANY = Recipe(
     ema_decay=0.99,
 )
 
-_ALIASES = {"seed": "original"}  # as it was called once
+_ALIASES = {"seed": "original"}  # its old name
 
 _SHIFT_SCALE_ROTATE = Augment(flip=True, shift=0.0625, scale=0.1, rotate=15, affine_prob=0.5)
 
@@ -171,12 +171,12 @@ def get_recipe(model: str, name: str = "default") -> Recipe:
         150
     """
     model, name = model.split(".")[0], _ALIASES.get(name, name)
-    if model not in _RECIPES and ":" not in model and not timm.is_model(model):  # hf-hub:user/model is timm's to know
+    if model not in _RECIPES and ":" not in model and not timm.is_model(model):  # hf-hub:user/model is left to timm
         raise unknown("model", model, _RECIPES)
     if name not in list_recipes(model):
         raise unknown(f"recipe of {model}", name, list_recipes(model))
     if name == "finetune":
-        digits = model == "simplecnn_mnist"  # which have no mirror images
+        digits = model == "simplecnn_mnist"  # digits must not be mirrored
         return replace(_FINETUNE, augment=_DIGITS.augment) if digits else _FINETUNE
     if name == "digits":
         return _DIGITS if model in _RECIPES else replace(_ANY, augment=_DIGITS.augment)

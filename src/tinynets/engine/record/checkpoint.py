@@ -8,7 +8,7 @@ from tinynets._guest import plain_defaults
 from tinynets.engine.any_model import create_any_model
 from tinynets.weights import load_into, read_weights, save_weights
 
-FORMAT = 2  # 1 said neither where the data were nor their digest, and had no number
+FORMAT = 2  # format 1 had no number, no location and no digest of the data
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
     if model is None:
         if checkpoint.own_module:
             raise ValueError(
-                f"{path} holds the weights of a module of your own, {checkpoint.model}: build it again in Python and "
-                "give it to load_checkpoint(path, model=...)"
+                f"{path} holds the weights of a module of your own, {checkpoint.model}: create it in Python and "
+                "pass it to load_checkpoint(path, model=...)"
             )
         with plain_defaults():
             model = create_any_model(checkpoint.model, **checkpoint.model_args)

@@ -62,17 +62,18 @@ class RunDir:
         held = [name for name in FILES if (self.path / name).exists()]
         if held and not resume:
             raise FileExistsError(
-                f"{self.path} holds a run already ({held[0]}): go on with it (--resume, resume=True) or name another"
+                f"{self.path} holds a run already ({held[0]}): continue it (--resume, resume=True) or choose "
+                "another directory"
             )
         lock = FileLock(self.path / ".lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise RuntimeError(f"another process is training in {self.path}: name another directory") from error
+            raise RuntimeError(f"another process is training in {self.path}: choose another directory") from error
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
-            raise OSError(error.errno, f"cannot write to {self.path} ({reason}): name another directory") from error
+            raise OSError(error.errno, f"cannot write to {self.path} ({reason}): choose another directory") from error
         try:
             yield
         finally:
@@ -93,8 +94,8 @@ class RunDir:
             if not backup.exists():
                 raise
             state = load_state(backup)
-            os.replace(path, self.path / "state.damaged.pt")  # never to become the backup
-            say(f"tinynets: {error}; going on from {backup.name}, saved before it")
+            os.replace(path, self.path / "state.damaged.pt")  # so that it never becomes the backup
+            say(f"tinynets: {error}; continuing from {backup.name}, which was saved before it")
             return state
 
     def save_state(self, state: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ def load_state(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f"{path} is no state of a run: it holds more than tensors and plain values, and was not executed"
+            f"{path} is not a state of a run: it holds more than tensors and plain values (nothing was executed)"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -7,7 +7,7 @@ from tinynets._say import say
 
 
 class _Bar(tqdm):
-    monitor_interval = 0  # no thread that outlives the run
+    monitor_interval = 0  # no monitor thread, which would outlive the run
 
 
 class Terminal:
