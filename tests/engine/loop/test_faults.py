@@ -142,7 +142,7 @@ def test_a_truncated_state_gives_way_to_the_one_before(tiny_data, tmp_path, caps
         resumed = train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True)
         (tmp_path / "summary.json").unlink()
         assert {**resumed["last"], "seconds": 0} == {**whole["last"], "seconds": 0}
-        (line,) = [line for line in capsys.readouterr().err.splitlines() if "going on from" in line]
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if "continuing from" in line]
         assert "state.pt is not readable" in line
     path.write_bytes(content[:100])
     (tmp_path / "state.previous.pt").unlink()

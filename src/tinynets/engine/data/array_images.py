@@ -103,7 +103,7 @@ def _channels_axis(key: str, shape: tuple[int, ...]) -> int:
     certain = usual if len(usual) == 1 else smallest if not usual else []
     if len(certain) != 1:
         raise ValueError(
-            f"the layout of {key} {shape} is ambiguous, (N, H, W, C) or (N, C, H, W): save grey images as (N, H, W), "
+            f"{key} {shape} has an ambiguous layout, (N, H, W, C) or (N, C, H, W): save grey images as (N, H, W), "
             "and others with only one of these axes of length 1 or 3"
         )
     return certain[0]

@@ -9,7 +9,9 @@ def check_memory(needed: int, what: str, cure: str) -> None:
     """Raise ValueError unless that many bytes are free, in one line that says what needs them and what to do."""
     free = available_memory()
     if free is not None and needed > free:
-        raise ValueError(f"{what} needs {size_text(needed)} of memory, but only {size_text(free)} are free: {cure}")
+        raise ValueError(
+            f"{what} would take {size_text(needed)} of memory, but only {size_text(free)} are free: {cure}"
+        )
 
 
 def threads_that_fit(most: int, each: int, beside: int) -> int:

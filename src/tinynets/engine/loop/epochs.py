@@ -213,7 +213,8 @@ class Training:
             return False
         else:
             say(
-                "the running statistics of the batch norms lagged behind the weights and were computed again: accuracy on "
+                "the running statistics of the batch norms lagged behind the weights and were computed again: accuracy "
+                "on "
                 f"clean training images {gain[1]:.1f} % instead of {gain[0]:.1f} % (a longer run does not need this)"
             )
         row |= self.run.validate()
