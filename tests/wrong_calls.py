@@ -175,9 +175,11 @@ def error_of(target: Callable[..., Any], args: tuple[Any, ...]) -> Exception | N
 def main() -> None:
     print("# Wrong calls of ops and layers\n")
     print(
-        "The errors of wrong calls. They are the same in eager mode, scripted and compiled. TorchScript itself refuses an"
+        "The errors of wrong calls. They are the same in eager mode, scripted and compiled. TorchScript itself refuses"
     )
-    print("argument of another type than tensor, integer or number. `python tests/wrong_calls.py` prints this page.\n")
+    print(
+        "an argument of another type than tensor, integer or number. `python tests/wrong_calls.py` prints this page.\n"
+    )
     print("| call | mistake | error |\n|---|---|---|")
     for call in wrong_calls():
         error = error_of(call.target, call.args)
