@@ -1,6 +1,7 @@
 """The site's live demo: Chromium uses it as a reader would, and it answers as PyTorch does."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -47,8 +48,6 @@ def work(tmp_path_factory):
 @pytest.fixture(scope="session")
 def images():
     """Digits (N, 1, 28, 28) and photos (N, 3, 32, 32): test images of the real data sets where they are."""
-    import os
-
     folder = os.environ.get("TINYNETS_DATA")
     if folder:
         photos = [load_data(name, folder).test_images[:20] for name in ("cifar10", "cifar100")]
@@ -113,7 +112,7 @@ def assert_same(answers, name, images):
     assert [answer[name]["class"] for answer in answers] == wanted.argmax(1).tolist()
     shown = [float(re.search(r"([\d.]+) %", answer[name]["top"])[1]) for answer in answers]
     assert np.abs(np.array(shown) - 100 * wanted.max(1)).max() < 0.1
-    assert all(re.search(r"· \d+ kB · [\d.]+ ms$", answer[name]["note"]) for answer in answers)
+    assert all(re.search(r"· [\d,]+ kB · [\d.]+ ms$", answer[name]["note"]) for answer in answers)
 
 
 class TestInTheBrowser:

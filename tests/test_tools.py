@@ -11,6 +11,7 @@ from support import load_tool
 from tinynets.engine import get_recipe, load_data, load_trained, override, train, with_epochs
 from tinynets.weights import Weights, read_weights
 
+
 def call(tool, monkeypatch, *argv):
     monkeypatch.setattr(sys, "argv", ["tool", *map(str, argv)])
     tool.main()

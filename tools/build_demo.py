@@ -76,7 +76,7 @@ def write_net(name: str, out: Path) -> dict:
     """Export one net; what the page has to know about it."""
     trained = load_trained(name)
     done = export(name, "onnx", out / f"{name}.onnx", pixels=True)
-    print(f"{done.path.name}: {done.bytes:,} bytes, same class as PyTorch for {done.agreement:.0f} % of {done.images} images")
+    print(f"{done.path}: {done.bytes:,} bytes, PyTorch's class for {done.agreement:.0f} % of {done.images} images")
     channels, height, width = trained.model.pretrained_cfg["input_size"]
     return {
         "name": name,

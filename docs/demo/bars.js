@@ -1,5 +1,4 @@
 // One net's answer: a bar a class, the time it took, and the size of its file.
-import { say } from "./say.js";
 
 const DATA = { mnist: "MNIST", cifar10: "CIFAR-10", cifar100: "CIFAR-100" };
 const TOP = 5;
@@ -12,6 +11,8 @@ export class NetView {
   #head;
   #note;
   #list;
+  #spoken;
+  #timer = 0;
 
   /** all: every class in its order, else the most probable ones. */
   constructor(parent, net, labels, { all }) {
@@ -20,8 +21,8 @@ export class NetView {
     this.#all = all;
     this.#box = document.createElement("article");
     this.#box.dataset.net = net.name;
-    this.#box.innerHTML = `<h3></h3><p class="note"></p><ol class="bars"></ol>`;
-    [this.#head, this.#note, this.#list] = this.#box.children;
+    this.#box.innerHTML = `<h3></h3><p class="note"></p><ol class="bars"></ol><p class="hidden" role="status"></p>`;
+    [this.#head, this.#note, this.#list, this.#spoken] = this.#box.children;
     this.#head.textContent = net.name;
     this.#list.setAttribute("aria-label", `Probabilities of ${net.name}`);
     parent.append(this.#box);
@@ -47,7 +48,7 @@ export class NetView {
   fail(error) {
     this.state = "error";
     this.#note.textContent = error.message;
-    say(`${this.#net.name}: ${error.message}`);
+    this.#say(error.message);
   }
 
   /** Wait for an answer and show it, unless it is out of date by then. */
@@ -61,14 +62,20 @@ export class NetView {
       this.#box.dataset.class = best;
       this.state = "done";
       this.#notes(`${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`);
-      say(`${this.#net.name}: ${this.#labels[best]}, ${percent(probabilities[best])}`);
+      this.#say(`${this.#labels[best]}, ${percent(probabilities[best])}`);
     } catch (error) {
       if (wanted()) this.fail(error);
     }
   }
 
+  /** For screen readers, once the answers stand still. */
+  #say(words) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => (this.#spoken.textContent = `${this.#net.name}: ${words}`), 500);
+  }
+
   #notes(words) {
-    const size = `${(this.#net.bytes / 1000).toFixed(0)} kB`;
+    const size = `${Math.round(this.#net.bytes / 1000).toLocaleString("en")} kB`;
     this.#note.textContent = [DATA[this.#net.data], size, words].filter(Boolean).join(" · ");
   }
 

@@ -5,16 +5,16 @@ import { EXAMPLES } from "./examples.js";
 import { Nets } from "./nets.js";
 import { Pad } from "./pad.js";
 import { decode, photoPixels, show } from "./photo.js";
-import { problem, say, whyNot } from "./say.js";
+import { problem, whyNot } from "./say.js";
 
 const element = (id) => document.getElementById(id);
 
 async function start() {
   const reason = whyNot();
-  if (reason) return problem(reason);
+  if (reason) return stop(reason);
   const answer = await fetch("files/files.json").catch(() => null);
   if (!answer?.ok) {
-    return problem(
+    return stop(
       "This copy of the site was built without the networks, so the demo cannot run. " +
         "tools/build_demo.py puts them in; they need onnxruntime-web.",
     );
@@ -24,7 +24,13 @@ async function start() {
   startDigits(nets.filter((net) => net.data === "mnist"));
   startPhotos(nets.filter((net) => net.data !== "mnist"));
   document.body.dataset.state = "ready";
-  if ("serviceWorker" in navigator) await navigator.serviceWorker.register("offline.js");
+  // not offered without https, or refused in a private window: the demo then works online only
+  await navigator.serviceWorker?.register("offline.js").catch(() => null);
+}
+
+function stop(reason) {
+  problem(reason);
+  document.body.dataset.state = "problem";
 }
 
 function startDigits([net]) {
@@ -47,8 +53,8 @@ function startDigits([net]) {
       await view.fill(nets.ask(net, input));
     }
     running = false;
-    panel.dataset.state = view.state;
     if (pad.isEmpty && !picture) view.clear();
+    panel.dataset.state = view.state;
   }
 
   let picture = false;
@@ -120,7 +126,7 @@ function accept(panel, input, open) {
   const take = (files) => {
     const file = first(files);
     if (file) open(file);
-    else say("That is not an image.", true);
+    else problem("That is not an image.");
   };
   input.addEventListener("change", () => {
     if (input.files.length) open(input.files[0]);
@@ -130,10 +136,10 @@ function accept(panel, input, open) {
   for (const name of ["dragleave", "drop"]) panel.addEventListener(name, () => panel.classList.remove("over"));
   panel.addEventListener("drop", (event) => take(event.dataTransfer.files));
   document.addEventListener("paste", (event) => {
-    const digit = document.activeElement?.closest("#digit") !== null && document.activeElement !== null;
+    const digit = Boolean(document.activeElement?.closest("#digit"));
     if (digit === (panel.id === "digit")) take(event.clipboardData.files);
   });
 }
 
 for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
-start().catch((error) => problem(`The demo cannot start: ${error.message}`));
+start().catch((error) => stop(`The demo cannot start: ${error.message}`));

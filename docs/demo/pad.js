@@ -122,6 +122,12 @@ export class Pad {
       context.drawImage(this.#image, (side - width) / 2, (side - height) / 2, width, height);
     }
     trace(context, this.strokes, side / UNITS, PEN);
+    if (this.isEmpty && !this.#image && !this.#cursor) {
+      context.fillStyle = style.getPropertyValue("--soft");
+      context.font = `${0.06 * side}px ${style.fontFamily}`;
+      context.textAlign = "center";
+      context.fillText("draw here", side / 2, side / 2);
+    }
     if (!this.#cursor) return;
     const [x, y] = this.#cursor.map((value) => (value * side) / UNITS);
     context.beginPath();

@@ -19,14 +19,4 @@ export function problem(text) {
   const box = document.getElementById("problem");
   box.textContent = text;
   box.hidden = !text;
-  document.body.dataset.state = text ? "problem" : "";
-}
-
-let timer = 0;
-
-/** Read out by screen readers, at most a few times a second; an error is shown as well. */
-export function say(text, error = false) {
-  if (error) problem(text);
-  clearTimeout(timer);
-  timer = setTimeout(() => (document.getElementById("spoken").textContent = text), 500);
 }

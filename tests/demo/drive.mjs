@@ -35,6 +35,7 @@ async function open(context, prepare = () => {}) {
 async function answers(page, panel, act) {
   await page.evaluate((id) => (document.getElementById(id).dataset.state = ""), panel);
   await act();
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
   await page.waitForSelector(`#${panel}[data-state=done], #${panel}[data-state=error]`);
   return page.evaluate((id) => {
     const views = [...document.querySelectorAll(`#${id} article`)].map((box) => [
