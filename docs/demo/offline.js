@@ -2,7 +2,7 @@
 
 const KEPT = "tinynets-demo";
 const SOURCES = [
-  "./", "demo.css", "demo.js", "bars.js", "digit.js", "examples.js", "nets.js", "pad.js", "photo.js", "say.js",
+  "./", "index.html", "demo.css", "demo.js", "bars.js", "digit.js", "examples.js", "nets.js", "pad.js", "photo.js", "say.js",
   "scale.js", "worker.js", "files/files.json",
 ];
 
