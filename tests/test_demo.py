@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 from browsers import BROWSER, onnxruntime_web, playwright_core
-from PIL import Image
+from PIL import Image, ImageDraw
 from support import load_tool
 
 from tinynets.deploy import FORMATS
 from tinynets.deploy.images import made_up_images
-from tinynets.engine import load_data, load_trained
+from tinynets.engine import load_data, load_trained, read_image
 
 DEMO = Path(__file__).parents[1] / "docs/demo"
 DRIVER = Path(__file__).parent / "demo/drive.mjs"
@@ -73,13 +73,33 @@ def seen(work, images):
             Image.fromarray(image.squeeze()).save(path)
             paths[kind].append(str(path))
     (work / "no_image.png").write_text("no image")
-    places = {"site": site, "chromium": BROWSER, "modules": f"{modules}/x", "no_image": work / "no_image.png"}
-    job = {**{key: str(path) for key, path in places.items()}, **paths, "strokes": STROKES}
+    save_large(work)
+    places = {"site": site, "chromium": BROWSER, "modules": modules / "x"}
+    places |= {name: work / f"{name}.png" for name in ("no_image", "paper")}
+    job = {key: str(path) for key, path in places.items()} | paths | {"strokes": STROKES}
+    job["large"] = [str(work / name) for name in LARGE]
     (work / "job.json").write_text(json.dumps(job))
     command = ["node", str(DRIVER), str(work / "job.json")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=550, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
+
+
+LARGE = {"wide.png": (320, 200), "tall.png": (600, 1400)}
+
+
+def save_large(folder):
+    """Photos of these sizes, and a 5 on grey paper, written small and off the middle."""
+    for name, (width, height) in LARGE.items():
+        image = made_up_images(1, (3, 16, 16))[0].permute(1, 2, 0).numpy()
+        noise = np.random.default_rng(0).integers(-40, 40, (height, width, 3))
+        pixels = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)) + noise
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name)
+    paper = Image.new("L", (300, 260), 190)
+    pen = ImageDraw.Draw(paper)
+    for stroke in STROKES[5]:
+        pen.line([(180 + x, 20 + y) for x, y in stroke], fill=40, width=9, joint="curve")
+    paper.save(folder / "paper.png")
 
 
 # by hand, in 0..100
@@ -137,6 +157,16 @@ class TestInTheBrowser:
             assert max(np.ptp(ys), np.ptp(xs)) + 1 == 20
             middle = (image.sum(1) @ torch.arange(28.0).double(), image.sum(0) @ torch.arange(28.0).double())
             assert all(abs(m / image.sum() - 13.5) <= 0.5 for m in middle)
+
+    def test_photos_are_cut_and_scaled_as_tinynets_reads_them(self, seen, work):
+        for name, pixels in zip(LARGE, seen["scaled"]["photos"], strict=True):
+            wanted = read_image(work / name, "RGB", (32, 32)).permute(1, 2, 0).int().numpy()
+            off = np.abs(np.array(pixels).reshape(32, 32, 3) - wanted)
+            assert off.mean() < 0.5, name
+            assert off.max() <= 4, name
+
+    def test_a_digit_on_paper_is_found(self, seen):
+        assert seen["scaled"]["digit"]["simplecnn_mnist"]["class"] == 5
 
     def test_a_finger_draws_on_a_phone(self, seen):
         assert seen["phone"]["answer"]["simplecnn_mnist"]["class"] == 1

@@ -46,11 +46,13 @@ async function answers(page, panel, act) {
   }, panel);
 }
 
-const pixelsSeen = (page) =>
-  page.evaluate(() => {
-    const { data } = document.getElementById("digit-seen").getContext("2d").getImageData(0, 0, 28, 28);
-    return Array.from({ length: 28 * 28 }, (_, i) => data[4 * i]);
-  });
+/** The pixels that a panel's nets saw, (H, W, channels). */
+const pixelsSeen = (page, panel) =>
+  page.evaluate((panel) => {
+    const canvas = document.getElementById(`${panel}-seen`);
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return Array.from(data).filter((_, i) => (panel === "digit" ? i % 4 === 0 : i % 4 < 3));
+  }, panel);
 
 /** Give a file to the page as a paste or as a drop on a selector. */
 async function give(page, path, type, selector) {
@@ -85,15 +87,17 @@ async function drawByMouse(page, strokes) {
 
 /** A one, by the keyboard alone. */
 async function drawByKeys(page) {
-  await page.focus("#pad");
+  await page.click("h1");
+  for (let i = 0; i < 9 && !(await page.evaluate(() => document.activeElement.id === "pad")); i++) await page.keyboard.press("Tab");
   for (const key of ["Delete", ...Array(8).fill("ArrowUp"), "Space", ...Array(16).fill("ArrowDown"), "Space"]) {
     await page.keyboard.press(key);
   }
 }
 
+const desk = await open(await browser.newContext());
 const scenarios = {
   async pasted() {
-    const { page, errors } = await open(await browser.newContext());
+    const { page, errors } = desk;
     const seen = { digits: [], photos: [], errors };
     for (const path of job.digits) {
       await page.focus("#pad");
@@ -112,9 +116,9 @@ const scenarios = {
   },
 
   async drawn() {
-    const { page, errors } = await open(await browser.newContext());
-    const seen = { mouse: [], errors };
-    const add = async (act) => ({ answer: await answers(page, "digit", act), pixels: await pixelsSeen(page) });
+    const { page } = desk;
+    const seen = { mouse: [] };
+    const add = async (act) => ({ answer: await answers(page, "digit", act), pixels: await pixelsSeen(page, "digit") });
     for (const strokes of job.strokes) seen.mouse.push(await add(() => drawByMouse(page, strokes)));
     seen.keys = await add(() => drawByKeys(page));
     seen.examples = [];
@@ -124,6 +128,18 @@ const scenarios = {
     await page.click("#clear");
     await page.waitForSelector("#digit[data-state=empty]");
     seen.cleared = await page.locator("#digit article").getAttribute("data-class");
+    return seen;
+  },
+
+  /** Images that have to be scaled first. */
+  async scaled() {
+    const { page } = desk;
+    const seen = { photos: [] };
+    for (const path of job.large) {
+      await answers(page, "photo", () => page.setInputFiles("#photo-file", path));
+      seen.photos.push(await pixelsSeen(page, "photo"));
+    }
+    seen.digit = await answers(page, "digit", () => page.setInputFiles("#digit-file", job.paper));
     return seen;
   },
 
@@ -158,7 +174,7 @@ const scenarios = {
       const note = page.locator("#digit article[data-state=error] .note");
       return note.innerText();
     };
-    const { page } = await open(await browser.newContext());
+    const { page } = desk;
     await page.setInputFiles("#photo-file", job.no_image);
     await page.waitForSelector("#photo[data-state=error]");
     return {
