@@ -1,14 +1,22 @@
 """A training step of EGRR and ECNet, with what made it cheaper taken away again, paired in one process.
 
     python benchmarks/bench_steps.py --threads 1 --out benchmarks/results/bench_steps.csv
+    python benchmarks/bench_steps.py --device cuda --batch-size 256
 
-A step is the engine's own: augmentation, forward, backward, Muon and EMA, batch 128, fp32, synthetic images. The forms:
+A step is the engine's own: augmentation, forward, backward, Muon and EMA, synthetic images. On the CPU it is in fp32,
+and the forms are:
 
 - ours: the recipe of the model
 - muon in bf16: Muon orthogonalises in bf16, as timm's does, which processors without bf16 units emulate
 - torch's dilated: torch's backward pass for dilated depthwise convolutions in place of ours (ECNet)
 - 16 px, 24 px: progressive resizing's smaller images
 - depth 1: one step a stage, the beginning of a depth warm-up (EGRR)
+
+On a GPU it is in bf16:
+
+- ours: the recipe of the model, as a CUDA graph
+- no graph: every kernel launched by Python
+- no Triton: the plain formulas in place of our kernels, as a CUDA graph
 
 Milliseconds and ratios to ours are medians over rounds. The peak is what one step holds beyond model and optimizer.
 Nothing else should be running.
@@ -28,41 +36,48 @@ from tinynets._statistics import CIFAR10
 from tinynets.engine import ImageData, get_recipe, override
 from tinynets.engine.loop import Run, Workers, build_model
 from tinynets.engine.loop.cpu import keep_freed_memory
+from tinynets.engine.loop.step_graphs import WARM_UP
+from tinynets.ops import use_triton
 from tinynets.ops.depthwise_conv2d import _forward as torchs_dilated
 
-BATCH = 128
 CPU = torch.device("cpu")
 CLASSES = {"egrr_cifar100": 100, "ecnet_cifar10": 10}
 
 
-def step_of(name: str, changes: dict[str, Any], depth: int | None = None) -> Callable[[], Any]:
-    """One step of a run whose recipe has these fields changed."""
-    labels = torch.arange(BATCH) % CLASSES[name]
-    images = torch.randint(0, 256, (BATCH, 3, 32, 32), dtype=torch.uint8)
+def run_of(name: str, batch: int, device: torch.device, changes: dict[str, Any], depth: int | None = None) -> Run:
+    """A run of one step an epoch whose recipe has these fields changed."""
+    labels = torch.arange(batch) % CLASSES[name]
+    images = torch.randint(0, 256, (batch, 3, 32, 32), dtype=torch.uint8)
     data = ImageData("synthetic", images, labels, images, labels, tuple(map(str, range(CLASSES[name]))), *CIFAR10)
-    fixed = {"batch_size": BATCH, "val_size": 0.0, "mixing.cutmix": 0.0, "recursion.depth_warmup_epochs": 0.0}
-    recipe = override(get_recipe(name), fixed | {"optimizer.muon_precision": "fp32"} | changes)
+    fixed = {"batch_size": batch, "val_size": 0.0, "mixing.cutmix": 0.0, "recursion.depth_warmup_epochs": 0.0}
+    recipe = override(get_recipe(name), fixed | changes)
     model, _ = build_model(name, data, recipe, None)
     if depth is not None:
         model.set_active_steps(depth)
-    run = Run(model, data, recipe, Workers(0, 1, CPU))
+    return Run(model, data, recipe, Workers(0, 1, device))
+
+
+def step(run: Run) -> Callable[[], Any]:
     return lambda: run.train_epoch(lambda: None)
 
 
 def small(scale: float) -> dict[str, Any]:
-    return {"resize.initial_scale": scale, "resize.delay_epochs": 150.0, "resize.finetune_epochs": 50.0}
+    return {"resize.initial_scale": scale, "resize.delay_epochs": 100.0, "resize.finetune_epochs": 50.0}
 
 
-def forms_of(name: str) -> dict[str, Callable[[], Any]]:
+def forms_on_cpu(name: str, batch: int) -> dict[str, Callable[[], Any]]:
+    def step_of(changes: dict[str, Any], depth: int | None = None) -> Callable[[], Any]:
+        return step(run_of(name, batch, CPU, {"optimizer.muon_precision": "fp32"} | changes, depth))
+
     forms = {
-        "ours": step_of(name, {}),
-        "muon in bf16": step_of(name, {"optimizer.muon_precision": "bf16"}),
-        "24 px": step_of(name, small(0.75)),
-        "16 px": step_of(name, small(0.5)),
+        "ours": step_of({}),
+        "muon in bf16": step_of({"optimizer.muon_precision": "bf16"}),
+        "24 px": step_of(small(0.75)),
+        "16 px": step_of(small(0.5)),
     }
     if name == "egrr_cifar100":
-        return forms | {"depth 1": step_of(name, {}, depth=1)}
-    plain = step_of(name, {})
+        return forms | {"depth 1": step_of({}, depth=1)}
+    plain = step_of({})
 
     def torchs() -> None:
         with mock.patch("tinynets.models.ecnet.depthwise_conv2d", torchs_dilated):
@@ -71,9 +86,28 @@ def forms_of(name: str) -> dict[str, Callable[[], Any]]:
     return forms | {"torch's dilated": torchs}
 
 
+def forms_on_cuda(name: str, batch: int, device: torch.device) -> dict[str, Callable[[], Any]]:
+    ours, ungraphed, formulas = (run_of(name, batch, device, {"precision": "bf16"}) for _ in range(3))
+    ungraphed.graphs = None
+    plain = step(formulas)
+
+    def without_triton() -> None:
+        use_triton(False)
+        plain()
+        use_triton(True)
+
+    forms = {"ours": step(ours), "no graph": step(ungraphed), "no Triton": without_triton}
+    for form in forms.values():
+        for _ in range(WARM_UP + 1):
+            form()
+    return forms
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=CLASSES, default=list(CLASSES))
+    parser.add_argument("--device", type=torch.device, default=CPU)
+    parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, help="a CSV to write")
@@ -82,13 +116,14 @@ def main() -> None:
     keep_freed_memory()
     rows = []
     for name in args.models:
-        forms = forms_of(name)
-        times = paired(forms, args.rounds, CPU)
+        on_cpu = args.device.type == "cpu"
+        forms = forms_on_cpu(name, args.batch_size) if on_cpu else forms_on_cuda(name, args.batch_size, args.device)
+        times = paired(forms, args.rounds, args.device)
         for form, values in times.items():
             row = {"model": name, "form": form, "step_ms": round(median(values)), "ours_is_faster": 0.0, "peak_mb": 0}
             row["ours_is_faster"] = round(ratio(values, times["ours"]), 2)
-            row["peak_mb"] = round(peak_megabytes(forms[form], CPU))
-            rows.append(row | made_by(CPU))
+            row["peak_mb"] = round(peak_megabytes(forms[form], args.device))
+            rows.append(row | made_by(args.device))
             print(*row.values(), sep="  ", flush=True)
     if args.out is not None:
         write_csv(args.out, rows)

@@ -19,8 +19,8 @@ def model(name):
 
 @pytest.fixture
 def quick(name):
-    """The model, but with two stages of two steps where the recursion is unrolled: the graph grows with the steps."""
-    few = {"channels": (8, 16), "num_steps": (2, 2), "strides": (1, 2)}
+    """The model, but with one stage of two steps where the recursion is unrolled: the graph grows with the steps."""
+    few = {"channels": (8,), "num_steps": (2,), "strides": (2,)}
     return tinynets.create_model(name, **(few if name == "egrr_cifar100" else {})).eval()
 
 
@@ -86,7 +86,16 @@ def test_inductor(model, x):
     torch.testing.assert_close(compiled(x), model(x), rtol=1e-3, atol=1e-4)
 
 
-def test_export_with_a_dynamic_batch(model, x):
+def test_export_with_a_dynamic_batch(quick, x):
+    check_export(quick, x)
+
+
+@pytest.mark.slow
+def test_export_of_the_whole_egrr():
+    check_export(tinynets.create_model("egrr_cifar100").eval(), torch.randn(2, 3, 32, 32))
+
+
+def check_export(model, x):
     program = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     torch.testing.assert_close(program.module()(x), model(x))
     more = torch.cat([x, x, x])

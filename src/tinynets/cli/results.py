@@ -59,14 +59,14 @@ def _ours(name: str, weights: Weights) -> dict[str, Any]:
         "params": facts["params"],
         "macs": tinynets.summary(tinynets.create_model(name)).macs,
         "top1": facts["top1"],
-        "training": _training(recipe_from_dict(facts["recipe"]), list(facts["seeds"].values())),
+        "training": _training(recipe_from_dict(facts["recipe"]), len(facts["log"]), list(facts["seeds"].values())),
         "installable": True,
         "source": "tinynets",
         "ours": True,
     }
 
 
-def _training(recipe: "Recipe", seeds: list[float]) -> str:
+def _training(recipe: "Recipe", epochs: int, seeds: list[float]) -> str:
     """What a recipe adds up to, in a line; the mean accuracy where it was trained with several seeds."""
     augment, mixing = recipe.augment, recipe.mixing
     used = {
@@ -84,7 +84,7 @@ def _training(recipe: "Recipe", seeds: list[float]) -> str:
         "EMA": recipe.ema_decay,
     }
     name = recipe.optimizer.name
-    words = [f"{recipe.schedule.epochs} epochs", _OPTIMIZERS.get(name, name)]
+    words = [f"{epochs} epochs", _OPTIMIZERS.get(name, name)]
     text = ", ".join(words + [word for word, given in used.items() if given])
     return text + (f"; mean of {len(seeds)} seeds {sum(seeds) / len(seeds):.2f}" if len(seeds) > 1 else "")
 

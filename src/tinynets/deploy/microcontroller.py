@@ -1,7 +1,9 @@
 """int8 TFLite files on microcontrollers: run by TensorFlow Lite Micro's interpreter, and as C source."""
 
-import contextlib
 import importlib.util
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,6 @@ from tinynets._files import check_writable, write_file
 
 from .formats.tflite import as_nhwc, dequantised, quantised
 from .quiet import quiet
-
-_LARGEST = 1 << 26
 
 
 def arena_bytes(content: bytes) -> int:
@@ -28,15 +28,22 @@ def arena_bytes(content: bytes) -> int:
     """
     if content[4:8] != b"TFL3":
         raise ValueError("these bytes are no TFLite file")
-    low, high = 0, 1 << 14
-    while not _starts(content, high):
-        low, high = high, 2 * high
-        if high > _LARGEST:
-            raise RuntimeError(f"TensorFlow Lite Micro cannot run this file: {_complaint(content)}")
-    while high - low > 16:
-        middle = (low + high) // 32 * 16
-        low, high = (low, middle) if _starts(content, middle) else (middle, high)
-    return high
+    _runtime()
+    script = Path(__file__).with_name("arena_probe.py")
+    deadly: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(content)
+        while True:
+            command = [sys.executable, str(script), str(path), *deadly]
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+            *_, last = done.stdout.split() or [""]
+            if done.returncode == 0 and "found" in done.stdout:
+                return int(last)
+            if done.returncode >= 0 or not last or last in deadly:
+                reason = next(iter(done.stderr.splitlines()), "it gives no reason")
+                raise RuntimeError(f"TensorFlow Lite Micro cannot run this file: {reason}")
+            deadly.append(last)
 
 
 def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
@@ -103,22 +110,6 @@ def _runtime() -> Any:
     from tflite_micro.python.tflite_micro import runtime
 
     return runtime
-
-
-def _starts(content: bytes, arena: int) -> bool:
-    with quiet():
-        try:
-            _runtime().Interpreter.from_bytes(content, arena_size=arena)
-        except RuntimeError:
-            return False
-    return True
-
-
-def _complaint(content: bytes) -> str:
-    with quiet() as lines:
-        with contextlib.suppress(RuntimeError):
-            _runtime().Interpreter.from_bytes(content, arena_size=_LARGEST)
-        return lines() or "it gives no reason"
 
 
 def _details(details: dict[str, Any]) -> dict[str, Any]:
