@@ -13,7 +13,8 @@ async function start() {
   const reason = whyNot();
   if (reason) return stop(reason);
   const answer = await fetch("files/files.json").catch(() => null);
-  if (!answer?.ok) {
+  if (!answer) return stop("The demo's list of networks, files.json, could not be loaded: no connection.");
+  if (!answer.ok) {
     return stop(
       "This copy of the site was built without the networks, so the demo cannot run. " +
         "tools/build_demo.py puts them in; they need onnxruntime-web.",
