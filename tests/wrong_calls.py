@@ -175,9 +175,11 @@ def error_of(target: Callable[..., Any], args: tuple[Any, ...]) -> Exception | N
 def main() -> None:
     print("# Wrong calls of ops and layers\n")
     print(
-        "What a wrong call raises, eager, scripted and compiled alike. TorchScript refuses by itself what is no tensor,"
+        "The errors of wrong calls. They are the same in eager mode, scripted and compiled. TorchScript itself refuses"
     )
-    print("an integer or a number. `python tests/wrong_calls.py` prints this page.\n")
+    print(
+        "an argument of another type than tensor, integer or number. `python tests/wrong_calls.py` prints this page.\n"
+    )
     print("| call | mistake | error |\n|---|---|---|")
     for call in wrong_calls():
         error = error_of(call.target, call.args)

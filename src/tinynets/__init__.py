@@ -34,7 +34,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "engine":  # not before it is asked for: it brings torchvision along
+    if name == "engine":  # imported on first use, because it imports torchvision
         import importlib
 
         return importlib.import_module("tinynets.engine")

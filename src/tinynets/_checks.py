@@ -30,7 +30,7 @@ def check_fraction(**values: float) -> None:
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
-    """The error for a name that is not known, with the nearest ones that are."""
+    """The error for an unknown name. Its message gives the closest known names."""
     known = sorted(known)
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
@@ -57,7 +57,7 @@ def check_maps(x: Tensor, name: str = "x", channels: int = 0) -> None:
 
 
 def check_channels(x: Tensor, channels: int) -> None:
-    """check_maps at the entrance of a layer, but not under torch.jit.trace, which would record the comparisons."""
+    """`check_maps` for layers. It does nothing under torch.jit.trace, which would record the comparisons."""
     if not torch.jit.is_tracing():
         check_maps(x, "x", channels)
 
@@ -84,7 +84,7 @@ def check_floating(x: Tensor, name: str) -> None:
 
 
 def dtype_name(x: Tensor) -> str:
-    """str(x.dtype); a dtype is a number in TorchScript, and would be printed as one."""
+    """The name of x's dtype. In TorchScript a dtype is a number, and str() would print that."""
     if torch.jit.is_scripting():
         names = "uint8 int8 int16 int32 int64 float16 float32 float64 complex32 complex64 complex128 bool "
         names += "qint8 quint8 qint32 bfloat16 quint4x2 quint2x4 bits1x8 bits2x4 bits4x2 bits8 bits16 "

@@ -3,12 +3,15 @@ from pathlib import Path
 
 
 def write_file(path: str | Path, content: bytes | str, backup: Path | None = None) -> None:
-    """Write a file completely under its name, or leave what was there before: temporary name, sync, rename.
+    """Write a file completely or not at all: temporary name, sync, rename.
 
-    backup: where what was there before goes once the new content is on the disk.
+    Args:
+        path: the file.
+        content: bytes or text.
+        backup: where the old file goes once the new content is on the disk.
 
     Raises:
-        OSError: it could not be written, in one line that says so.
+        OSError: it could not be written. One line.
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.partial")
@@ -27,7 +30,7 @@ def write_file(path: str | Path, content: bytes | str, backup: Path | None = Non
 
 
 def check_writable(path: str | Path) -> None:
-    """Raise OSError if `write_file` could not write there, before the work that is to be written is done."""
+    """Raise OSError if `write_file` could not write to path. It is called before the work whose result goes there."""
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: name a file")

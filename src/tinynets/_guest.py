@@ -1,4 +1,4 @@
-"""A library is a guest in its process: what it needs otherwise than it is set holds inside a `with` and no longer."""
+"""Settings of the process that this library changes inside a `with` block and restores afterwards."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def plain_defaults() -> Iterator[None]:
-    """Inside, new tensors are fp32 on the CPU unless they say otherwise, whatever defaults the program has set."""
+    """Inside, new tensors are fp32 on the CPU by default, whatever defaults the program has set."""
     dtype = torch.get_default_dtype()
     with torch.device("cpu") if torch.get_default_device().type != "cpu" else nullcontext():
         if dtype != torch.float32:
@@ -22,7 +22,7 @@ def plain_defaults() -> Iterator[None]:
 
 @contextmanager
 def generators_kept(device: torch.device) -> Iterator[None]:
-    """Afterwards torch's global generators, the CPU's and the device's, are in the state they were in."""
+    """Afterwards torch's global generators (the CPU's and the device's) have their old state."""
     before = torch.default_generator.get_state()
     module = None if device.type in ("cpu", "meta") else torch.get_device_module(device)
     args = (device,) if device.type == "cuda" else ()
@@ -37,7 +37,7 @@ def generators_kept(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def timed_convolutions(device: torch.device) -> Iterator[None]:
-    """Inside, cuDNN tries its kernels for every new shape and keeps the fastest, if that is the device's library."""
+    """Inside, cuDNN tries its kernels for every new shape and keeps the fastest one. Only on CUDA devices."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = before or device.type == "cuda"
     try:

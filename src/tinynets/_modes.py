@@ -6,7 +6,7 @@ from torch import nn
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; afterwards every module is back in its own, frozen ones included, whatever was raised."""
+    """Set evaluation mode inside. Afterwards every module, frozen ones included, has its old mode."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

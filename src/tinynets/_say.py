@@ -2,6 +2,6 @@ import sys
 
 
 def say(text: str) -> None:
-    """One line on stderr for whoever reads along; nothing where there is no stderr, as in a windowed program."""
+    """Print a line on stderr, if there is one. A windowed program has none."""
     if sys.stderr is not None:
         sys.stderr.write(f"{text}\n")

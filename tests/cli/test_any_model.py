@@ -68,7 +68,7 @@ def test_a_timm_model_all_the_way(run, tmp_path):
 
 def test_a_model_named_after_no_data_needs_data(run, tmp_path):
     code, _, err = run("train", "test_resnet", "--out", tmp_path / "x")
-    assert (code, "nothing says which data to take: name them with --data" in err) == (1, True)
+    assert (code, "no data set is known for this model: choose one with --data" in err) == (1, True)
 
 
 def test_evaluate_scores_what_was_trained_in_its_size(run, pets, trained):
@@ -88,10 +88,10 @@ def test_resume_from_anywhere(run, trained, pets, tmp_path, monkeypatch):
         assert code == 0, err
         assert json.loads(out)["last"] == first["last"]
     code, out, err = run("train", "--resume", "--out", "run", "--epochs", 3, "--json")
-    assert (code, json.loads(out)["last"]["epoch"], "goes on from epoch 2 of 2 to 3" in err) == (0, 3, True)
+    assert (code, json.loads(out)["last"]["epoch"], "continues from epoch 2 of 2 to 3" in err) == (0, 3, True)
     shutil.rmtree(pets)
     code, _, err = run("evaluate", trained)
-    assert (code, f"{pets} is not there any more: say with --data" in err) == (1, True)
+    assert (code, f"{pets} no longer exists: give its new location with --data" in err) == (1, True)
 
 
 def test_classes_are_matched_by_name(run, trained, tmp_path):
@@ -106,7 +106,7 @@ def test_classes_are_matched_by_name(run, trained, tmp_path):
     code, out, err = run("evaluate", trained, "--data", npz)
     assert (code, out, len(err.splitlines())) == (1, "", 1)
     assert "turned has the classes dog, cow, " in err
-    assert "knows cat, dog: name data with its classes (--data)" in err
+    assert "knows cat, dog: choose data with the classes of the model (--data)" in err
 
 
 def test_a_folder_called_like_a_data_set(run, tmp_path, monkeypatch, capsys):
@@ -119,7 +119,7 @@ def test_a_folder_called_like_a_data_set(run, tmp_path, monkeypatch, capsys):
     assert load_data(tmp_path / "digits").class_names == ("cat", "dog")
     capsys.readouterr()
     assert len(load_data("digits").class_names) == 10
-    assert "digits is the built-in data set of that name; the folder beside you is ./digits" in capsys.readouterr().err
+    assert "digits means the built-in data set; for the folder write ./digits" in capsys.readouterr().err
 
 
 def test_data_that_have_changed_are_reported(run, trained, pets):
@@ -152,7 +152,10 @@ def test_fine_tuning_in_one_command(run, trained, pets, tmp_path):
         (["--pretrained"], "--pretrained needs the name of a MODEL"),
         (["--init", "none.safetensors"], "no weights file at none.safetensors"),
         (["egrr_cifar100", "--pretrained", "--data", "digits"], "egrr_cifar100 ships no pretrained weights"),
-        (["simplecnn_mnist", "--data", "digits", "--set", "optimizer.momentum=0.9"], "means nothing to adamw"),
+        (
+            ["simplecnn_mnist", "--data", "digits", "--set", "optimizer.momentum=0.9"],
+            "adamw does not use optimizer.momentum",
+        ),
     ],
 )
 def test_wrong_starts_are_one_line(run, tmp_path, monkeypatch, argv, message):
@@ -183,4 +186,4 @@ def test_an_out_that_cannot_be_written_is_one_line(run, tmp_path, path):
     code, out, err = run("train", "simplecnn_mnist", "--data", "digits", "--out", tmp_path / path)
     assert (code, out, len(err.splitlines())) == (1, "", 1)
     assert "cannot write to" in err
-    assert "name another directory" in err
+    assert "choose another directory" in err

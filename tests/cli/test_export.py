@@ -21,7 +21,7 @@ def test_made_up_images_are_said(run, tmp_path):
     code, stdout, stderr = run("export", "simplecnn_mnist", "--to", "pt2", "--out", tmp_path / "net.pt2")
     assert code == 0
     assert "same class as PyTorch for 100.00 % of 64 images" in stdout
-    assert "compared on 64 made-up images: name real ones with --data" in stderr
+    assert "compared on 64 synthetic images: choose real ones with --data" in stderr
 
 
 @pytest.mark.skipif(not FORMATS["tflite-int8"].installed(), reason="needs litert")

@@ -156,7 +156,7 @@ def test_data_the_model_was_not_made_for(run, finished):
     code, _, stderr = run("evaluate", out / "mine.safetensors", "--data", "digits")
     assert code == 1
     assert "digits has the classes 0, 1, 2, 3, 4, 5, ... (10), " in stderr
-    assert "mine.safetensors knows a, b, c: name data with its classes (--data)" in stderr
+    assert "mine.safetensors knows a, b, c: choose data with the classes of the model (--data)" in stderr
 
 
 def test_debug_shows_the_traceback(tmp_path):

@@ -82,7 +82,7 @@ def test_one_bad_file_does_not_lose_the_others(run, scans, tmp_path):
     assert {"image": str(scans / "bad.png"), "error": facts["errors"][2]["error"]} in facts["errors"]
     code, out, err = run("predict", MODEL, scans / "bad.png", scans / "b.png")
     assert (code, len(out.splitlines())) == (1, 1)
-    assert err.rstrip().endswith("; images that are done: 1")
+    assert err.rstrip().endswith("; images done: 1")
     code, out, err = run("predict", MODEL, scans / "empty", "--json")
     assert (code, out) == (1, "")
     assert err == f"tinynets: error: {scans / 'empty'} is a folder that holds no images\n"

@@ -112,7 +112,7 @@ def test_a_data_set_of_ones_own_all_the_way(run, beans, tmp_path):
     )
     beans.rename(tmp_path / "moved.npz")
     code, _, err = run("evaluate", out / "last.safetensors")
-    assert (code, "beans.npz is not there any more: say with --data where these data are now" in err) == (1, True)
+    assert (code, "beans.npz no longer exists: give its new location with --data" in err) == (1, True)
 
 
 def test_predict_with_shipped_weights(run, tmp_path):

@@ -189,7 +189,9 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path, monkeypatch):
         return lambda batch: 1.01 * run(batch)
 
     monkeypatch.setattr(Format, "load", wrong)
-    with pytest.raises(RuntimeError, match=r"computes something else and is not kept: its logits differ by 0\.01"):
+    with pytest.raises(
+        RuntimeError, match=r"differs too much from the model and was not written: its logits differ by 0\.01"
+    ):
         export(model, "pt2", tmp_path / "net.pt2")
     assert list(tmp_path.iterdir()) == []
     export(model, "pt2", tmp_path / "net.pt2", tolerance=0.02)
@@ -210,9 +212,9 @@ def test_wrong_calls_are_one_line(tmp_path):
         export(model, "pt2", tmp_path / "nowhere" / "net")
     with pytest.raises(ValueError, match=r"images must be uint8 \(N, 1, 28, 28\) with N > 0, got torch.float32"):
         export(model, "pt2", tmp_path / "net", images=torch.rand(3, 1, 28, 28))
-    with pytest.raises(ValueError, match="nothing says how the model's images are normalised"):
+    with pytest.raises(ValueError, match="the normalisation of the model is unknown"):
         export(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), "pt2", tmp_path / "net", img_size=(2, 2))
-    with pytest.raises(ValueError, match="nothing says how large"):
+    with pytest.raises(ValueError, match="the image size of the model is unknown"):
         export(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), "pt2", tmp_path / "net", mean=(0.5,), std=(0.5,))
     assert list(tmp_path.iterdir()) == []
 
@@ -220,7 +222,7 @@ def test_wrong_calls_are_one_line(tmp_path):
 @pytest.mark.parametrize("to", ["onnx-int8", "tflite-int8"])
 def test_int8_asks_for_calibration(to, tmp_path):
     needs(to)
-    with pytest.raises(ValueError, match=f"{to} finds the ranges of its integers on training images"):
+    with pytest.raises(ValueError, match=f"{to} needs training images to find the ranges"):
         export(tinynets.create_model("simplecnn_mnist"), to, tmp_path / "net")
 
 

@@ -35,7 +35,7 @@ def test_shipped_files_run_on_a_microcontrollers_interpreter(name):
 
 @micro
 def test_bytes_of_something_else_are_refused():
-    with pytest.raises(ValueError, match="these bytes are no TFLite file"):
+    with pytest.raises(ValueError, match="content is not a TFLite file"):
         arena_bytes(b"nonsense" * 100)
 
 

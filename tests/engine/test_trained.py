@@ -114,7 +114,7 @@ def test_fewer_classes_are_matched_and_others_refused(trained, tiny_data):
     assert match_data(fewer, trained).test_labels.unique().tolist() == [1, 2]
     for names in (("top", "left", "bright"), ("0", "1", "2"), ("top", "left", "dark", "x")):
         with pytest.raises(
-            ValueError, match=r"stripes has the classes .*, .* knows top, left, dark: name data"
+            ValueError, match=r"stripes has the classes .*, .* knows top, left, dark: choose data"
         ) as caught:
             match_data(dataclasses.replace(tiny_data, class_names=names), trained)
         assert "\n" not in str(caught.value)
@@ -174,9 +174,9 @@ def test_a_module_of_ones_own_has_to_be_given_again(tiny_data, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.model.parameters(), strict=True))
     longer = train(module(), tiny_data, override(QUICK, {"schedule.epochs": 5}), tmp_path / "run", resume=True)
     assert longer["last"]["epoch"] == 5
-    with pytest.raises(ValueError, match=r"makes \(2, 3\) of 2 images, stripes has 2 classes"):
+    with pytest.raises(ValueError, match=r"returns \(2, 3\) for 2 images, but stripes has 2 classes"):
         train(module(), dataclasses.replace(tiny_data, class_names=("a", "b")), SHORT, tmp_path / "other")
-    with pytest.raises(ValueError, match="model_args are for models by name"):
+    with pytest.raises(ValueError, match="model_args need the name of a model"):
         train(module(), tiny_data, SHORT, tmp_path / "other", model_args={"width": 2})
     assert not (tmp_path / "other").exists()
 

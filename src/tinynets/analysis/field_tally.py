@@ -17,7 +17,7 @@ from tinynets.report import text_table
 
 
 class Window(NamedTuple):
-    """A sliding window: side of its kernel, stride, dilation and padding, in pixels of its input."""
+    """A sliding window: kernel side, stride, dilation and padding, in pixels of its input."""
 
     kernel: int
     stride: int = 1
@@ -26,7 +26,7 @@ class Window(NamedTuple):
 
 
 class _Extent(NamedTuple):
-    """The image pixels that element 0 of a map sees, first to last, and how many pixels lie between elements."""
+    """Which image pixels element 0 of a map sees, from first to last, and the distance in pixels between elements."""
 
     first: float
     last: float
@@ -39,7 +39,16 @@ class _Extent(NamedTuple):
 
 @dataclass(frozen=True)
 class FieldRow:
-    """One layer with a window, and the receptive field and jump behind it, in pixels of the image."""
+    """One layer with a sliding window.
+
+    Attributes:
+        layer: name of the layer.
+        kernel: side of the kernel in pixels of its input.
+        stride: stride of the window.
+        dilation: spacing of the window's taps.
+        receptive_field: side of the receptive field behind the layer, in pixels of the image; inf for the whole image.
+        jump: distance between neighbouring elements behind the layer, in pixels of the image.
+    """
 
     layer: str
     kernel: int
@@ -51,13 +60,26 @@ class FieldRow:
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """The running tally; `size` is the side of the square that an element of the last map sees (inf: all of it)."""
+    """The result of `receptive_field`. `str()` of it is a table.
+
+    Attributes:
+        size: side of the square that an element of the last feature map sees, in pixels; inf for the whole image.
+        jump: distance between neighbouring elements of that map, in pixels of the image.
+        rows: one `FieldRow` for each layer with a window.
+
+    Example:
+        >>> import tinynets
+        >>> field = tinynets.receptive_field(tinynets.create_model("c1c2c3c4o_cifar10"))
+        >>> field.size, field.jump
+        (55, 8)
+    """
 
     size: float
     jump: int
     rows: tuple[FieldRow, ...]
 
     def to_dict(self) -> dict[str, Any]:
+        """Convert to plain dictionaries, tuples and numbers."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -68,15 +90,26 @@ class ReceptiveField:
 
 
 def receptive_field(model: nn.Module) -> ReceptiveField:
-    """How much of the image an element of the last feature map can depend on, layer by layer.
+    """Compute how much of the image an element of the last feature map can depend on, layer by layer.
 
-    RF_out = RF_in + (kernel - 1) * dilation * jump and jump_out = jump_in * stride along every path; where paths
-    meet, the union of what they see counts. Nothing is run: the graph comes from torch.fx, for evaluation mode. A
-    model with timm's forward_features is followed up to its head.
+    Along every path RF_out = RF_in + (kernel - 1) * dilation * jump and jump_out = jump_in * stride. Where paths meet,
+    the union of what they see counts. The model is not run. Its graph comes from torch.fx, for evaluation mode. A model
+    with timm's forward_features is followed up to its head.
+
+    Args:
+        model: any image model. Its mode is not changed.
+
+    Returns:
+        The receptive field of the model and of each layer, in pixels.
 
     Raises:
-        ValueError: a kernel is not square, or a layer is no sliding window (upsampling, transposed convolution).
+        ValueError: a kernel is not square, or a layer is not a sliding window (upsampling, transposed convolution).
         RuntimeError: torch.fx cannot trace the model.
+
+    Example:
+        >>> import tinynets, torch
+        >>> tinynets.receptive_field(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 8, 3))).size
+        5
     """
     tracer = _Tracer(autowrap_functions=tuple(get_notrace_functions()))
     if hasattr(model, "forward_features"):
@@ -96,12 +129,12 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
             continue
         sources = [extents[source] for source in node.all_input_nodes if source in extents]
         if not sources:
-            continue  # a parameter or a number: it sees nothing of the image
+            continue  # a parameter or a number does not depend on the image
         name, window = _window(node, model)
         if window is _EVERYWHERE:
             field = _Extent(-math.inf, math.inf, sources[0].jump)
         elif window is not None:
-            # the window slides over the first input; any other, such as a gate, is met pixel by pixel
+            # the window slides over the first input; others, such as a gate, are read at the same pixel
             field = _union([_slide(sources[0], window), *sources[1:]])
             rows.append(FieldRow(name, window.kernel, window.stride, window.dilation, field.size, field.jump))
         else:
@@ -179,11 +212,16 @@ def _handler(module: nn.Module) -> Callable[[Any], Window] | None:
 
 
 def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
-    """The window a node slides over its input, None if it works pixel by pixel, and the name of its layer."""
+    """The name of a node's layer, and the window that it slides over its input.
+
+    The window is None for a layer that works pixel by pixel.
+    """
     if node.op == "call_module":
         module = model.get_submodule(str(node.target))
         if isinstance(module, _UNTALLIED):
-            raise ValueError(f"{node.target}: {type(module).__name__} has no place in a tally of sliding windows")
+            raise ValueError(
+                f"{node.target}: {type(module).__name__} is not a sliding window: it has no receptive field"
+            )
         handler = _handler(module)
         return str(node.target), None if handler is None else handler(module)
     stack = list(node.meta.get("nn_module_stack", {}).values())
@@ -203,7 +241,7 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
     if node.target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean) or node.target == "mean":
         return name, _EVERYWHERE
     if node.target in (F.interpolate, F.conv_transpose2d, F.unfold):
-        raise ValueError(f"{name}: {node.target.__name__} has no place in a tally of sliding windows")  # pyright: ignore
+        raise ValueError(f"{name}: {node.target.__name__} is not a sliding window: it has no receptive field")  # pyright: ignore
     return name, None
 
 
@@ -221,13 +259,13 @@ def _functional_conv(node: torch.fx.Node, model: nn.Module) -> Window:
 
 
 def _kernel(weight: Any, node: torch.fx.Node, model: nn.Module) -> int:
-    """Side of a kernel that is a parameter, or one reshaped by unflatten, as fused recursions have them."""
+    """Side of a kernel that is a parameter, or a parameter reshaped by unflatten as in fused recursions."""
     if isinstance(weight, torch.fx.Node) and weight.op == "get_attr":
         path, _, attribute = str(weight.target).rpartition(".")
         return _side(tuple(getattr(model.get_submodule(path), attribute).shape[2:]))
     if isinstance(weight, torch.fx.Node) and weight.target == "unflatten":
         return _side(tuple(weight.args[2])[-2:])  # pyright: ignore[reportArgumentType]
-    raise ValueError(f"the kernel of {node.name} is computed while running: its side cannot be told from the graph")
+    raise ValueError(f"the size of the kernel of {node.name} is unknown: the kernel is computed in the forward pass")
 
 
 def _functional_pool(node: torch.fx.Node) -> Window:
@@ -241,5 +279,5 @@ def _side(value: Any) -> int:
     """A number given once or per direction, which must then agree."""
     sides = set(value) if isinstance(value, list | tuple) else {value}
     if len(sides) != 1:
-        raise ValueError(f"only square windows have one receptive field, got {value}")
+        raise ValueError(f"windows must be square, got {value}")
     return int(sides.pop())

@@ -12,7 +12,16 @@ from tinynets.report import text_table
 
 @dataclass
 class LayerRow:
-    """One layer: its own parameters (shared ones counted once), and what its calls add up to."""
+    """One layer of a `Summary`.
+
+    Attributes:
+        name: name of the module.
+        type: class of the module.
+        output_shape: shape of its last output without the batch.
+        params: number of its own parameters. Shared ones are counted once.
+        macs: multiply-adds of all its calls for one image.
+        calls: how many times it was called.
+    """
 
     name: str
     type: str
@@ -24,7 +33,22 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """A model layer by layer; `str()` of it is a table, `to_dict()` plain data. Shapes leave the batch out."""
+    """The result of `summary`: a model layer by layer. `str()` of it is a table.
+
+    Attributes:
+        model: class of the model.
+        input_size: (C, H, W) of the image.
+        params: number of parameters.
+        macs: multiply-adds for one image.
+        layers: one `LayerRow` for each layer.
+        blocks: params and macs of each block, by its name.
+
+    Example:
+        >>> import tinynets
+        >>> summary = tinynets.summary(tinynets.create_model("c1c2c3c4o_cifar10"))
+        >>> summary.params, summary.macs
+        (84322, 13728256)
+    """
 
     model: str
     input_size: tuple[int, ...]
@@ -34,6 +58,7 @@ class Summary:
     blocks: dict[str, dict[str, int]]
 
     def to_dict(self) -> dict[str, Any]:
+        """Convert to plain dictionaries, tuples and numbers."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -66,23 +91,44 @@ class Summary:
 
 
 def count_parameters(model: nn.Module, trainable: bool = False) -> int:
-    """Numbers in a model's parameters, shared ones counted once; with trainable only those that train."""
+    """Count the numbers in a model's parameters. Shared parameters are counted once.
+
+    Args:
+        model: any module.
+        trainable: count only parameters with requires_grad.
+
+    Returns:
+        The number of parameters.
+
+    Example:
+        >>> import tinynets
+        >>> tinynets.count_parameters(tinynets.create_model("simplecnn_mnist"))
+        21614
+    """
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
 
 
 def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summary:
-    """Run one image through the model and list its layers.
+    """Run one image through a model and list its layers.
 
-    A layer is a module with no modules inside it, or with parameters or arithmetic of its own. Multiply-adds are
-    those of convolutions and matrix products as torch.utils.flop_counter finds them, two of its flops each.
+    A layer is a module without modules inside it, or one with parameters or arithmetic of its own. Multiply-adds are
+    those of convolutions and matrix products as torch.utils.flop_counter counts them: two flops are one multiply-add.
 
     Args:
-        model: any image model; it is left in the mode it came in.
-        input_size: (C, H, W), by default that of the model's pretrained_cfg, with the in_chans and img_size it was
-            built with where it says so.
+        model: any image model. Its mode is not changed.
+        input_size: (C, H, W). None for the size in the model's pretrained_cfg, with the in_chans and img_size of the
+            model.
+
+    Returns:
+        The layers with their shapes, parameters and multiply-adds.
 
     Raises:
         ValueError: input_size is neither given nor known, or is not three numbers.
+
+    Example:
+        >>> import tinynets, torch
+        >>> tinynets.summary(torch.nn.Conv2d(3, 8, 3, bias=False), input_size=(3, 5, 5)).macs
+        1944
     """
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -143,7 +189,7 @@ def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summar
 
 
 def _gated_flops(x: Any, weight: Any, bias: Any, gate: Any, dilations: Any, **_: Any) -> int:
-    """Of an op that the counter sees as one: a depthwise convolution for every dilation, as in its plain form."""
+    """Flops of an op that the counter sees as one call: one depthwise convolution for each dilation."""
     taps = weight[2] * weight[3] * len(dilations)
     return 2 * math.prod(x) * taps
 
@@ -156,14 +202,17 @@ def _input_size(model: nn.Module, input_size: Sequence[int] | None) -> tuple[int
             size = getattr(model, "img_size", None) or input_size[1:]
             input_size = (getattr(model, "in_chans", input_size[0]), *size)
     if input_size is None:
-        raise ValueError(f"{type(model).__name__} does not say its input size: pass input_size=(C, H, W)")
+        raise ValueError(f"{type(model).__name__} has no known input size: pass input_size=(C, H, W)")
     if len(input_size) != 3:
         raise ValueError(f"input_size must be (C, H, W), got {tuple(input_size)}")
     return tuple(input_size)
 
 
 def _owner(parameter: str, rows: dict[str, LayerRow]) -> str:
-    """The innermost module that ran and holds the parameter; a module whose weight is used by its parent never ran."""
+    """The innermost module that ran and holds the parameter.
+
+    A module whose weight is used by its parent never ran itself.
+    """
     name = parameter
     while name:
         name = name.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""The command line, one command a file: `tinynets COMMAND`, the same as `python -m tinynets COMMAND`."""
+"""The command line: `tinynets COMMAND`, the same as `python -m tinynets COMMAND`. Each command is one module."""
 
 import argparse
 import io
@@ -14,7 +14,7 @@ from . import augment_preview, bench, evaluate, export, info, listing, plot, pre
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command. Whatever goes wrong ends in one line on stderr and exit code 1, a wrong call in 2."""
+    """Run one command. An error prints one line on stderr and exits with code 1, a wrong call with code 2."""
     with _any_text_prints():
         _run(_parser().parse_args(argv))
 
@@ -24,7 +24,7 @@ def _run(args: argparse.Namespace) -> None:
         args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads the output has seen enough, as `head` does
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise SystemExit(1) from None
     except KeyboardInterrupt as error:
@@ -42,7 +42,7 @@ def _run(args: argparse.Namespace) -> None:
 
 @contextmanager
 def _any_text_prints() -> Iterator[None]:
-    """Inside, a character that the console's encoding lacks is printed as its escape instead of ending the program."""
+    """Inside, characters that the console's encoding lacks are printed as escapes instead of raising an error."""
     streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, io.TextIOWrapper)]
     before = [stream.errors for stream in streams]
     for stream in streams:

@@ -1,4 +1,4 @@
-"""`tinynets augment-preview MODEL`: what a recipe does to training images."""
+"""`tinynets augment-preview MODEL`: draw what a recipe does to training images."""
 
 import argparse
 from pathlib import Path

@@ -63,11 +63,11 @@ def _numbers(option: str, text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"{option} takes whole numbers separated by commas, as 1,128, got {text!r}") from None
+        raise ValueError(f"{option} takes whole numbers separated by commas, such as 1,128, got {text!r}") from None
 
 
 def _model(name: str) -> Any:
-    """With trained weights from a checkpoint, fresh from a name: weights do not change the time."""
+    """A checkpoint with its weights, or a new model by name: weights do not change the time."""
     from tinynets.engine.any_model import create_any_model
     from tinynets.engine.trained import checkpoint_path, load_trained
 
@@ -85,7 +85,7 @@ def csv_text(rows: list[Timing]) -> str:
 
 
 def table(rows: list[Timing]) -> str:
-    """A line for every figure; `speed` is relative to fused PyTorch with the same batch and threads."""
+    """One line per figure. `speed` is relative to fused PyTorch with the same batch and threads."""
     fused = {(r.model, r.batch_size, r.threads): r.median_ms for r in rows if r.runtime == "fused"}
     lines = []
     for r in rows:

@@ -34,8 +34,8 @@ def add_command(commands: Any) -> None:
     command.add_argument("--batch-size", type=int, default=500)
     command.add_argument("--invert", action="store_true", help="swap light and dark before anything else")
     command.add_argument("--tta", default="none", help="test-time augmentation: none, flip, shift, flip+shift")
-    command.add_argument("--fuse", action="store_true", help="in the form for inference (tinynets.fuse)")
-    command.add_argument("--hard", action="store_true", help="fused, and every gate takes one dilation a pixel")
+    command.add_argument("--fuse", action="store_true", help="evaluate the fused model (tinynets.fuse)")
+    command.add_argument("--hard", action="store_true", help="fused, with one-hot gates")
     command.set_defaults(run=run)
 
 
@@ -79,7 +79,7 @@ def _sentence(result: dict[str, Any]) -> str:
 
 
 def _table(per_class: dict[str, float | None]) -> str:
-    """The classes, worst first."""
+    """The accuracy of each class, worst first."""
     known = {name: top1 for name, top1 in per_class.items() if top1 is not None}
     rows = [(name, f"{top1:.2f} %") for name, top1 in sorted(known.items(), key=lambda item: item[1])]
     return text_table(("class", "top-1"), rows)

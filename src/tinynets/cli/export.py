@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
         tolerance=args.tolerance,
     )
     if not result.real:
-        note(f"compared on {result.images} made-up images: name real ones with --data")
+        note(f"compared on {result.images} synthetic images: choose real ones with --data")
     values = {**asdict(result), "path": str(result.path), "model": args.model}
     if kind.suffix == ".tflite":
         content = out.read_bytes()
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _stem(model: str) -> str:
-    """Of a file named after a model, a checkpoint or a run."""
+    """Name of the file for a model, a checkpoint or a run."""
     path = Path(model)
     return (path.parent.name or path.stem) if path.stem == "last" else path.name.removesuffix(".safetensors")
 
@@ -98,7 +98,7 @@ def _images(args: argparse.Namespace, trained: Any, calibrated: bool) -> dict[st
         train, _ = data.split("train")
         if len(train) == 0:
             raise ValueError(
-                f"{data.name} has no training images, and {args.to} finds the ranges of its integers on them"
+                f"{data.name} has no training images, which {args.to} needs to find the ranges of its integers"
             )
         given["calibration"] = calibration_images(train, args.calibration)
     return given

@@ -53,10 +53,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _receptive_field(model: Any) -> Any:
-    """None for models whose graph cannot be followed, and for those that see the whole image at once."""
+    """The receptive field; None if torch.fx cannot trace the model, or if it sees the whole image at once."""
     try:
         return tinynets.receptive_field(model)
-    except Exception:  # torch.fx raises whatever the model's code makes of a proxy
+    except Exception:  # the model's code may raise anything when torch.fx traces it
         return None
 
 

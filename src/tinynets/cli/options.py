@@ -1,4 +1,4 @@
-"""What several commands share: options, the arguments they make, and the way results are printed."""
+"""Options shared by several commands, and how results are printed."""
 
 import argparse
 import json
@@ -41,7 +41,7 @@ def data_options() -> argparse.ArgumentParser:
         "checkpoint was trained on, or what the model is named after)",
     )
     group.add_argument(
-        "--data-dir", help="folder that holds the named data set, or gets it by download (default: data)"
+        "--data-dir", help="folder of the named data set, which is downloaded into it if missing (default: data)"
     )
     group.add_argument("--img-size", type=int, help="side in pixels that a folder's images are cropped and resized to")
     group.add_argument("--skip-bad", action="store_true", help="leave out images that cannot be read, and list them")
@@ -50,7 +50,9 @@ def data_options() -> argparse.ArgumentParser:
 
 def background_option() -> argparse.ArgumentParser:
     group = _group()
-    group.add_argument("--background", help="colour behind transparent pixels, as black or #808080 (default: white)")
+    group.add_argument(
+        "--background", help="colour behind transparent pixels, such as black or #808080 (default: white)"
+    )
     return group
 
 
@@ -71,13 +73,17 @@ def recipe_options() -> argparse.ArgumentParser:
     group.add_argument("--val-size", type=float, help="fraction of the training set held out, 0 for none")
     group.add_argument("--seed", type=int)
     group.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=VALUE", help="any field, as optimizer.weight_decay=1e-4"
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="any field, such as optimizer.weight_decay=1e-4",
     )
     return group
 
 
 def model_args(args: argparse.Namespace) -> dict[str, Any]:
-    """The arguments for the model's class that were given on the command line."""
+    """Arguments of the model's class from the command line."""
     given = {name: getattr(args, name) for name in ("width", "channels", "iterations", "expansion")}
     return {name: value for name, value in given.items() if value is not None}
 
@@ -85,9 +91,10 @@ def model_args(args: argparse.Namespace) -> dict[str, Any]:
 def recipe_of(
     args: argparse.Namespace, model: str, data_name: str | None, base: "Recipe | None" = None, default: str = "default"
 ) -> "Recipe":
-    """The recipe named on the command line, else base, else the model's for those data; with what was overridden.
+    """The recipe from the command line, else base, else the model's recipe for these data, with the fields that were
+    changed.
 
-    default: which of the model's recipes that is, unless the data are digits.
+    default: name of the model's recipe, unless the data are digits.
     """
     from tinynets.engine import get_recipe, override, parse_settings, read_recipe, with_epochs
 
@@ -105,7 +112,7 @@ def recipe_of(
 
 
 def data_of(model: str) -> str | None:
-    """The data set a model is named after, if it is."""
+    """The data set that a model is named after, if there is one."""
     from tinynets.engine import list_data
 
     name = model.split(".")[0].rpartition("_")[2]
@@ -139,12 +146,12 @@ def load_data_of(
     source: dict[str, Any] = dict(facts.data_source or {}) if facts and not args.data else {}
     if source:
         if source["name"] not in list_data() and not Path(source["name"]).exists():
-            raise FileNotFoundError(f"{source['name']} is not there any more: say with --data where these data are now")
+            raise FileNotFoundError(f"{source['name']} no longer exists: give its new location with --data")
     elif not args.data and facts and facts.data and facts.data not in list_data():
-        raise ValueError(f"{facts.data} is not a built-in data set, and nobody knows where it is: name it with --data")
+        raise ValueError(f"{facts.data} is not a built-in data set, and its location is unknown: give it with --data")
     name = args.data or source.get("name") or (facts.data if facts and facts.data else default)
     if not name:
-        raise ValueError("nothing says which data to take: name them with --data")
+        raise ValueError("no data set is known for this model: choose one with --data")
     options: dict[str, Any] = {"default_size": size_of(model), "in_chans": in_chans} | source
     given: dict[str, Any] = {"data_dir": args.data_dir, "img_size": size or options.get("img_size") or known}
     given |= {"background": args.background, "skip_bad": args.skip_bad or None}
@@ -158,7 +165,7 @@ def load_data_of(
 
 
 def size_of(model: str | None) -> tuple[int, int] | None:
-    """(H, W) that a model is made for."""
+    """The (H, W) that a model expects."""
     import timm
 
     cfg = timm.models.get_pretrained_cfg(model) if model and timm.models.is_model(model) else None
@@ -166,7 +173,7 @@ def size_of(model: str | None) -> tuple[int, int] | None:
 
 
 def warn_of_polarity(wrong: int, total: int, facts: Any, inverted: bool) -> None:
-    """A line if most images have another background than those that the model was trained on."""
+    """Print a line if most images have another background than the model's training images."""
     if 2 * wrong > total:
         here, there = ("light", "dark") if facts.mean[0] < 0.5 else ("dark", "light")
         note(
@@ -176,8 +183,8 @@ def warn_of_polarity(wrong: int, total: int, facts: Any, inverted: bool) -> None
 
 
 def note(text: str) -> None:
-    """A line on stderr, of one process only."""
-    if os.environ.get("RANK", "0") == "0":  # torchrun's, of this process
+    """Print a line on stderr, from one process only."""
+    if os.environ.get("RANK", "0") == "0":  # set by torchrun
         say(f"tinynets: {text}")
 
 
@@ -193,14 +200,14 @@ def device_of(args: argparse.Namespace) -> str:
         if device.type == "cuda" and (device.index or 0) >= count:
             has = f"has {count} CUDA device{'' if count == 1 else 's'}" if count else "has no CUDA device"
             raise ValueError(
-                f"--device {args.device} cannot be used: this machine {has}: take another, or --device cpu"
+                f"--device {args.device} cannot be used: this machine {has}: choose another, or --device cpu"
             )
         return args.device
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def trained_of(args: argparse.Namespace) -> "Trained":
-    """The model with weights that args.model names, and the facts about it."""
+    """The trained model that args.model names, with its facts."""
     from tinynets.engine import load_trained
 
     return load_trained(args.model, **model_args(args))

@@ -47,13 +47,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _names(runs: list[Path]) -> list[str]:
-    """The directories' names, whole paths where two share one."""
+    """Names of the directories; whole paths where two names are equal."""
     names = [path.resolve().name for path in runs]
     return names if len(set(names)) == len(names) else [str(path) for path in runs]
 
 
 def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> list[str]:
-    """What needs the data: left out, with a line that says so, where they are not to be had."""
+    """Plots that need the data. Without the data they are skipped, with a line that says so."""
     from tinynets.engine import (
         Augment,
         Augmenter,
@@ -103,7 +103,7 @@ def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> 
 
 
 def _spread(count: int) -> Any:
-    """Up to 16 indices, evenly from a fixed shuffle's start."""
+    """Up to 16 indices from a fixed shuffle."""
     import torch
 
     return torch.randperm(count, generator=torch.Generator().manual_seed(0))[:_SAMPLES]

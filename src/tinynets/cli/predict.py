@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _find_images(given: list[str]) -> tuple[list[str], list[dict[str, str]]]:
-    """The files that paths, folders and patterns name, and what is wrong with those that name none."""
+    """Files that the paths, folders and patterns name, and an error for each that names none."""
     from tinynets.engine import list_images
 
     paths: list[str] = []
@@ -142,6 +142,6 @@ def _table(predictions: list[dict[str, Any]], errors: list[dict[str, str]]) -> s
 
 def _complaint(reasons: list[str], done: int) -> str:
     if len(reasons) == 1:
-        return reasons[0] + (f"; images that are done: {done:,}" if done else "")
+        return reasons[0] + (f"; images done: {done:,}" if done else "")
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
     return f"{len(reasons):,} of {len(reasons) + done:,} images cannot be used: {'; '.join(reasons[:10])}{more}"

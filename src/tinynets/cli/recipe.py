@@ -1,4 +1,4 @@
-"""`tinynets recipe MODEL`: how a model is trained, every field."""
+"""`tinynets recipe MODEL`: print every field of a recipe."""
 
 import argparse
 from typing import Any
@@ -8,7 +8,7 @@ from .options import common_options, data_of, recipe_of, recipe_options, report
 
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
-        "recipe", parents=[common_options(), recipe_options()], help="print a model's recipe, with what is overridden"
+        "recipe", parents=[common_options(), recipe_options()], help="print a model's recipe with the given changes"
     )
     command.add_argument("model", metavar="MODEL")
     command.set_defaults(run=run)

@@ -1,4 +1,4 @@
-"""`tinynets results`: what the shipped weights reach, beside other people's nets of comparable size."""
+"""`tinynets results`: the accuracy of the shipped weights beside other people's nets of comparable size."""
 
 import argparse
 from dataclasses import asdict
@@ -67,7 +67,7 @@ def _ours(name: str, weights: Weights) -> dict[str, Any]:
 
 
 def _training(recipe: "Recipe", epochs: int, seeds: list[float]) -> str:
-    """What a recipe adds up to, in a line; the mean accuracy where it was trained with several seeds."""
+    """A recipe in a few words, with the mean accuracy if there were several seeds."""
     augment, mixing = recipe.augment, recipe.mixing
     used = {
         "crop": augment.pad,

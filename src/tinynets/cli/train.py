@@ -35,7 +35,7 @@ def add_command(commands: Any) -> None:
     )
     command.add_argument("--out", metavar="DIR", help="run directory (default: runs/MODEL)")
     command.add_argument(
-        "--resume", action="store_true", help="go on with the run in DIR, with --epochs for longer; or start it"
+        "--resume", action="store_true", help="continue the run in DIR (with --epochs for longer), or start it"
     )
     weights = command.add_mutually_exclusive_group()
     weights.add_argument("--pretrained", action="store_true", help="fine-tune the model's pretrained weights")
@@ -51,17 +51,17 @@ def run(args: argparse.Namespace) -> None:
     start = _facts_of_start(args)
     model = args.model or (start.model if start else None)
     if model is None and not (args.resume and args.out):
-        raise ValueError("name the MODEL to train, or the run to go on with: --resume --out DIR")
+        raise ValueError("name the MODEL to train, or the run to continue: --resume --out DIR")
     out = args.out or "runs/" + re.sub(r"[^\w.-]+", "_", str(model))
     state = RunDir(out).state() if args.resume else None
     before: dict[str, Any] = state["identity"] if state else {}
     model = model or before.get("model")
     if model is None:
-        raise ValueError(f"there is no run in {out} to go on with: name the MODEL to train")
+        raise ValueError(f"there is no run in {out} to continue: name the MODEL to train")
     facts = _facts_of_run(out, state) if state else start
     if state and facts and facts.own_module:
         raise ValueError(
-            f"the run in {out} trains a module of your own, {facts.model}: go on with it in Python, "
+            f"the run in {out} trains a module of your own, {facts.model}: continue it in Python, "
             "train(module, ..., resume=True)"
         )
     data = load_data_of(args, before.get("data") or data_of(model), facts, model)
@@ -80,13 +80,13 @@ def run(args: argparse.Namespace) -> None:
         pretrained=args.pretrained,
         init=args.init,
     )
-    # RANK and WORLD_SIZE are torchrun's; a cluster may have set one of them
+    # torchrun sets both RANK and WORLD_SIZE; a cluster may set only one of them
     if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0":
         report(args, summary, lambda: f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; the run is in {out}")
 
 
 def _facts_of_start(args: argparse.Namespace) -> "Checkpoint | None":
-    """What the weights to start from know."""
+    """The facts about the weights to start from."""
     from tinynets.engine.loop.build import find_start
 
     name = args.init or (args.model if args.pretrained else None)
@@ -96,7 +96,7 @@ def _facts_of_start(args: argparse.Namespace) -> "Checkpoint | None":
 
 
 def _facts_of_run(out: str, state: dict[str, Any]) -> "Checkpoint | None":
-    """What the run knows: of an older version's run what its weights know, if there are any yet."""
+    """The facts of a run. For a run of an older version, those of its weights, if there are any yet."""
     from tinynets.engine import Checkpoint
     from tinynets.engine.record import read_checkpoint
 

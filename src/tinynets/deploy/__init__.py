@@ -1,4 +1,4 @@
-"""What a trained model becomes for use: fused, and as files of other runtimes."""
+"""Models for use: fused for PyTorch, and as files for other runtimes."""
 
 from .benchmark import RUNTIMES, Timing, bench
 from .exporter import Exported, export

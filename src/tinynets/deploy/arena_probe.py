@@ -1,7 +1,8 @@
-"""Run as a script, in a process of its own: find the smallest arena that TensorFlow Lite Micro starts a file with.
+"""A script for a process of its own: find the smallest arena that TensorFlow Lite Micro starts a file with.
 
-Its interpreter ends the process where some arenas run out, instead of refusing them. Every size is printed before it is
-tried, so that whoever started the script can name the size that ended it and start it again.
+For some arenas that are too small, its interpreter ends the process instead of raising an error. So every size is
+printed before it is tried. Whoever started the script then knows which size ended it, and can start it again without
+that size.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""How fast a model is in every runtime that is installed, all of them timed in turns in one process."""
+"""Measure how fast a model is in every installed runtime. All runtimes are timed in turns, in one process."""
 
 import contextlib
 import subprocess
@@ -26,7 +26,7 @@ from .images import made_up_images
 from .quiet import quiet
 from .source import Source
 
-RUNTIMES: dict[str, str | None] = {  # and the format of its files
+RUNTIMES: dict[str, str | None] = {  # the format of its files
     "eager": None,
     "fused": None,
     "compiled": None,
@@ -35,17 +35,31 @@ RUNTIMES: dict[str, str | None] = {  # and the format of its files
     "litert": "tflite",
     "litert-int8": "tflite-int8",
 }
-_BLOCK = 5  # calls in a row before the next runtime's turn: its data are in the cache, as in a program of its own
+_BLOCK = (
+    5  # calls in a row per turn, so that a runtime's data are in the cache, as they would be in a program of its own
+)
 
 
 @dataclass(frozen=True)
 class Timing:
-    """One runtime at one batch size and number of threads.
+    """The speed of one runtime at one batch size and number of threads.
 
-    median_ms, p90_ms: of one call, in milliseconds.
-    images_per_second: batch_size over the median.
-    file_bytes: of the file, None for PyTorch's forms.
-    peak_bytes: memory of a process that only loads the file and runs one batch; for `fused`, of PyTorch with the .pt2.
+    Attributes:
+        model: name of the model.
+        runtime: one of `RUNTIMES`.
+        batch_size: images per call.
+        threads: number of threads.
+        median_ms: median time of a call in milliseconds.
+        p90_ms: 90th percentile of the time of a call in milliseconds.
+        images_per_second: batch_size divided by the median.
+        file_bytes: size of the file, None for the forms that are not files.
+        peak_bytes: peak memory of a process that only loads the file and runs one batch. For "fused" this is PyTorch
+            with a .pt2 file. None where it was not measured.
+
+    Example:
+        >>> from tinynets.deploy import Timing
+        >>> Timing("net", "fused", 128, 1, 64.0, 70.0, 2000.0, None, None).median_ms
+        64.0
     """
 
     model: str
@@ -60,7 +74,7 @@ class Timing:
 
 
 def installed_runtimes() -> list[str]:
-    """The runtimes that can be timed here."""
+    """The runtimes that can be timed on this machine."""
     return [name for name, to in RUNTIMES.items() if to is None or FORMATS[to].installed()]
 
 
@@ -77,24 +91,36 @@ def bench(
 ) -> list[Timing]:
     """Time a classifier's inference on the CPU.
 
-    LiteRT's files hold one image; a batch is so many calls. The ranges of int8 come from made-up images, which changes
-    the results but not the time.
+    LiteRT's files take one image, so there a batch is several calls. The int8 files are calibrated on synthetic images,
+    which changes their results but not their speed.
 
     Args:
-        model: any classifier whose `pretrained_cfg` says its input size and normalisation; on the CPU.
-        name: what the rows are called by.
-        runtimes: of `RUNTIMES`; None for all that are installed. Of those, one that cannot run the model is left out
-            with a line on stderr.
-        batch_sizes: images a call.
-        threads: numbers of threads; None for one and all.
-        seconds: of timed calls for every runtime, batch size and number of threads; at least five calls are made.
-        memory: start a process for every file and measure its memory.
+        model: any classifier on the CPU whose `pretrained_cfg` gives its input size and normalisation.
+        name: name of the model in the results.
+        runtimes: some of `RUNTIMES`. None for all that are installed; one of those that cannot run the model is then
+            skipped, with a line on stderr.
+        batch_sizes: images per call.
+        threads: numbers of threads. None for one thread and for all.
+        seconds: duration of the timed calls for every runtime, batch size and number of threads. At least five calls
+            are made.
+        memory: also measure the memory of every file, in a process of its own.
         img_size: (H, W) of the images, None for the model's own.
+
+    Returns:
+        One `Timing` for every runtime, batch size and number of threads.
 
     Raises:
         ImportError: a runtime that was asked for is not installed.
-        RuntimeError: a format cannot express the model.
-        ValueError: unknown runtime, or numbers that are not positive.
+        RuntimeError: a runtime that was asked for cannot run the model.
+        ValueError: a runtime is unknown, or a number is not positive.
+
+    Example:
+        >>> import tinynets
+        >>> from tinynets.deploy import bench
+        >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
+        >>> rows = bench(model, runtimes=["eager", "fused"], batch_sizes=[1], threads=[1], seconds=0.01, memory=False)
+        >>> print(*(row.runtime for row in rows))
+        eager fused
     """
     for wanted in runtimes or ():
         if wanted not in RUNTIMES:
@@ -124,7 +150,7 @@ def bench(
 
 
 def _files(chosen: Sequence[str], source: Source, folder: Path, must: bool) -> dict[str, Path | None]:
-    """A file for each runtime that needs one; must says that a runtime which cannot run the model is an error."""
+    """Write a file for each runtime that needs one. With must, a runtime that cannot run the model is an error."""
     files: dict[str, Path | None] = {}
     images = source.inputs(made_up_images(64, source.input_size)).numpy()
     for runtime in chosen:
@@ -149,13 +175,13 @@ def _files(chosen: Sequence[str], source: Source, folder: Path, must: bool) -> d
 
 
 def _format(runtime: str) -> Format | None:
-    """Of the runtime's files, None for PyTorch's forms."""
+    """The format of a runtime's files, None for a form that is not a file."""
     to = RUNTIMES[runtime]
     return None if to is None else FORMATS[to]
 
 
 def _modules(model: nn.Module, forms: Sequence[str]) -> dict[str, nn.Module]:
-    """The forms of the model in PyTorch, in the layout that is fastest on a CPU."""
+    """The model in the forms of PyTorch, in channels_last, which is fastest on a CPU."""
     modules: dict[str, nn.Module] = {}
     for form in forms:
         module = model.eval() if form == "eager" else fuse(model)
@@ -185,7 +211,7 @@ def _call(
 
 
 def _in_turns(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, list[float]]:
-    """Times of calls in seconds: a block of calls of each, again and again."""
+    """Time the calls in seconds: a block of calls of each, then again from the start."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         with quiet():
@@ -194,7 +220,7 @@ def _in_turns(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, 
         for name, call in calls.items():
             if len(times[name]) >= _BLOCK and sum(times[name]) >= seconds:
                 continue
-            call()  # the one before left other data in the cache
+            call()  # warm-up: the runtime before it has replaced the data in the cache
             for _ in range(_BLOCK):
                 started = time.perf_counter()
                 call()

@@ -1,4 +1,4 @@
-"""One way from a model to a file of any format, which is run and compared before it is left."""
+"""Export a model to a file of any format. The file is run and compared with the model before it is kept."""
 
 import tempfile
 import time
@@ -24,13 +24,28 @@ from .source import Source
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written, and how it compares with the model.
+    """An exported file, and how it compares with the model.
 
-    seconds: of the conversion alone.
-    images: how many it was compared on; real says whether they are a user's or made up.
-    agreement: of them, how many percent get the same class.
-    largest_difference: of two logits, and largest_logit of the model, in absolute value.
-    model_top1, file_top1: accuracy in percent, None without labels.
+    Attributes:
+        model: name of the model.
+        format: one of `FORMATS`.
+        path: the file.
+        bytes: size of the file.
+        seconds: duration of the conversion.
+        images: number of images that it was compared on.
+        real: whether these images were given; otherwise they are synthetic.
+        agreement: percentage of images with the same predicted class.
+        largest_difference: largest absolute difference of two logits.
+        largest_logit: largest absolute logit of the model.
+        model_top1: accuracy of the model in percent, None without labels.
+        file_top1: accuracy of the file in percent, None without labels.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tinynets.deploy import Exported
+        >>> made = Exported("net", "onnx", Path("net.onnx"), 9000, 2.5, 64, False, 100.0, 1e-5, 9.8, None, None)
+        >>> made.largest_difference / made.largest_logit < 0.001
+        True
     """
 
     model: str
@@ -62,32 +77,44 @@ def export(
     img_size: Sequence[int] | None = None,
     tolerance: float | None = None,
 ) -> Exported:
-    """Write a model as a file of another runtime, run it there and compare it with the model.
+    """Export a model to a file of another runtime, run it there, and compare it with the model.
 
-    The file holds the fused model (`tinynets.fuse`) in fp32 or int8. ONNX and PyTorch's files take any number of
-    images, TFLite's and ExecuTorch's one at a time.
+    The file holds the fused model (`tinynets.fuse`) in fp32 or int8. Files of ONNX and PyTorch take any number of
+    images. Files of TFLite and ExecuTorch take one image.
 
     Args:
-        model: a classifier, or what `engine.load_trained` takes: the name of a model with weights or a checkpoint.
-        to: a key of `FORMATS`.
+        model: a classifier, or an argument of `engine.load_trained`: the name of a model with weights, or a checkpoint.
+        to: one of `FORMATS`.
         path: the file to write.
-        images: uint8 (N, C, H, W) to compare on, best a test set. None: 64 made-up ones.
-        labels: int64 (N,) of these images, for the accuracy of both.
-        calibration: uint8 (N, C, H, W), training images that the int8 formats find their ranges on: 256 are enough.
-        pixels: the file takes pixels, (N, H, W, C) in 0..255, and normalises them itself.
-        mean, std: of the model's normalisation, one number a channel. None: its `pretrained_cfg` says.
-        class_names: written into formats that have room for them.
-        img_size: (H, W) of the images. None: the model's own.
-        tolerance: what a file may be off. fp32: the largest difference of two logits, as a share of the largest logit;
-            None for 0.001. int8: points of accuracy lost, or without labels percent of images with another class; None
-            for 1 or 5.
+        images: uint8 (N, C, H, W), images to compare on; best a test set. None for 64 synthetic images.
+        labels: int64 (N,), labels of these images, to compare the accuracy.
+        calibration: uint8 (N, C, H, W), training images on which the ranges of int8 are found. 256 are enough.
+        pixels: let the file take pixels, (N, H, W, C) in 0..255, and normalise them itself.
+        mean: mean of the normalisation, one number per channel. None for the one in `pretrained_cfg`.
+        std: standard deviation of the normalisation, one number per channel. None for the one in `pretrained_cfg`.
+        class_names: names of the classes, stored in formats that can hold them.
+        img_size: (H, W) of the images. None for the model's own.
+        tolerance: how far the file may differ. fp32: the largest difference of two logits, as a fraction of the largest
+            logit; None for 0.001. int8: percentage points of accuracy lost, None for 1; without labels, percentage of
+            images with another class, None for 5.
+
+    Returns:
+        The file and the comparison.
 
     Raises:
         ImportError: the format's packages are not installed.
-        OSError: path cannot be written to.
-        RuntimeError: the format cannot express the model, or the file is off by more than the tolerance. Nothing is
-            written.
-        ValueError: unknown format, images or a normalisation that do not fit the model, or no calibration for int8.
+        OSError: path cannot be written.
+        RuntimeError: the format cannot express the model, or the file differs by more than the tolerance. No file is
+            written then.
+        ValueError: the format is unknown, images or normalisation do not fit the model, or calibration is missing for
+            int8.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.deploy import export
+        >>> made = export("simplecnn_mnist", "pt2", "digits.pt2", pixels=True)
+        >>> torch.export.load(made.path).module()(torch.zeros(2, 28, 28, 1, dtype=torch.uint8)).shape
+        torch.Size([2, 10])
     """
     kind = find_format(to)
     kind.require()
@@ -106,7 +133,9 @@ def export(
         name = (getattr(model, "pretrained_cfg", None) or {}).get("architecture") or type(model).__name__
     source = source_of(name, net, mean, std, class_names, img_size, pixels)
     if kind.integer and calibration is None:
-        raise ValueError(f"{to} finds the ranges of its integers on training images: give calibration (256 are enough)")
+        raise ValueError(
+            f"{to} needs training images to find the ranges of its integers: pass calibration (256 are enough)"
+        )
     for given in (images, calibration):
         _check(given, source)
     real = images is not None
@@ -131,16 +160,16 @@ def source_of(
     img_size: Sequence[int] | None = None,
     pixels: bool = False,
 ) -> Source:
-    """The model in portable form; what is None is looked up in its `pretrained_cfg`."""
+    """The model in portable form. Arguments that are None are taken from its `pretrained_cfg`."""
     cfg: Any = getattr(model, "pretrained_cfg", None) or {}
     mean, std = mean or cfg.get("mean"), std or cfg.get("std")
     if not (mean and std):
-        raise ValueError("nothing says how the model's images are normalised: give mean and std, one number a channel")
+        raise ValueError("the normalisation of the model is unknown: pass mean and std, one number per channel")
     if len(mean) != len(std):
-        raise ValueError(f"mean and std must have one number a channel each, got {len(mean)} and {len(std)}")
+        raise ValueError(f"mean and std must have one number per channel each, got {len(mean)} and {len(std)}")
     size = img_size or getattr(model, "img_size", None) or (cfg.get("input_size") or (0, 0, 0))[1:]
     if not all(size):
-        raise ValueError("nothing says how large the model's images are: give img_size=(H, W)")
+        raise ValueError("the image size of the model is unknown: pass img_size=(H, W)")
     check_positive(height=size[0], width=size[1])
     with plain_defaults():
         form = portable(model).float().cpu()
@@ -156,7 +185,7 @@ def _check(images: Tensor | None, source: Source) -> None:
 
 
 def _write(kind: Format, source: Source, path: Path, calibration: Tensor | None) -> float:
-    """Seconds that the conversion took."""
+    """Write the file. Returns the duration of the conversion in seconds."""
     inputs = None if calibration is None else source.inputs(calibration.cpu()).numpy()
     started = time.perf_counter()
     try:
@@ -170,7 +199,7 @@ def _write(kind: Format, source: Source, path: Path, calibration: Tensor | None)
 
 
 def first_reason(error: BaseException) -> str:
-    """The first line of what went wrong first."""
+    """The first line of the message of the exception that started a chain."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -179,7 +208,7 @@ def first_reason(error: BaseException) -> str:
 
 @torch.inference_mode()
 def _logits(model: nn.Module, source: Source, images: Tensor) -> np.ndarray:
-    """Of the model as it was given, on its own device."""
+    """Logits of the model as it was given, on its own device."""
     parameter = next(model.parameters(), None)
     device, dtype = (parameter.device, parameter.dtype) if parameter is not None else ("cpu", torch.float32)
     normalised = replace(source, pixels=False)
@@ -213,19 +242,19 @@ def _compare(want: np.ndarray, got: np.ndarray, labels: Tensor | None) -> dict[s
 def _check_tolerance(
     kind: Format, report: dict[str, Any], count: int, labels: Tensor | None, tolerance: float | None
 ) -> None:
-    """Raise RuntimeError if a file is off by more than the tolerance; not a number is off."""
+    """Raise RuntimeError if the file differs by more than the tolerance. NaN always does."""
     if not kind.integer:
         allowed = 0.001 if tolerance is None else tolerance
         off = report["largest_difference"] / max(report["largest_logit"], 1e-6)
-        what = f"its logits differ by {off:.2g} of the largest one, {allowed:g} is allowed"
+        what = f"its logits differ by {off:.2g} of the largest logit, allowed is {allowed:g}"
     else:
-        few = 200 / count  # two images, where they are so few that one is more than is allowed
+        few = 200 / count  # always allow two images: with few images a single one can exceed the tolerance
         if labels is None:
             allowed, off = 5 if tolerance is None else tolerance, 100 - report["agreement"]
-            what = f"{off:.2f} % of {count:,} images get another class, {allowed:g} % are allowed"
+            what = f"{off:.2f} % of {count:,} images get another class, allowed are {allowed:g} %"
         else:
             allowed, off = 1 if tolerance is None else tolerance, report["model_top1"] - report["file_top1"]
-            what = f"it loses {off:.2f} points of accuracy on {count:,} images, {allowed:g} are allowed"
+            what = f"it loses {off:.2f} percentage points of accuracy on {count:,} images, allowed are {allowed:g}"
         allowed = max(allowed, few)
     if not off <= allowed:
-        raise RuntimeError(f"the {kind.name} file computes something else and is not kept: {what}")
+        raise RuntimeError(f"the {kind.name} file differs too much from the model and was not written: {what}")

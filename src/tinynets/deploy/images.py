@@ -6,13 +6,17 @@ from tinynets._guest import plain_defaults
 
 
 def calibration_images(images: Tensor, count: int = 256) -> Tensor:
-    """So many of the training images, drawn with a fixed seed: what the shipped files and `tinynets export` use."""
+    """Draw calibration images from the training images with a fixed seed. The shipped files and `tinynets export` use
+    these.
+    """
     return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:count]]
 
 
 @plain_defaults()
 def made_up_images(count: int, size: tuple[int, int, int]) -> Tensor:
-    """uint8 (count, C, H, W): smooth noise of several scales, brightnesses and contrasts, the same at every call."""
+    """Synthetic images, uint8 (count, C, H, W): smooth noise of several scales, brightnesses and contrasts. Always the
+    same.
+    """
     channels, height, width = size
     generator = torch.Generator().manual_seed(0)
     images = torch.zeros(count, channels, height, width)

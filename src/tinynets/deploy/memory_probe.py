@@ -1,6 +1,6 @@
-"""Run as a script, in a process of its own: load a file, run it once and print the peak of the memory held, in bytes.
+"""A script for a process of its own: load a file, run it once, and print the peak memory in bytes.
 
-It imports the runtime and NumPy only, so that the figure is what a program around that file needs.
+It imports only the runtime and NumPy, so that the figure is what a program around that file needs.
 """
 
 import resource
@@ -33,7 +33,9 @@ def main(runtime: str, path: str, inputs: str) -> None:
 
 
 def peak_bytes() -> int:
-    """Of this process. Linux counts its parent's memory in ru_maxrss too, so the figure comes from /proc there."""
+    """Peak memory of this process. On Linux it is read from /proc, because ru_maxrss there includes the parent's
+    memory.
+    """
     if sys.platform == "linux":
         with open("/proc/self/status") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))

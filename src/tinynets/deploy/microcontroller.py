@@ -17,17 +17,17 @@ from .quiet import quiet
 
 
 def arena_bytes(content: bytes) -> int:
-    """RAM in bytes that TensorFlow Lite Micro needs for a file's activations: the smallest arena it starts with.
+    """RAM in bytes that TensorFlow Lite Micro needs for the activations of a file: the smallest arena that works.
 
-    In steps of 16 bytes. The file itself stays in flash.
+    It is found in steps of 16 bytes. The file itself stays in flash.
 
     Raises:
         ImportError: tflite_micro is not installed.
-        RuntimeError: it does not know an operation of the file.
-        ValueError: content is no TFLite file.
+        RuntimeError: tflite_micro does not support an operation of the file.
+        ValueError: content is not a TFLite file.
     """
     if content[4:8] != b"TFL3":
-        raise ValueError("these bytes are no TFLite file")
+        raise ValueError("content is not a TFLite file")
     _runtime()
     script = Path(__file__).with_name("arena_probe.py")
     deadly: list[str] = []
@@ -41,17 +41,19 @@ def arena_bytes(content: bytes) -> int:
             if done.returncode == 0 and "found" in done.stdout:
                 return int(last)
             if done.returncode >= 0 or not last or last in deadly:
-                reason = next(iter(done.stderr.splitlines()), "it gives no reason")
+                reason = next(iter(done.stderr.splitlines()), "no reason given")
                 raise RuntimeError(f"TensorFlow Lite Micro cannot run this file: {reason}")
             deadly.append(last)
 
 
 def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of a batch that gives its logits, computed by TensorFlow Lite Micro.
+    """Load a file into TensorFlow Lite Micro. Returns a function from a batch to its logits.
 
     The batch holds normalised images (N, C, H, W), or pixels (N, H, W, C) if the file takes those.
 
-    arena: bytes of RAM, None for what `arena_bytes` finds.
+    Args:
+        content: bytes of the .tflite file.
+        arena: bytes of RAM, None for the result of `arena_bytes`.
     """
     arena = arena_bytes(content) if arena is None else arena
     with quiet():
@@ -71,11 +73,11 @@ def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray
 
 
 def write_c_array(content: bytes, path: str | Path) -> tuple[Path, Path]:
-    """Write NAME.h and NAME.cc that compile a file into a microcontroller's program.
+    """Write NAME.h and NAME.cc, which compile a file into a program for a microcontroller.
 
     Args:
-        content: of the .tflite file.
-        path: NAME with or without one of these suffixes. The array is called after it.
+        content: bytes of the .tflite file.
+        path: NAME, with or without one of these suffixes. The array is named after it.
 
     Returns:
         Paths of the header and of the source.
@@ -113,6 +115,6 @@ def _runtime() -> Any:
 
 
 def _details(details: dict[str, Any]) -> dict[str, Any]:
-    """As LiteRT's interpreter describes a tensor."""
+    """Describe a tensor in the form of LiteRT's interpreter."""
     scales, zero_points = (details["quantization_parameters"][key] for key in ("scales", "zero_points"))
     return {**details, "quantization": (float(scales[0]), int(zero_points[0])) if len(scales) else (0.0, 0)}

@@ -1,6 +1,6 @@
 """Our layers as ONNX functions: one node each in the graph, defined in the file by standard operators.
 
-Every runtime replaces the nodes by the definitions when it loads the file, so none has to know this library.
+A runtime replaces the nodes by their definitions when it loads the file. So no runtime has to know this library.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,9 @@ _definitions: dict[str, str] | None = None
 
 @contextmanager
 def emitted() -> Iterator[dict[str, str]]:
-    """Inside, the functions below leave nodes for `torch.onnx.export`; the dict gets their definitions, by name."""
+    """Inside, the functions below create nodes for `torch.onnx.export`. The dictionary collects their definitions by
+    name.
+    """
     global _definitions
     before, _definitions = _definitions, {}
     try:

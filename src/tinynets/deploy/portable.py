@@ -1,4 +1,4 @@
-"""A model rewritten in the operations that every converter knows."""
+"""Rewrite a model in operations that every converter supports."""
 
 from collections.abc import Callable
 
@@ -14,14 +14,14 @@ from .fuse.recursive import FusedECBlock, FusedEGRRStage
 
 
 def portable(model: nn.Module) -> nn.Module:
-    """`fuse(model)` in few standard operations: convolutions, poolings, products and sums, with one weight tensor each.
+    """`fuse(model)`, rewritten in few standard operations: convolutions, poolings, products and sums.
 
-    The same function as the model, for converters: its windows are average poolings, which runtimes have kernels for,
-    and each step of a recursion has its own weights instead of a slice of a larger tensor. Inside
-    `onnx_functions.emitted()` the layers become ONNX functions.
+    It computes the same function. Window means are average poolings, which runtimes have kernels for. Each step of a
+    recursion has its own weight tensor instead of a slice of a larger one. Inside `onnx_functions.emitted()` the layers
+    become ONNX functions.
 
-    The variance is mean(x^2) - mean(x)^2 here, which is less exact than `tinynets.ops.local_variance` where the mean is
-    much larger than the deviation.
+    The variance is mean(x^2) - mean(x)^2 here. That is less precise than `tinynets.ops.local_variance` where the mean
+    is much larger than the standard deviation.
     """
     return _rewritten(fuse(model), {}).eval().requires_grad_(False)
 
@@ -75,7 +75,7 @@ def gated_conv(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dil
 
 
 class PortableEGRRStage(nn.Module):
-    """`FusedEGRRStage` with a kernel and a bias of its own for every step."""
+    """`FusedEGRRStage` with a separate kernel and bias for every step."""
 
     def __init__(self, stage: FusedEGRRStage) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class PortableEGRRStage(nn.Module):
 
 
 class PortableECBlock(nn.Module):
-    """`FusedECBlock` with each matrix stored once: a step's own is its product with a column of scales."""
+    """`FusedECBlock` with each matrix stored once. A step multiplies its rows by a column of scales."""
 
     def __init__(self, block: FusedECBlock) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class PortableECBlock(nn.Module):
 
 
 def _shared_rows(weights: Tensor) -> tuple[nn.Parameter, nn.ParameterList]:
-    """(T, C_out, C_in) matrices that differ by a factor per row, as one matrix and T columns of factors."""
+    """Split (T, C_out, C_in) matrices that differ by a factor per row into one matrix and T columns of factors."""
     wide = weights.double()
     longest = wide.square().sum(2).argmax(0)
     base = F.normalize(wide[longest, torch.arange(wide.shape[1])], dim=1)
@@ -126,7 +126,7 @@ def _shared_rows(weights: Tensor) -> tuple[nn.Parameter, nn.ParameterList]:
 
 
 class PortableDivisiveNorm(nn.Module):
-    """`DivisiveNorm`, of a layer or a block that has its kernel_size and eps."""
+    """`DivisiveNorm`, made from a layer or a block with kernel_size and eps."""
 
     def __init__(self, norm: DivisiveNorm | FusedECBlock) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class PortableGatedConv(nn.Module):
 
 
 class PortableSymmetricConv(nn.Module):
-    """A 1x1 convolution whose matrix is symmetric. ONNX files hold its lower triangle only."""
+    """1x1 convolution with a symmetric matrix. ONNX files hold only its lower triangle."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class PortableSymmetricConv(nn.Module):
 
 
 class PortableBlurPool(nn.Module):
-    """`BlurPool` with its edge repeated by concatenation, which every runtime has: TFLite knows no edge padding."""
+    """`BlurPool` whose edge is replicated by concatenation, because TFLite has no edge padding."""
 
     def __init__(self, blur: BlurPool) -> None:
         super().__init__()
@@ -180,7 +180,9 @@ class PortableBlurPool(nn.Module):
 
 
 class PortableAvgPool(nn.AvgPool2d):
-    """Average pooling with ceil_mode, which few converters know, as plain pooling where the windows fill the map."""
+    """Average pooling with ceil_mode, as plain pooling where the windows fill the map. Few converters support
+    ceil_mode.
+    """
 
     def __init__(self, pool: nn.AvgPool2d) -> None:
         how = (pool.padding, pool.ceil_mode, pool.count_include_pad, pool.divisor_override)

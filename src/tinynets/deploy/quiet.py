@@ -1,4 +1,4 @@
-"""Converters and runtimes print and warn about their own insides, in Python and in C."""
+"""Silence converters and runtimes, which print and warn a lot, from Python and from C."""
 
 import contextlib
 import io
@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def quiet() -> Iterator[Callable[[], str]]:
-    """Inside, warnings and all that is printed are dropped. Gives a function: the first line that C code printed."""
+    """Drop warnings and everything that is printed inside. Yields a function that returns the first line printed by C
+    code.
+    """
     sys.stderr.flush()
     reader, writer = os.pipe()
     os.set_blocking(reader, False)

@@ -6,19 +6,23 @@ from tinynets.weights import list_weights, read_manifest
 
 
 def artifact(name: str, to: str = "tflite-int8") -> Path:
-    """Path of a file that ships inside the package, for runtimes other than PyTorch. No extra is needed.
+    """Path of a file in the package for a runtime other than PyTorch. No extra is needed.
 
-    The int8 files take pixels: int8 (1, H, W, C) with pixel - 128, and give int8 logits.
+    The int8 files take int8 (1, H, W, C) with the values pixel - 128, and return int8 logits.
 
     Args:
         name: a model with pretrained weights.
         to: the format.
 
+    Returns:
+        The path of the file.
+
     Raises:
         RuntimeError: the file is missing or damaged.
-        ValueError: there is no such model, or it ships no file of that format.
+        ValueError: the model is unknown, or has no file of that format.
 
     Example:
+        >>> from tinynets.deploy import artifact
         >>> artifact("simplecnn_mnist").name
         'simplecnn_mnist-v3-int8.tflite'
     """

@@ -1,4 +1,4 @@
-"""What an export starts from: the portable form of a model, and the facts that its file should carry."""
+"""What an export starts from: the model in portable form, and the facts that its file carries."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,15 @@ from torch import Tensor, nn
 class Source:
     """A model to write.
 
-    model: in portable form, on the CPU in fp32.
-    input_size: (C, H, W).
-    mean, std: of the normalisation, one number a channel, for pixels in 0..1.
-    pixels: the file takes pixels (N, H, W, C) in 0..255 and normalises them itself; else normalised images, which are
-        (N, C, H, W) in PyTorch's and ONNX's formats and (N, H, W, C) in TFLite's.
+    Attributes:
+        name: name of the model.
+        model: the portable form, on the CPU in fp32.
+        input_size: (C, H, W).
+        mean: mean of the normalisation, one number per channel, for pixels in 0..1.
+        std: standard deviation of the normalisation, one number per channel.
+        class_names: names of the classes, empty if unknown.
+        pixels: whether the file takes pixels (N, H, W, C) in 0..255 and normalises them itself. Otherwise it takes
+            normalised images: (N, C, H, W) in the formats of PyTorch and ONNX, (N, H, W, C) in TFLite's.
     """
 
     name: str
@@ -26,18 +30,18 @@ class Source:
     pixels: bool
 
     def example(self, count: int) -> Tensor:
-        """Noise of the shape and type that the file takes, channels first unless it takes pixels."""
+        """Noise of the shape and type that the file takes. Channels come first unless it takes pixels."""
         channels, height, width = self.input_size
         if self.pixels:
             return torch.randint(0, 256, (count, height, width, channels), dtype=torch.uint8)
         return torch.randn(count, channels, height, width)
 
     def network(self) -> nn.Module:
-        """The model, with what `pixels` asks for in front."""
+        """The model, with the normalisation in front if the file takes pixels."""
         return nn.Sequential(Pixels(self.mean, self.std), self.model).eval() if self.pixels else self.model
 
     def inputs(self, images: Tensor) -> Tensor:
-        """What the file takes, of uint8 images (N, C, H, W)."""
+        """Convert uint8 images (N, C, H, W) to the input of the file."""
         if self.pixels:
             return images.permute(0, 2, 3, 1).contiguous()
         mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self.mean, self.std))
@@ -45,7 +49,7 @@ class Source:
 
 
 class Pixels(nn.Module):
-    """(N, H, W, C) pixels in 0..255, of any type, -> (N, C, H, W) normalised, by one multiplication and addition."""
+    """Normalise pixels: (N, H, W, C) in 0..255 of any type -> (N, C, H, W), by one multiplication and one addition."""
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()

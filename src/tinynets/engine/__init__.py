@@ -1,4 +1,4 @@
-"""What trains and evaluates the models: recipes, data, augmentation, the loop, and what a run leaves behind."""
+"""Training and evaluation: recipes, data, augmentation, the training loop, checkpoints."""
 
 from .augment import Augmenter, Draws, Mixer
 from .data import ImageData, list_data, list_images, load_data, printable, read_image, read_images, wrong_polarity

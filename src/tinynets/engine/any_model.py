@@ -9,11 +9,15 @@ _HUBS = ("hf-hub:", "hf_hub:", "local-dir:")
 
 
 def create_any_model(name: str, **kwargs: Any) -> Any:
-    """One of our models, or any other that timm knows: a user's own that is registered there, "hf-hub:user/model".
+    """Create one of our models, or any other model that timm knows, such as "hf-hub:user/model".
+
+    Args:
+        name: name of the model.
+        **kwargs: arguments of timm.create_model.
 
     Raises:
-        ValueError: unknown name, or arguments the model refuses.
-        RuntimeError: pretrained weights that there are none of, or that could not be downloaded.
+        ValueError: the name is unknown, or the model refuses an argument.
+        RuntimeError: pretrained weights do not exist or could not be downloaded.
     """
     if is_ours(name):
         return create_model(name, **kwargs)
@@ -25,7 +29,7 @@ def create_any_model(name: str, **kwargs: Any) -> Any:
         raise ValueError(f"{name} refuses its arguments ({_reason(error)})") from error
     except (ValueError, TypeError, RuntimeError) as error:
         raise type(error)(f"{name}: {_reason(error)}") from error
-    except Exception as error:  # of a download: each library has its own
+    except Exception as error:  # errors of downloads differ between libraries
         raise RuntimeError(
             f"the weights of {name} could not be downloaded ({_reason(error)}): connect to the internet, or start from "
             "a checkpoint of yours"

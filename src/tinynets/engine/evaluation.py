@@ -1,4 +1,4 @@
-"""What a trained model does with images: logits, and the figures they give."""
+"""Logits of a model, and the figures computed from them."""
 
 import time
 from collections.abc import Iterator
@@ -21,15 +21,30 @@ TTA = ("none", "flip", "shift", "flip+shift")
 @plain_defaults()
 @torch.inference_mode()
 def predict(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int = 500, tta: str = "none") -> Tensor:
-    """Logits (N, num_classes), fp32 on the CPU, of a model in evaluation mode.
+    """Compute the logits of a model in evaluation mode.
 
     Args:
-        model: any classifier; its mode is put back afterwards.
-        images: uint8 (N, C, H, W) on any device.
+        model: any classifier. Its mode is restored afterwards.
+        images: uint8 (N, C, H, W), on any device.
         normalise: an `Augmenter` that only normalises.
-        batch_size: images at a time.
-        tta: test-time augmentation: "flip" averages the logits of the image and its mirror image, "shift" of the
-            image and its shifts by one pixel in four directions, "flip+shift" of all ten.
+        batch_size: images per call of the model.
+        tta: test-time augmentation. "none" for none. "flip" averages the logits of an image and its mirror image.
+            "shift" averages those of an image and its shifts by one pixel in four directions. "flip+shift" averages all
+            ten.
+
+    Returns:
+        (N, num_classes), fp32 on the CPU.
+
+    Raises:
+        ValueError: tta is unknown or batch_size is not positive.
+
+    Example:
+        >>> import torch, tinynets
+        >>> from tinynets.engine import Augment, Augmenter, predict
+        >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
+        >>> normalise = Augmenter(Augment(), model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+        >>> predict(model, torch.zeros(3, 1, 28, 28, dtype=torch.uint8), normalise).shape
+        torch.Size([3, 10])
     """
     views = _views(tta)
     return torch.cat([logits.mean(0).cpu() for logits in _view_logits(model, images, normalise, batch_size, views)])
@@ -38,12 +53,32 @@ def predict(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: 
 @plain_defaults()
 @torch.inference_mode()
 def shift_consistency(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int = 500) -> float:
-    """How often, in percent, the predicted class stays when the image moves by one pixel.
+    """Measure how often the predicted class stays the same when an image moves by one pixel.
 
-    Over all images and the four directions; what comes in at the border repeats the edge. Arguments as of `predict`.
+    The figure covers all images and four directions. Pixels that enter at the border repeat the edge.
 
-    Source: Zhang, Making Convolutional Networks Shift-Invariant Again, 2019 (https://arxiv.org/abs/1904.11486), whose
-    shifts are larger.
+    Args:
+        model: any classifier. Its mode is restored afterwards.
+        images: uint8 (N, C, H, W), on any device.
+        normalise: an `Augmenter` that only normalises.
+        batch_size: images per call of the model.
+
+    Returns:
+        Percentage of shifted images with the same class.
+
+    Raises:
+        ValueError: there are no images.
+
+    Source: Zhang, Making Convolutional Networks Shift-Invariant Again, 2019 (https://arxiv.org/abs/1904.11486), where
+    the shifts are larger.
+
+    Example:
+        >>> import torch, tinynets
+        >>> from tinynets.engine import Augment, Augmenter, shift_consistency
+        >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
+        >>> normalise = Augmenter(Augment(), model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+        >>> shift_consistency(model, torch.zeros(3, 1, 28, 28, dtype=torch.uint8), normalise)
+        100.0
     """
     if len(images) == 0:
         raise ValueError("there are no images to evaluate")
@@ -62,17 +97,30 @@ def evaluate(
     batch_size: int = 500,
     tta: str = "none",
 ) -> dict[str, Any]:
-    """Accuracy, loss, calibration and speed of a model in evaluation mode.
+    """Measure accuracy, loss, calibration and speed of a model in evaluation mode.
 
     Args:
-        model, images, normalise, batch_size, tta: those of `predict`.
+        model: any classifier. Its mode is restored afterwards.
+        images: uint8 (N, C, H, W), on any device.
         labels: int64 (N,), on any device.
+        normalise: an `Augmenter` that only normalises.
+        batch_size: images per call of the model.
+        tta: test-time augmentation, as in `predict`.
 
     Returns:
-        What `figures` returns, images_per_second, and images, their number.
+        The result of `figures`, with images_per_second and images (their number).
 
     Raises:
-        ValueError: there are no images, or labels the model has no class for.
+        ValueError: there are no images, or labels without a class in the model.
+
+    Example:
+        >>> import torch, tinynets
+        >>> from tinynets.engine import Augment, Augmenter, evaluate
+        >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
+        >>> normalise = Augmenter(Augment(), model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+        >>> images, labels = torch.zeros(3, 1, 28, 28, dtype=torch.uint8), torch.tensor([0, 1, 2])
+        >>> evaluate(model, images, labels, normalise)["images"]
+        3
     """
     if len(images) == 0:
         raise ValueError("there are no images to evaluate")
@@ -84,12 +132,27 @@ def evaluate(
 
 @plain_defaults()
 def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
-    """What logits (N, C) say about labels (N,).
+    """Compute accuracy, loss and calibration from logits.
+
+    Args:
+        logits: (N, C).
+        labels: int64 (N,).
 
     Returns:
-        top1 and top5 in percent; loss, the mean cross-entropy in nats; calibration_error in percent (expected error
-        over 15 equal bins of confidence, Guo et al., 2017); per_class, the accuracy of every class in percent, None
-        for a class without images.
+        top1 and top5: accuracy in percent. loss: mean cross-entropy in nats. calibration_error: in percent. per_class:
+        accuracy of each class in percent, None for a class without images.
+
+    Raises:
+        ValueError: a label has no class in the logits.
+
+    Source: the calibration error is the expected error over 15 equal bins of confidence, Guo et al., On Calibration of
+    Modern Neural Networks, 2017.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine import figures
+        >>> figures(torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1]))["top1"]
+        50.0
     """
     classes = logits.shape[1]
     if labels.max() >= classes:
@@ -108,16 +171,46 @@ def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
 
 
 def confusion_matrix(logits: Tensor, labels: Tensor) -> Tensor:
-    """(C, C) counts: row the label, column the prediction."""
+    """Count the predictions for each label.
+
+    Args:
+        logits: (N, C).
+        labels: int64 (N,).
+
+    Returns:
+        (C, C) counts; rows are labels, columns predictions.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine import confusion_matrix
+        >>> confusion_matrix(torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1]))
+        tensor([[1, 0],
+                [1, 0]])
+    """
     classes = logits.shape[1]
     return torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes)
 
 
 @plain_defaults()
 def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
-    """(bins, 3), fp64: each bin's share of the images, their mean confidence and their accuracy, all in 0..1.
+    """Group images by the confidence of the model: its largest probability.
 
-    Bin i holds the images whose largest probability lies in (i / bins, (i + 1) / bins]; empty ones are zeros.
+    Bin i holds the images with a confidence in (i / bins, (i + 1) / bins].
+
+    Args:
+        logits: (N, C).
+        labels: int64 (N,).
+        bins: number of bins.
+
+    Returns:
+        (bins, 3), fp64, all in 0..1: the bin's share of the images, their mean confidence, their accuracy. Zeros for an
+        empty bin.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine import calibration_bins
+        >>> calibration_bins(torch.tensor([[9.0, 0.0], [9.0, 0.0]]), torch.tensor([0, 1]), bins=2)[:, 2]
+        tensor([0.0000, 0.5000], dtype=torch.float64)
     """
     confidence, predicted = logits.softmax(1).max(1)
     index = (confidence * bins).ceil().long().clamp(1, bins) - 1
@@ -129,7 +222,7 @@ def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
 def _view_logits(
     model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int, views: list[tuple[bool, int, int]]
 ) -> Iterator[Tensor]:
-    """A batch at a time the logits (views, N, C), fp32, of a model in evaluation mode."""
+    """Yield the logits of each batch, (views, N, C) in fp32, of a model in evaluation mode."""
     check_positive(batch_size=batch_size)
     device = next(model.parameters()).device
     with evaluation_mode(model):
@@ -148,7 +241,7 @@ def _views(tta: str) -> list[tuple[bool, int, int]]:
 def _view(x: Tensor, mirrored: bool, down: int, right: int) -> Tensor:
     if mirrored:
         x = x.flip(3)
-    if down or right:  # what comes in from outside repeats the edge
+    if down or right:  # new pixels repeat the edge
         height, width = x.shape[2:]
         x = F.pad(x, (1, 1, 1, 1), mode="replicate")[:, :, 1 - down : 1 - down + height, 1 - right : 1 - right + width]
         x = x.contiguous(memory_format=torch.channels_last)

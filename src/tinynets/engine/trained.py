@@ -1,4 +1,4 @@
-"""One way from a name or a file to a trained model and what it knows: normalisation, image size, class names."""
+"""Find a trained model by name or file, with its normalisation, image size and class names."""
 
 import re
 from dataclasses import dataclass, replace
@@ -20,9 +20,17 @@ from .record import Checkpoint, load_checkpoint, read_checkpoint
 
 @dataclass(frozen=True)
 class Trained:
-    """A model with weights, in evaluation mode, and the facts about it.
+    """A model with weights, in evaluation mode.
 
-    name: what it was asked for by.
+    Attributes:
+        name: the name or file it was loaded by.
+        model: the model.
+        facts: its normalisation, image size, class names and more.
+
+    Example:
+        >>> from tinynets.engine import load_trained
+        >>> load_trained("simplecnn_mnist").facts.img_size
+        (28, 28)
     """
 
     name: str
@@ -31,18 +39,27 @@ class Trained:
 
 
 def load_trained(name: str | Path, model: nn.Module | None = None, **model_args: Any) -> Trained:
-    """The trained model of that name or in that file.
+    """Load a trained model by name or from a file.
 
     Args:
-        name: a model that ships weights, or any that timm has weights for ("resnet18.a1_in1k", "hf-hub:user/model"); a
-            checkpoint that `train` wrote, or its run directory, which stands for the weights of the last epoch.
-        model: for a checkpoint of a module of the user's own: that module.
-        model_args: further arguments of the model's class, for names only.
+        name: a model of ours with weights, a model with weights in timm ("resnet18.a1_in1k", "hf-hub:user/model"), a
+            checkpoint of `train`, or a run directory, which stands for its last epoch.
+        model: the module to load into, for a checkpoint of a module of your own.
+        **model_args: further arguments of the model's class. Only with names of models.
+
+    Returns:
+        The model in evaluation mode, and what is known about it.
 
     Raises:
         FileNotFoundError: there is no such file.
         RuntimeError: weights are missing, damaged or could not be downloaded.
-        ValueError: unknown name, a model that ships no weights, or a file that is no checkpoint of ours.
+        ValueError: the name is unknown, the model has no weights, or the file is not a tinynets checkpoint.
+
+    Example:
+        >>> from tinynets.engine import load_trained
+        >>> trained = load_trained("optimized200k_cifar10")
+        >>> trained.facts.class_names[:2]
+        ('airplane', 'automobile')
     """
     path = checkpoint_path(name)
     if path is None:
@@ -57,10 +74,11 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
 
 
 def checkpoint_path(name: str | Path) -> Path | None:
-    """The file that a name of trained weights means, None for the name of a model.
+    """The file behind a name of trained weights, None for the name of a model.
 
     Raises:
-        ValueError: it is neither.
+        FileNotFoundError: the name is a path without a file.
+        ValueError: it is neither a file nor a model.
     """
     path = Path(name)
     if isinstance(name, str) and is_ours(name):
@@ -77,7 +95,7 @@ def checkpoint_path(name: str | Path) -> Path | None:
 
 
 def facts_of(name: str, model: Any, model_args: dict[str, Any]) -> Checkpoint:
-    """What is known about a model's pretrained weights."""
+    """The facts about a model's pretrained weights."""
     weights = find_weights(name.split(".")[0]) if is_ours(name) else None
     if weights is not None:
         return read_checkpoint(weights.path)[1]
@@ -94,12 +112,26 @@ def facts_of(name: str, model: Any, model_args: dict[str, Any]) -> Checkpoint:
 
 
 def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageData:
-    """The data as the model knows them: its classes in its order, found by name, its channels and its image size.
+    """Convert a data set to the input of a trained model: its class order, channels, image size and normalisation.
 
-    resize: False leaves the images' size alone.
+    Classes are matched by name.
+
+    Args:
+        data: the data set.
+        trained: the model.
+        resize: whether to resize images to the model's size.
+
+    Returns:
+        The converted data set.
 
     Raises:
-        ValueError: the data have classes that the model does not know.
+        ValueError: the model does not know a class of the data.
+
+    Example:
+        >>> from tinynets.engine import load_data, load_trained, match_data
+        >>> data = match_data(load_data("digits"), load_trained("simplecnn_mnist"))
+        >>> data.img_size, data.class_names[0]
+        ((28, 28), '0 - zero')
     """
     facts = trained.facts
     order = class_order(data.class_names, facts.class_names)
@@ -107,10 +139,10 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
         if facts.class_names or data.num_classes != trained.model.num_classes:
             known = _listed(facts.class_names) if facts.class_names else f"{trained.model.num_classes} classes"
             raise ValueError(
-                f"{data.name} has the classes {_listed(data.class_names)}, {trained.name} knows {known}: name data "
-                "with its classes (--data)"
+                f"{data.name} has the classes {_listed(data.class_names)}, {trained.name} knows {known}: choose data "
+                "with the classes of the model (--data)"
             )
-        names = data.class_names  # nobody knows what its classes are called
+        names = data.class_names  # the model's class names are unknown
     else:
         names = facts.class_names
     channels = in_chans_of(trained)
@@ -123,9 +155,9 @@ def in_chans_of(trained: Trained) -> int:
 
 
 def class_order(names: tuple[str, ...], known: tuple[str, ...]) -> list[int] | None:
-    """Where each of the names is among those known; None if any is not, or none are known.
+    """The index of each name among the known names; None if one is missing or no names are known.
 
-    torchvision's "5 - five" of MNIST is "5", and ImageNet's "n02123045 tabby, tabby cat" its number.
+    torchvision's "5 - five" for MNIST matches "5". ImageNet's "n02123045 tabby, tabby cat" matches its number.
     """
     places = {_short(name): index for index, name in enumerate(known)}
     short = [_short(name) for name in names]
@@ -143,7 +175,7 @@ def _listed(names: tuple[str, ...], most: int = 6) -> str:
 
 
 def _imagenet_names(model: Any) -> list[str]:
-    """Number and name of every class, if the model has as many classes as ImageNet or one of its larger forms."""
+    """Number and name of each class, if the model has the classes of ImageNet or of one of its larger forms."""
     if (subset := infer_imagenet_subset(model)) is None:
         return []
     info = ImageNetInfo(subset)

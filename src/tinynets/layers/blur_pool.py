@@ -15,35 +15,52 @@ torch.fx.wrap("check_channels")
 
 @register_layer
 class BlurPool(BlurPool2d):
-    """Anti-aliased subsampling: [1 2 1] x [1 2 1] / 16 on every channel, then every stride-th pixel.
+    """Blur every channel with a small filter, then keep every stride-th pixel (anti-aliased subsampling).
 
-    timm's BlurPool2d with one pixel of edge replication, so that 1x1 maps work and every stride gives
-    ceil(size / stride); timm's own padding is reflection, which needs two pixels, and grows with the stride.
+    The filter is [1 2 1] x [1 2 1] / 16. This is timm's BlurPool2d with one pixel of replicated edge as padding. So 1x1
+    maps work, and every stride gives ceil(size / stride). timm pads by reflection, which needs at least two pixels and
+    grows with the stride.
 
     Args:
-        channels: channels of the map.
-        stride: subsampling in both directions.
+        channels: number of channels of the map.
+        stride: subsampling factor in both directions.
+        device: device of the filter.
+        dtype: floating-point type of the filter.
 
     Shape: (N, channels, H, W) -> (N, channels, ceil(H / stride), ceil(W / stride)).
+
+    Raises:
+        ValueError: channels or stride is not a positive integer, or the input has another shape.
+
     Source: Zhang, Making Convolutional Networks Shift-Invariant Again, 2019 (https://arxiv.org/abs/1904.11486).
+
+    Example:
+        >>> import torch
+        >>> from tinynets.layers import BlurPool
+        >>> BlurPool(16)(torch.randn(1, 16, 7, 7)).shape
+        torch.Size([1, 16, 4, 4])
     """
 
-    def __init__(self, channels: int, stride: int = 2, device=None, dtype=None) -> None:
+    def __init__(
+        self, channels: int, stride: int = 2, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> None:
         check_positive(channels=channels, stride=stride)
         super().__init__(channels, filt_size=3, stride=stride, pad_mode="replicate", device=device, dtype=dtype)
         self.channels: int = channels
         self.padding = [1, 1, 1, 1]
 
     def forward(self, x: Tensor) -> Tensor:
+        """Blur and subsample x: (N, channels, H, W) -> (N, channels, ceil(H / stride), ceil(W / stride))."""
         check_channels(x, self.channels)
         return F.conv2d(F.pad(x, self.padding, self.pad_mode), self.filt, stride=self.stride, groups=self.channels)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        """The filter is not part of the state. A model that was made on the meta device gets it here."""
+        """Rebuild the filter, which is not part of the state. A model created on the meta device has none yet."""
         super()._load_from_state_dict(*args, **kwargs)
         device = "cpu" if self.filt.is_meta else self.filt.device  # loading with assign=True leaves it on meta
         taps = torch.tensor([0.25, 0.5, 0.25], dtype=self.filt.dtype, device=device)
         self.filt = (taps[:, None] * taps).expand(self.filt.shape[0], 1, 3, 3).contiguous()
 
     def extra_repr(self) -> str:
+        """The channels and the stride, for `print(layer)`."""
         return f"{self.channels}, stride={self.stride}"

@@ -1,6 +1,7 @@
 from collections import OrderedDict
 from typing import Any
 
+import torch
 from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
 from torch import nn
@@ -10,19 +11,35 @@ from .same_conv import same_conv
 
 
 class ConvBnAct(CheckedSequential):
-    """y = act(BN(conv(x))), padded so that stride 1 keeps the size.
+    """Convolution, batch norm and activation: y = act(BN(conv(x))). With stride 1 the size stays the same.
 
-    Made of plain torch modules: timm's ConvNormAct folds the activation into its norm, which
-    torch.nn.SyncBatchNorm.convert_sync_batchnorm would drop.
+    It is made of plain torch modules. timm's ConvNormAct merges the activation into its norm, and
+    torch.nn.SyncBatchNorm.convert_sync_batchnorm would drop that activation.
 
     Args:
-        in_chans, out_chans: channels in and out.
-        kernel_size: odd side of the kernel.
-        act_layer: class or timm name of the activation, None for none.
-        bias: whether the convolution has one in front of the norm.
-        batch_stats: normalise with the statistics of the batch at hand in evaluation too; no running ones are kept.
+        in_chans: number of input channels.
+        out_chans: number of output channels.
+        kernel_size: side of the kernel in pixels, odd.
+        stride: stride of the convolution.
+        dilation: spacing of the kernel's taps in pixels.
+        groups: number of groups of the convolution.
+        act_layer: class or timm name of the activation, None for no activation.
+        bias: whether the convolution has a bias in front of the norm.
+        batch_stats: always normalise with the statistics of the current batch, in evaluation too. No running statistics
+            are kept.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
+
+    Raises:
+        ValueError: an argument is not positive, kernel_size is even, or the input has another shape.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.layers import ConvBnAct
+        >>> ConvBnAct(3, 8, stride=2)(torch.randn(2, 3, 32, 32)).shape
+        torch.Size([2, 8, 16, 16])
     """
 
     def __init__(
@@ -36,8 +53,8 @@ class ConvBnAct(CheckedSequential):
         act_layer: LayerType | None = nn.ReLU,
         bias: bool = False,
         batch_stats: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         modules: OrderedDict[str, nn.Module] = OrderedDict(

@@ -1,3 +1,4 @@
+import torch
 import torch.fx
 from torch import Tensor, nn
 
@@ -11,26 +12,49 @@ torch.fx.wrap("divisive_norm")
 
 @register_layer
 class DivisiveNorm(nn.Module):
-    """y = x / (eps + mean_window(|x|)), per channel, the window clipped at the border. No parameters.
+    """Divide every value by the mean magnitude around it: y = x / (eps + mean_window(|x|)).
+
+    The mean is taken per channel. At the border it covers the pixels inside the map only. The layer has no parameters.
 
     Args:
-        kernel_size: odd side of the window in pixels.
-        eps: positive; bounds the gain where the window is silent.
+        kernel_size: side of the window in pixels, odd.
+        eps: positive constant. It limits the gain where the window is close to zero.
+        device: ignored; for the common interface of the layers.
+        dtype: ignored; for the common interface of the layers.
 
     Shape: (N, C, H, W) -> (N, C, H, W).
+
+    Raises:
+        ValueError: kernel_size is even or eps is not positive.
+
     Source: Carandini and Heeger, Normalization as a canonical neural computation, 2012.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.layers import DivisiveNorm
+        >>> DivisiveNorm(kernel_size=3, eps=1.0)(torch.full((1, 1, 2, 2), 3.0))
+        tensor([[[[0.7500, 0.7500],
+                  [0.7500, 0.7500]]]])
     """
 
-    def __init__(self, kernel_size: int = 3, eps: float = 1e-3, device=None, dtype=None) -> None:
+    def __init__(
+        self,
+        kernel_size: int = 3,
+        eps: float = 1e-3,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         check_odd(kernel_size=kernel_size)
         if not isinstance(eps, int | float) or not eps > 0:
-            raise ValueError(f"eps must be positive, got {eps!r}: a silent window would divide by zero")
+            raise ValueError(f"eps must be positive, got {eps!r}: a window of zeros would divide by zero")
         super().__init__()
         self.kernel_size = kernel_size
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise x: (N, C, H, W) -> (N, C, H, W)."""
         return divisive_norm(x, self.kernel_size, self.eps)
 
     def extra_repr(self) -> str:
+        """The window and eps, for `print(layer)`."""
         return f"kernel_size={self.kernel_size}, eps={self.eps}"

@@ -19,9 +19,10 @@ torch.fx.wrap("dilated_depthwise")
 
 
 def dilated_depthwise(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    """A depthwise convolution that trains fast where the kernel fits into the map.
+    """Depthwise convolution. Where the kernel fits into the map, it uses the op with the faster backward pass.
 
-    On smaller maps torch's own is kept: there is little to gain, and C1C2C3C4O trains bit for bit as it was released.
+    Smaller maps use torch's own convolution: there is little to gain, and C1C2C3C4O trains bit for bit as it was
+    released.
     """
     if not torch.jit.is_tracing() and min(x.shape[2], x.shape[3]) > 2 * dilation:
         return depthwise_conv2d(x, weight, None, dilation)
@@ -31,7 +32,14 @@ def dilated_depthwise(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
 class DilatedDepthwise(nn.Conv2d):
     """A depthwise convolution of stride 1 without bias; padding keeps the size."""
 
-    def __init__(self, channels: int, kernel_size: int, dilation: int, device=None, dtype=None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int,
+        dilation: int,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         padding = dilation * (kernel_size // 2)
         super().__init__(
             channels, channels, kernel_size, 1, padding, dilation, channels, False, device=device, dtype=dtype
@@ -43,16 +51,31 @@ class DilatedDepthwise(nn.Conv2d):
 
 @register_layer
 class DWSeparable(CheckedSequential):
-    """y = act(BN(pointwise(depthwise(x)))): one norm for both convolutions, no biases.
+    """Depthwise separable convolution with a single norm: y = act(BN(pointwise(depthwise(x)))). No biases.
 
     Args:
-        in_chans, out_chans: channels in and out.
-        kernel_size: odd side of the depthwise kernel.
-        stride, dilation: of the depthwise convolution.
-        act_layer: class or timm name of the activation, None for none.
+        in_chans: number of input channels.
+        out_chans: number of output channels.
+        kernel_size: side of the depthwise kernel in pixels, odd.
+        stride: stride of the depthwise convolution.
+        dilation: spacing of the depthwise kernel's taps in pixels.
+        act_layer: class or timm name of the activation, None for no activation.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
-    Source: Howard et al., MobileNets, 2017 (https://arxiv.org/abs/1704.04861), with the inner norm left out.
+
+    Raises:
+        ValueError: an argument is not positive, kernel_size is even, or the input has another shape.
+
+    Source: Howard et al., MobileNets, 2017 (https://arxiv.org/abs/1704.04861), without the norm between the
+    convolutions.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.layers import DWSeparable
+        >>> DWSeparable(8, 16, dilation=2, act_layer="relu")(torch.randn(1, 8, 9, 9)).shape
+        torch.Size([1, 16, 9, 9])
     """
 
     def __init__(
@@ -63,8 +86,8 @@ class DWSeparable(CheckedSequential):
         stride: int = 1,
         dilation: int = 1,
         act_layer: LayerType | None = None,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         check_positive(in_chans=in_chans, stride=stride, dilation=dilation)

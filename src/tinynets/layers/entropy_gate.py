@@ -17,27 +17,41 @@ torch.fx.wrap("local_variance")
 
 @register_layer
 class EntropyGate(nn.Module):
-    """A soft choice between dilations at every pixel, driven by how much goes on around it.
+    """Choose softly between several dilations at every pixel, from the local variance of the input.
 
-    V = local variance of x (the entropy of a Gaussian grows with it), logits = head(V) with two 1x1 convolutions,
-    channels -> channels // reduction -> num_dilations, a ReLU between them, and
+    The variance V of the window around a pixel says how much detail there is (the entropy of a Gaussian grows with its
+    variance). Two 1x1 convolutions with a ReLU between them turn V into logits: channels -> channels // reduction ->
+    num_dilations. Then
 
-    - training: gate = softmax((logits + Gumbel noise) / tau)
-    - evaluation: gate = softmax(logits), the probability that training draws each dilation with
-    - hard=True: one-hot at the maximum of these; training keeps the gradient of the soft gate (straight-through)
+    - in training: gate = softmax((logits + Gumbel noise) / tau)
+    - in evaluation: gate = softmax(logits), the probability that training draws each dilation with
+    - with hard=True: one-hot at the maximum. Training keeps the gradient of the soft gate (straight-through).
 
-    `tau` is a 0-d buffer: anneal it with `gate.tau.fill_(value)`.
+    `tau` is a 0-d buffer. Change it with `gate.tau.fill_(value)`.
 
     Args:
-        channels: channels of x.
-        num_dilations: channels of the gate.
-        reduction: how much narrower the hidden layer of the head is; at least one channel is kept.
-        kernel_size: odd side of the variance window in pixels.
-        tau: temperature of the training gate.
-        hard: one-hot gates.
+        channels: number of channels of x.
+        num_dilations: number of channels of the gate.
+        reduction: the hidden layer has channels // reduction channels, at least one.
+        kernel_size: side of the variance window in pixels, odd.
+        tau: temperature of the gate in training.
+        hard: whether gates are one-hot.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
-    Shape: (N, channels, H, W) -> (N, num_dilations, H, W), non-negative, sums to 1 over dim 1.
+    Shape: (N, channels, H, W) -> (N, num_dilations, H, W), non-negative, with sum 1 over dim 1.
+
+    Raises:
+        ValueError: an argument is out of range, or the input has another shape.
+
     Source: Jang et al., Categorical Reparameterization with Gumbel-Softmax, 2017 (https://arxiv.org/abs/1611.01144).
+
+    Example:
+        >>> import torch
+        >>> from tinynets.layers import EntropyGate
+        >>> gate = EntropyGate(24, num_dilations=3).eval()(torch.randn(1, 24, 8, 8))
+        >>> gate.shape, torch.allclose(gate.sum(1), torch.ones(1, 8, 8))
+        (torch.Size([1, 3, 8, 8]), True)
     """
 
     tau: Tensor
@@ -50,8 +64,8 @@ class EntropyGate(nn.Module):
         kernel_size: int = 3,
         tau: float = 1.0,
         hard: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(channels=channels, num_dilations=num_dilations, reduction=reduction)
         check_odd(kernel_size=kernel_size)
@@ -68,12 +82,14 @@ class EntropyGate(nn.Module):
         self.register_buffer("tau", torch.tensor(tau, **dd))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Compute the gate of x: (N, channels, H, W) -> (N, num_dilations, H, W)."""
         check_channels(x, self.channels)
         return self.choose(self.reduce(local_variance(x, self.kernel_size)))
 
     def choose(self, statistics: Tensor) -> Tensor:
-        """The gate from what `reduce` makes of the variance."""
+        """Compute the gate from the output of `reduce`, (N, channels // reduction, H, W)."""
         return gumbel_gate(self.expand(F.relu(statistics)), self.tau, self.training, self.hard)
 
     def extra_repr(self) -> str:
+        """The window and whether gates are hard, for `print(layer)`."""
         return f"kernel_size={self.kernel_size}, hard={self.hard}"

@@ -14,15 +14,29 @@ torch.fx.wrap("gated_dilated_conv2d")
 
 @register_layer
 class GatedDilatedConv2d(nn.Module):
-    """y = sum_k gate_k * depthwise_conv(x, weight, dilation=dilations[k]): one kernel, several scales, a gate a pixel.
+    """Depthwise convolution at several dilations with one kernel, blended by a gate at every pixel.
+
+    y = sum_k gate_k * depthwise_conv(x, weight, dilation=dilations[k]) + bias
 
     Args:
-        channels: channels in and out.
-        dilations: spacing of the taps in pixels, one per gate channel.
-        kernel_size: odd side of the shared kernel.
-        bias: add one number per channel.
+        channels: number of input and output channels.
+        dilations: spacing of the kernel's taps in pixels, one for each channel of the gate.
+        kernel_size: side of the shared kernel in pixels, odd.
+        bias: whether to add one learned number per channel.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
     Shape: x (N, channels, H, W), gate (N, len(dilations), H, W) -> (N, channels, H, W).
+
+    Raises:
+        ValueError: dilations is empty, an argument is out of range, or an input has another shape.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.layers import EntropyGate, GatedDilatedConv2d
+        >>> x = torch.randn(1, 24, 8, 8)
+        >>> GatedDilatedConv2d(24, dilations=(1, 2, 4))(x, EntropyGate(24)(x)).shape
+        torch.Size([1, 24, 8, 8])
     """
 
     def __init__(
@@ -31,8 +45,8 @@ class GatedDilatedConv2d(nn.Module):
         dilations: Sequence[int] = (1, 2, 4),
         kernel_size: int = 3,
         bias: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(channels=channels, **{f"dilations[{i}]": d for i, d in enumerate(dilations)})
         check_odd(kernel_size=kernel_size)
@@ -40,13 +54,15 @@ class GatedDilatedConv2d(nn.Module):
             raise ValueError("dilations must name at least one dilation, got none")
         super().__init__()
         self.dilations = list(dilations)
-        # a depthwise convolution lends its parameters and their initialisation
+        # the parameters and their initialisation are those of a depthwise convolution
         conv = nn.Conv2d(channels, channels, kernel_size, groups=channels, bias=bias, device=device, dtype=dtype)
         self.weight = conv.weight
         self.bias = conv.bias
 
     def forward(self, x: Tensor, gate: Tensor) -> Tensor:
+        """Convolve x (N, channels, H, W) and blend by gate (N, len(dilations), H, W). Returns (N, channels, H, W)."""
         return gated_dilated_conv2d(x, self.weight, self.bias, gate, self.dilations)
 
     def extra_repr(self) -> str:
+        """The channels, dilations and kernel size, for `print(layer)`."""
         return f"{self.weight.shape[0]}, dilations={tuple(self.dilations)}, kernel_size={self.weight.shape[-1]}"

@@ -1,3 +1,4 @@
+import torch
 import torch.fx
 from torch import Tensor, nn
 
@@ -10,22 +11,42 @@ torch.fx.wrap("check_channels")
 
 @register_layer
 class ISNorm(nn.Module):
-    """Iteration-specific batch norm for a layer that is applied to itself: y = BN_step(x).
+    """Batch norm with separate parameters and statistics for every step of a recursion: y = BN_step(x).
 
-    Every step has its own affine pair and its own running statistics, since the distribution of a recursion's
-    state changes from step to step. The steps are plain BatchNorm2d modules, so SyncBN conversion, averaging of
-    weights and loading work as everywhere.
+    A layer that is applied to its own output sees another distribution at every step. So every step has its own affine
+    parameters and its own running statistics. The steps are plain BatchNorm2d modules. SyncBatchNorm conversion,
+    averaging of weights and loading of checkpoints work as usual.
 
     Args:
-        num_features: channels.
-        num_steps: how many steps there are.
+        num_features: number of channels.
+        num_steps: number of steps.
+        eps: added to the variance, as in BatchNorm2d.
+        momentum: weight of a new batch in the running statistics, as in BatchNorm2d.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
     Shape: (N, num_features, H, W), step in 0..num_steps-1 -> (N, num_features, H, W).
-    Raises: IndexError if step is out of range.
+
+    Raises:
+        ValueError: num_features or num_steps is not positive, or the input has another shape.
+        IndexError: step is out of range.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.layers import ISNorm
+        >>> norm, x = ISNorm(8, num_steps=3), torch.randn(4, 8, 5, 5)
+        >>> for step in range(3):
+        ...     x = x + norm(x, step)
     """
 
     def __init__(
-        self, num_features: int, num_steps: int, eps: float = 1e-5, momentum: float = 0.1, device=None, dtype=None
+        self,
+        num_features: int,
+        num_steps: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(num_features=num_features, num_steps=num_steps)
         super().__init__()
@@ -37,6 +58,7 @@ class ISNorm(nn.Module):
         )
 
     def forward(self, x: Tensor, step: int) -> Tensor:
+        """Normalise x with the norm of a step: (N, num_features, H, W) -> (N, num_features, H, W)."""
         check_channels(x, self.num_features)
         if not isinstance(step, int) or step < 0 or step >= self.num_steps:
             raise IndexError(f"step must be in 0..{self.num_steps - 1}, got {step}")
@@ -46,4 +68,5 @@ class ISNorm(nn.Module):
         return x
 
     def extra_repr(self) -> str:
+        """The number of steps, for `print(layer)`."""
         return f"num_steps={self.num_steps}"

@@ -11,11 +11,26 @@ LayerClass = TypeVar("LayerClass", bound=type[nn.Module])
 
 
 def register_layer(cls: LayerClass) -> LayerClass:
-    """Class decorator that makes a layer known to `create_layer` under the snake_case of its class name.
+    """Class decorator that adds a layer to `create_layer`, under the snake_case form of its class name.
+
+    Args:
+        cls: a class derived from torch.nn.Module.
+
+    Returns:
+        cls itself.
 
     Raises:
         TypeError: cls is not a class derived from torch.nn.Module.
-        ValueError: another class holds the name already.
+        ValueError: another class is registered under that name.
+
+    Example:
+        >>> import torch, tinynets
+        >>> @tinynets.register_layer
+        ... class DoubleScale(torch.nn.Module):
+        ...     def forward(self, x):
+        ...         return 2 * x
+        >>> tinynets.create_layer("double_scale")(torch.ones(2))
+        tensor([2., 2.])
     """
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise TypeError(f"only classes derived from torch.nn.Module can be registered, got {cls!r}")
@@ -27,11 +42,23 @@ def register_layer(cls: LayerClass) -> LayerClass:
 
 
 def create_layer(name: str, **kwargs: Any) -> nn.Module:
-    """Build a registered layer: `create_layer("divisive_norm", kernel_size=5)`.
+    """Create a registered layer by name.
+
+    Args:
+        name: one of `list_layers()`.
+        **kwargs: arguments of the layer's class.
+
+    Returns:
+        The layer.
 
     Raises:
-        ValueError: no layer has that name; the nearest names are in the message.
-        TypeError: the layer does not take one of the arguments, or lacks one.
+        ValueError: there is no layer of that name. The message gives the closest names.
+        TypeError: an argument is unknown or missing.
+
+    Example:
+        >>> import tinynets
+        >>> tinynets.create_layer("divisive_norm", kernel_size=5)
+        DivisiveNorm(kernel_size=5, eps=0.001)
     """
     if name not in _LAYERS:
         raise unknown("layer", name, _LAYERS)
@@ -40,5 +67,14 @@ def create_layer(name: str, **kwargs: Any) -> nn.Module:
 
 
 def list_layers() -> list[str]:
-    """Names that `create_layer` takes, sorted."""
+    """List the names that `create_layer` accepts, sorted.
+
+    Returns:
+        The names.
+
+    Example:
+        >>> import tinynets
+        >>> "divisive_norm" in tinynets.list_layers()
+        True
+    """
     return sorted(_LAYERS)

@@ -1,3 +1,4 @@
+import torch
 from torch import nn
 
 from tinynets._checks import check_odd, check_positive
@@ -11,10 +12,10 @@ def same_conv(
     dilation: int = 1,
     groups: int = 1,
     bias: bool = False,
-    device=None,
-    dtype=None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
 ) -> nn.Conv2d:
-    """Conv2d with an odd kernel, checked arguments and the zero padding that gives ceil(size / stride)."""
+    """Create a Conv2d with an odd kernel, checked arguments, and the zero padding that gives ceil(size / stride)."""
     check_positive(in_chans=in_chans, out_chans=out_chans, stride=stride, dilation=dilation, groups=groups)
     check_odd(kernel_size=kernel_size)
     padding = dilation * (kernel_size // 2)

@@ -15,23 +15,39 @@ torch.fx.wrap("symmetric_weight")
 
 @register_layer
 class SymmetricConv1x1(nn.Module):
-    """1x1 convolution with a symmetric matrix: y = W x at every pixel, W = L + L^T, no bias.
+    """1x1 convolution with a symmetric matrix: y = W x at every pixel, W = L + L^T. No bias.
 
-    The parameter is L itself, the packed lower triangle of channels * (channels + 1) / 2 numbers. W starts as
-    I - 2 U U^T with a random orthonormal U of channels // 2 columns: symmetric, orthogonal, half of its eigenvalues
-    +1 and half -1. A recursion through it keeps its norm at the start.
+    The parameter is the lower triangle L, packed into channels * (channels + 1) / 2 numbers: half of a usual 1x1
+    convolution. W starts as I - 2 U U^T, where U has channels // 2 random orthonormal columns. This W is symmetric and
+    orthogonal. Half of its eigenvalues are +1 and half are -1, so applying it many times neither grows nor shrinks the
+    input.
 
     Args:
-        channels: channels in and out.
+        channels: number of input and output channels.
+        device: device of the parameter.
+        dtype: floating-point type of the parameter.
 
     Shape: (N, channels, H, W) -> (N, channels, H, W).
+
+    Raises:
+        ValueError: channels is not positive, or an input has another shape.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.layers import SymmetricConv1x1
+        >>> mix = SymmetricConv1x1(4)
+        >>> w = mix.weight_matrix()
+        >>> torch.equal(w, w.t()), torch.allclose(w @ w, torch.eye(4), atol=1e-5)
+        (True, True)
     """
 
-    def __init__(self, channels: int, device=None, dtype=None) -> None:
+    def __init__(
+        self, channels: int, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    ) -> None:
         check_positive(channels=channels)
         super().__init__()
         self.channels = channels
-        # two dimensions: timm takes one-dimensional parameters for norms and biases and spares them weight decay
+        # 2-D, because timm applies no weight decay to 1-D parameters
         self.packed = nn.Parameter(torch.empty(1, channels * (channels + 1) // 2, device=device, dtype=dtype))
         self.reset_parameters()
 
@@ -45,11 +61,24 @@ class SymmetricConv1x1(nn.Module):
         self.packed.copy_(pack_symmetric(torch.eye(self.channels, dtype=torch.float64) - 2 * basis @ basis.t()))
 
     def weight_matrix(self) -> Tensor:
-        """W, shape (channels, channels)."""
+        """Compute W from the packed parameter.
+
+        Returns:
+            (channels, channels), symmetric.
+        """
         return symmetric_weight(self.packed, self.channels)
 
     def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """weight: a matrix that `weight_matrix` gave before, for recursions that apply the same one many times."""
+        """Multiply every pixel of x by W.
+
+        Args:
+            x: (N, channels, H, W).
+            weight: the result of `weight_matrix`, (channels, channels). A recursion computes it once and passes it to
+                every call. None: compute it here.
+
+        Returns:
+            (N, channels, H, W).
+        """
         check_channels(x, self.channels)
         if weight is None:
             weight = self.weight_matrix()
@@ -58,4 +87,5 @@ class SymmetricConv1x1(nn.Module):
         return F.conv2d(x, weight.unsqueeze(-1).unsqueeze(-1))
 
     def extra_repr(self) -> str:
+        """The number of channels, for `print(layer)`."""
         return f"{self.channels}"

@@ -16,17 +16,24 @@ torch.fx.wrap("keep_gradient_layout")
 
 
 class StagedClassifier(nn.Module):
-    """timm's classifier interface over three parts: stem -> stages -> head.
+    """Base class of our models: timm's classifier interface over a stem, stages and a head.
 
-    A family builds `stem`, `stages` (nn.Sequential) and `feature_info` (one entry per stage) and hands them to
-    `assemble`. Everything timm asks of a model follows.
+    A subclass builds `stem`, `stages` (nn.Sequential) and `feature_info` (one entry per stage) and passes them to
+    `assemble`. The rest of timm's interface follows from these.
+
+    Example:
+        >>> import torch, tinynets
+        >>> model = tinynets.create_model("optimized200k_cifar10").eval()
+        >>> features = model.forward_features(torch.randn(1, 3, 32, 32))
+        >>> features.shape, model.forward_head(features).shape
+        (torch.Size([1, 160, 4, 4]), torch.Size([1, 10]))
     """
 
     num_classes: int
     in_chans: int
     num_features: int
     head_hidden_size: int
-    default_pool = "avg"  # what a classifier gets that is put onto a model without pooling
+    default_pool = "avg"  # for a new classifier on a model without pooling
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,6 +51,18 @@ class StagedClassifier(nn.Module):
         drop_rate: float,
         **dd: Any,
     ) -> None:
+        """Put the model together. Subclasses call it at the end of `__init__`.
+
+        Args:
+            stem: module for the image.
+            stages: one module per stage; None for a model that overrides `run_stages`.
+            feature_info: for each stage its num_chs, reduction and module name, as timm describes features.
+            num_classes: number of classes, 0 for no classifier.
+            in_chans: number of channels of the image.
+            global_pool: timm's pooling type, "" for none.
+            drop_rate: dropout in front of the classifier.
+            **dd: device and dtype of the head.
+        """
         self.in_chans = in_chans
         self.drop_rate = drop_rate
         self.stem = stem
@@ -55,35 +74,56 @@ class StagedClassifier(nn.Module):
         self.set_head(num_classes, global_pool, **dd)
 
     def set_head(self, num_classes: int, global_pool: str, **dd: Any) -> None:
+        """Create the head for num_classes and global_pool.
+
+        Raises:
+            ValueError: num_classes is negative, or classes are asked for without pooling.
+        """
         if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 0:
             raise ValueError(f"num_classes must be an integer of at least 0, got {num_classes!r}")
         if num_classes and not global_pool:
-            raise ValueError(f"global_pool='' leaves a map that {num_classes} classes cannot sit on: set num_classes=0")
+            raise ValueError(f"a classifier needs pooling: global_pool='' allows num_classes=0 only, got {num_classes}")
         self.num_classes = num_classes
         self.head, self.head_hidden_size = self.build_head(num_classes, global_pool, **dd)
 
     def build_head(self, num_classes: int, global_pool: str, **dd: Any) -> tuple[nn.Module, int]:
-        """A head for `num_features` channels with timm's interface, and the width of what its classifier sees."""
+        """Build a head with timm's interface for `num_features` channels. Returns it with the number of its
+        classifier's inputs.
+        """
         head = ClassifierHead(self.num_features, num_classes, pool_type=global_pool, drop_rate=self.drop_rate, **dd)
         return head, self.num_features * head.global_pool.feat_mult()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, in_chans, H, W) normalised images -> (N, num_classes) logits."""
+        """Compute logits.
+
+        Args:
+            x: normalised images, (N, in_chans, H, W).
+
+        Returns:
+            (N, num_classes).
+
+        Raises:
+            TypeError: the images are not floating point.
+            ValueError: the images have another shape, or are too small.
+        """
         return self.forward_head(self.forward_features(x))
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """(N, in_chans, H, W) -> the last feature map, (N, num_features, H / stride, W / stride)."""
+        """Compute the last feature map: (N, in_chans, H, W) -> (N, num_features, H / stride, W / stride)."""
         if not torch.jit.is_scripting():
             check_images(x, self.in_chans, self.total_stride, self.img_size)
         return self.run_stages(self.stem(x))
 
     def run_stages(self, x: Tensor) -> Tensor:
+        """Apply all stages to the output of the stem."""
         if self.grad_checkpointing and not torch.jit.is_scripting():
             return checkpoint_seq(self.stages, x)
         return self.stages(x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """The feature map -> logits, or with pre_logits the vector the classifier would see."""
+        """Turn a feature map into logits, (N, num_classes). With pre_logits, return the input of the classifier
+        instead.
+        """
         return self.head(keep_gradient_layout(x), pre_logits)
 
     def forward_intermediates(
@@ -95,13 +135,21 @@ class StagedClassifier(nn.Module):
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
     ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
-        """The outputs of chosen stages, and unless intermediates_only the last feature map before them.
+        """Compute the outputs of chosen stages.
 
         Args:
-            indices: the last n stages if int, all if None, the named ones if a sequence.
-            norm: no effect: every stage ends in its own norm. Part of timm's interface.
-            stop_early: do not compute stages behind the last one asked for.
-            output_fmt: "NCHW" is the only one.
+            x: normalised images, (N, in_chans, H, W).
+            indices: an int n for the last n stages, a sequence for these stages, None for all.
+            norm: no effect, since every stage ends in its own norm. It is part of timm's interface.
+            stop_early: stop after the last stage asked for.
+            output_fmt: only "NCHW".
+            intermediates_only: return the outputs without the last feature map.
+
+        Returns:
+            The last feature map and the list of outputs; with intermediates_only the list alone.
+
+        Raises:
+            ValueError: output_fmt is not "NCHW".
         """
         if output_fmt != "NCHW":
             raise ValueError(f"output_fmt must be 'NCHW', got {output_fmt!r}")
@@ -116,13 +164,23 @@ class StagedClassifier(nn.Module):
         return intermediates if intermediates_only else (x, intermediates)
 
     def forward_stage(self, x: Tensor, index: int) -> Tensor:
+        """Apply one stage to the output of the one before it."""
         stage = self.stages[index]
         return checkpoint_seq([stage], x) if self.grad_checkpointing else stage(x)
 
     def prune_intermediate_layers(
         self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
     ) -> list[int]:
-        """Drop the stages behind the last one asked for, and the head that sat on them; returns the kept indices."""
+        """Remove all stages behind the last one asked for, and the head that depended on them.
+
+        Args:
+            indices: an int n for the last n stages, a sequence for these stages.
+            prune_norm: no effect. It is part of timm's interface.
+            prune_head: also remove the head if no stage was removed.
+
+        Returns:
+            The indices that were asked for, as non-negative numbers.
+        """
         taken, last = feature_take_indices(len(self.feature_info), indices)
         if last < len(self.feature_info) - 1:
             self.prune_stages(last + 1)
@@ -135,9 +193,11 @@ class StagedClassifier(nn.Module):
         return taken
 
     def prune_stages(self, keep: int) -> None:
+        """Keep the first stages, as many as keep says."""
         self.stages = self.stages[:keep]
 
     def get_classifier(self) -> nn.Module:
+        """The last linear layer, nn.Identity without classes."""
         head: Any = self.head
         return head.fc
 
@@ -145,9 +205,10 @@ class StagedClassifier(nn.Module):
         """Replace the classifier by a new, untrained one.
 
         Args:
-            num_classes: 0 for none: the model then returns pooled features, or the feature map if global_pool is "".
-            global_pool: None keeps the pooling. A model without pooling gets its family's default back, if it gets
-                classes.
+            num_classes: number of classes. With 0 the model returns pooled features, or the feature map if global_pool
+                is "".
+            global_pool: timm's pooling type. None keeps the pooling; a model without pooling that gets classes also
+                gets the default pooling of its family.
         """
         head: Any = self.head
         parameter = next(self.parameters())
@@ -158,24 +219,30 @@ class StagedClassifier(nn.Module):
         self.head.train(self.training)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Keep only the stages' inputs for the backward pass and compute the rest again."""
+        """Switch gradient checkpointing on or off. With it, stages are computed again in the backward pass, which saves
+        memory.
+        """
         self.grad_checkpointing = enable
 
     def group_matcher(self, coarse: bool = False) -> dict:
+        """Regular expressions that group the parameters by depth, as timm's layer-wise learning rates use them."""
         return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
 
     def no_weight_decay(self) -> set[str]:
+        """Names of parameters without weight decay, beside the 1-D ones that timm leaves out anyway."""
         return set()
 
 
 def share_residuals(norm: ISNorm) -> None:
-    """Let every step's weights start at 1 / num_steps: the residuals of a recursion together are one of full size."""
+    """Start every step's norm with weight 1 / num_steps, so that all residuals of a recursion add up to the size of
+    one.
+    """
     for step in norm.steps:
         nn.init.constant_(step.get_parameter("weight"), 1 / norm.num_steps)
 
 
 def scale_width(channels: int, width: float, divisor: int = 1) -> int:
-    """channels * width rounded to the nearest multiple of divisor, at least one of it."""
+    """Multiply channels by width and round to the nearest multiple of divisor, at least one."""
     if not width > 0:
         raise ValueError(f"width must be positive, got {width}")
     return max(round(channels * width / divisor), 1) * divisor

@@ -1,5 +1,6 @@
 from typing import Any
 
+import torch
 from timm.models import register_model
 from torch import nn
 
@@ -11,18 +12,30 @@ from .factory import build_model, pretrained_cfgs
 
 
 class C1C2C3C4O(StagedClassifier):
-    """Four blocks of plain, depthwise separable and 1x1 convolutions; three strides of 2, one dilation, no max pooling.
+    """Net of plain, depthwise separable and 1x1 convolutions in four blocks, without max pooling.
 
-    84,322 parameters, 13.73 M multiply-adds and a receptive field of 55 pixels at 3x32x32 and 10 classes.
+    84,322 parameters, 13.73 M multiply-adds and a receptive field of 55 pixels for 3x32x32 images and 10 classes. Three
+    convolutions have stride 2, one has dilation 2.
 
     Args:
-        num_classes: 0 for pooled features.
-        in_chans: channels of the image.
+        num_classes: number of classes, 0 for pooled features.
+        in_chans: number of channels of the image.
         global_pool: timm's pooling type, "" for none.
         drop_rate: dropout in front of the classifier.
-        width: factor on every channel count but the image's.
+        width: factor on all channel counts except in_chans.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, H, W) with H, W >= 8 -> (N, num_classes).
+
+    Raises:
+        ValueError: width is not positive, or classes are asked for without pooling.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.models import C1C2C3C4O
+        >>> C1C2C3C4O(num_classes=5, width=0.5).eval()(torch.randn(1, 3, 32, 32)).shape
+        torch.Size([1, 5])
     """
 
     def __init__(
@@ -32,8 +45,8 @@ class C1C2C3C4O(StagedClassifier):
         global_pool: str = "avg",
         drop_rate: float = 0.0,
         width: float = 1.0,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
@@ -71,6 +84,14 @@ default_cfgs = pretrained_cfgs(
 
 @register_model
 def c1c2c3c4o_cifar10(pretrained: bool = False, **kwargs: Any) -> C1C2C3C4O:
-    """C1C2C3C4O for CIFAR-10."""
+    """C1C2C3C4O for CIFAR-10, 3x32x32 and 10 classes.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `C1C2C3C4O` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
     feature_cfg = {"out_indices": (0, 1, 2, 3), "flatten_sequential": True}
     return build_model(C1C2C3C4O, "c1c2c3c4o_cifar10", pretrained, feature_cfg, **kwargs)

@@ -19,20 +19,31 @@ torch.fx.wrap("depthwise_conv2d")
 
 
 class ECBlock(nn.Module):
-    """The tied block: y = x + scale * ISNorm_t(contract(DivisiveNorm(depthwise_d(ReLU(ISNorm_t(expand(x))))))).
+    """The block that ECNet applies many times, with one set of convolutions:
 
-    One set of convolutions for every iteration t; the dilation d = dilations[t], both norms' affine pairs and their
-    running statistics are the iteration's own. scale is one learned number.
+    y = x + scale * ISNorm_t(contract(DivisiveNorm(depthwise_d(ReLU(ISNorm_t(expand(x)))))))
+
+    Every iteration t has its own dilation d = dilations[t], its own affine parameters in both norms, and its own
+    running statistics. scale is one learned number.
 
     Args:
-        channels: channels in and out.
-        expansion: the hidden layer is so many times wider.
-        dilations: spacing of the depthwise taps in pixels, one per iteration.
+        channels: number of input and output channels.
+        expansion: the hidden layer has channels * expansion channels.
+        dilations: spacing of the depthwise taps in pixels, one for each iteration.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
     Shape: (N, channels, H, W), step in 0..len(dilations)-1 -> (N, channels, H, W).
     """
 
-    def __init__(self, channels: int, expansion: int, dilations: Sequence[int], device=None, dtype=None) -> None:
+    def __init__(
+        self,
+        channels: int,
+        expansion: int,
+        dilations: Sequence[int],
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         check_positive(
             channels=channels, expansion=expansion, **{f"dilations[{i}]": d for i, d in enumerate(dilations)}
         )
@@ -47,7 +58,7 @@ class ECBlock(nn.Module):
         self.divisive = DivisiveNorm(**dd)
         self.contract = nn.Conv2d(hidden, channels, 1, bias=False, **dd)
         self.contract_norm = ISNorm(channels, len(self.dilations), **dd)
-        share_residuals(self.contract_norm)  # at full size, short runs end 2 to 4 % lower: docs/training.md
+        share_residuals(self.contract_norm)  # full size costs 2 to 4 % accuracy in short runs: docs/training.md
         self.scale = nn.Parameter(torch.ones((), **dd))
 
     def forward(self, x: Tensor, step: int) -> Tensor:
@@ -58,7 +69,7 @@ class ECBlock(nn.Module):
         return x + self.scale * y
 
     def truncate(self, steps: int) -> None:
-        """Keep the first so many iterations."""
+        """Keep the first iterations, as many as steps says."""
         self.dilations = self.dilations[:steps]
         for norm in (self.expand_norm, self.contract_norm):
             norm.steps = norm.steps[:steps]
@@ -66,21 +77,32 @@ class ECBlock(nn.Module):
 
 
 class ECNet(StagedClassifier):
-    """Weight-tied net: one ECBlock for every iteration, each at its own dilation, and two BlurPools.
+    """Weight-tied net: one block applied at every iteration, each time at its own dilation, with two BlurPools.
 
-    115,659 parameters at 3 channels, 10 classes and the defaults.
+    115,659 parameters for 3 channels, 10 classes and the default arguments.
 
     Args:
-        num_classes: 0 for pooled features.
-        in_chans: channels of the image.
+        num_classes: number of classes, 0 for pooled features.
+        in_chans: number of channels of the image.
         global_pool: timm's pooling type, "" for none.
         drop_rate: dropout in front of the classifier.
-        channels: width of the net.
-        iterations: how often the block is applied; the first half runs in front of the second BlurPool.
-        expansion: the block's hidden layer is so many times wider.
-        dilations: one per iteration; repeated or cut to the number of iterations.
+        channels: number of channels throughout the net.
+        iterations: how many times the block is applied. The first half comes before the second BlurPool.
+        expansion: the block's hidden layer has channels * expansion channels.
+        dilations: one for each iteration; repeated or cut to the number of iterations.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, H, W) with H, W >= 4 -> (N, num_classes).
+
+    Raises:
+        ValueError: an argument is out of range, or classes are asked for without pooling.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.models import ECNet
+        >>> ECNet(channels=16, iterations=4).eval()(torch.randn(1, 3, 32, 32)).shape
+        torch.Size([1, 10])
     """
 
     def __init__(
@@ -93,8 +115,8 @@ class ECNet(StagedClassifier):
         iterations: int = 6,
         expansion: int = 4,
         dilations: Sequence[int] = (1, 1, 2, 1, 2, 3),
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(channels=channels, iterations=iterations, expansion=expansion)
         if not dilations:
@@ -119,10 +141,12 @@ class ECNet(StagedClassifier):
         )
 
     def run_stages(self, x: Tensor) -> Tensor:
+        """Apply all iterations to the output of the stem, with the second BlurPool in between."""
         x = self.iterate(x, 0, self.turn)
         return self.iterate(self.down(x), self.turn, self.iterations)
 
     def iterate(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """Apply the iterations from start up to stop (excluded) to a map of one size."""
         for step in range(start, stop):
             if self.grad_checkpointing and not torch.jit.is_scripting():
                 x = checkpoint(self.block, x, step)
@@ -131,16 +155,19 @@ class ECNet(StagedClassifier):
         return x
 
     def forward_stage(self, x: Tensor, index: int) -> Tensor:
+        """Apply stage 0 (the iterations before the second BlurPool) or stage 1 (the BlurPool and those behind it)."""
         if index == 0:
             return self.iterate(x, 0, self.turn)
         return self.iterate(self.down(x), self.turn, self.iterations)
 
     def prune_stages(self, keep: int) -> None:
+        """Keep stage 0 only."""
         self.iterations = self.turn
         self.block.truncate(self.turn)
         self.down = nn.Sequential()
 
     def group_matcher(self, coarse: bool = False) -> dict:
+        """Regular expressions that group the parameters by depth, as timm's layer-wise learning rates use them."""
         return {"stem": r"^stem", "blocks": [(r"^block", (0,)), (r"^down", (1,))]}
 
 
@@ -155,7 +182,15 @@ default_cfgs = pretrained_cfgs(
 
 @register_model
 def ecnet_cifar10(pretrained: bool = False, **kwargs: Any) -> ECNet:
-    """Weight-tied ECNet for CIFAR-10."""
-    # the tied block is run several times, which only the getter can follow
+    """ECNet for CIFAR-10, 3x32x32 and 10 classes. It ships no weights.
+
+    Args:
+        pretrained: raises ValueError, since there are no weights.
+        **kwargs: arguments of `ECNet` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
+    # the block runs several times; of timm's extractors only the getter supports that
     feature_cfg = {"out_indices": (0, 1), "feature_cls": "getter"}
     return build_model(ECNet, "ecnet_cifar10", pretrained, feature_cfg, **kwargs)

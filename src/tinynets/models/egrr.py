@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from timm.models import register_model
 from torch import Tensor, nn
 
@@ -13,15 +14,19 @@ from .factory import build_model, pretrained_cfgs
 
 
 class EGRRStage(nn.Module):
-    """One block applied to itself: h <- h + ReLU6(ISNorm_t(GatedDWConv(SymmetricConv1x1(h), EntropyGate(h)))).
+    """One block applied to its own output: h <- h + ReLU6(ISNorm_t(GatedDWConv(SymmetricConv1x1(h), EntropyGate(h)))).
 
-    A change of width or stride comes first: 2x2 average pooling if the stride is 2, then a 1x1 conv-BN.
+    A change of stride or width comes first: 2x2 average pooling for stride 2, then a 1x1 convolution with batch norm.
 
     Args:
-        in_chans, out_chans: channels in and out.
-        num_steps: T, how often the block is applied; every step has its own norm.
+        in_chans: number of input channels.
+        out_chans: number of output channels.
+        num_steps: T, how many times the block is applied. Every step has its own norm.
         stride: 1 or 2.
-        hard: one-hot gates.
+        dilations: dilations that the gate chooses between.
+        hard: whether gates are one-hot.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
     """
@@ -34,8 +39,8 @@ class EGRRStage(nn.Module):
         stride: int = 1,
         dilations: Sequence[int] = (1, 2, 4),
         hard: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(num_steps=num_steps)
         super().__init__()
@@ -51,7 +56,7 @@ class EGRRStage(nn.Module):
         self.mix = SymmetricConv1x1(out_chans, **dd)
         self.conv = GatedDilatedConv2d(out_chans, dilations, **dd)
         self.norm = ISNorm(out_chans, num_steps, **dd)
-        share_residuals(self.norm)  # at full size they make logits that no learning rate gets hold of
+        share_residuals(self.norm)  # full-size residuals add up to huge logits, and training diverges
         self.act = nn.ReLU6(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,20 +69,35 @@ class EGRRStage(nn.Module):
 
 
 class EGRR(StagedClassifier):
-    """Entropy-gated recursive residual network: eight stages, each one block applied to itself T times.
+    """Entropy-gated recursive residual network: eight stages, each of which applies one block to itself T times.
 
-    420,212 parameters at 3 channels, 100 classes and the default widths and steps.
+    420,212 parameters for 3 channels, 100 classes and the default widths and steps.
 
     Args:
-        num_classes: 0 for pooled features.
-        in_chans: channels of the image.
+        num_classes: number of classes, 0 for pooled features.
+        in_chans: number of channels of the image.
         global_pool: timm's pooling type, "" for none.
         drop_rate: dropout in front of the classifier.
-        width: factor on every channel count but the image's.
-        channels, num_steps, strides: of the stages, one number each.
-        hard: one-hot gates, the argmax over dilations at every pixel.
+        width: factor on all channel counts except in_chans.
+        channels: number of channels of each stage.
+        num_steps: number of steps T of each stage.
+        strides: stride of each stage, 1 or 2.
+        hard: whether gates are one-hot: the dilation with the largest weight at every pixel.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
-    Shape: (N, in_chans, H, W), H and W at least the product of strides (8) -> (N, num_classes).
+    Shape: (N, in_chans, H, W) -> (N, num_classes). H and W must be at least the product of the strides, 8 by default.
+
+    Raises:
+        ValueError: channels, num_steps and strides differ in length, an argument is out of range, or classes are asked
+            for without pooling.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.models import EGRR
+        >>> model = EGRR(num_classes=10, channels=(24, 48), num_steps=(2, 3), strides=(1, 2)).eval()
+        >>> model(torch.randn(1, 3, 32, 32)).shape
+        torch.Size([1, 10])
     """
 
     def __init__(
@@ -91,8 +111,8 @@ class EGRR(StagedClassifier):
         num_steps: Sequence[int] = (3, 4, 4, 5, 5, 5, 6, 6),
         strides: Sequence[int] = (1, 2, 1, 2, 1, 1, 2, 1),
         hard: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         if not 0 < len(channels) == len(num_steps) == len(strides):
             raise ValueError(
@@ -121,7 +141,14 @@ class EGRR(StagedClassifier):
         )
 
     def set_active_steps(self, steps: int | None) -> None:
-        """Depth warm-up: run at most so many steps a stage while training, None for all. Evaluation runs all."""
+        """Limit the number of steps of each stage in training (depth warm-up). Evaluation always runs all steps.
+
+        Args:
+            steps: the most steps per stage, None for all.
+
+        Raises:
+            ValueError: steps is not positive.
+        """
         if steps is not None:
             check_positive(steps=steps)
         for stage in self.stages:
@@ -129,7 +156,14 @@ class EGRR(StagedClassifier):
             stage.active_steps = stage.num_steps if steps is None else min(steps, stage.num_steps)
 
     def set_tau(self, tau: float) -> None:
-        """Temperature of the training gates; lower is closer to one-hot."""
+        """Set the temperature of all gates in training. The lower it is, the closer gates are to one-hot.
+
+        Args:
+            tau: temperature, positive.
+
+        Raises:
+            ValueError: tau is not positive.
+        """
         if not tau > 0:
             raise ValueError(f"tau must be positive, got {tau}")
         for module in self.modules():
@@ -149,6 +183,14 @@ default_cfgs = pretrained_cfgs(
 
 @register_model
 def egrr_cifar100(pretrained: bool = False, **kwargs: Any) -> EGRR:
-    """EGRR for CIFAR-100."""
+    """EGRR for CIFAR-100, 3x32x32 and 100 classes.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `EGRR` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
     feature_cfg = {"out_indices": (0, 2, 5, 7), "flatten_sequential": True}
     return build_model(EGRR, "egrr_cifar100", pretrained, feature_cfg, **kwargs)

@@ -13,19 +13,28 @@ _PRETRAINED_SOURCES = ("state_dict", "file", "url", "hf_hub_id")
 
 
 def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """Build one of our models: the same as `timm.create_model`, but it knows only ours and names the nearest.
+    """Create one of our models by name. Same as `timm.create_model`, but for our names only.
 
     Args:
         name: one of `list_models()`, with or without the tag of its weights ("simplecnn_mnist.v3").
-        pretrained: load the weights inside the package; needs no network.
-        **kwargs: num_classes, in_chans, global_pool, drop_rate, features_only, out_indices, device, dtype, what
-            timm.create_model takes besides, and the arguments of the model's class.
+        pretrained: load the weights inside the package. No network is needed.
+        **kwargs: num_classes, in_chans, global_pool, drop_rate, features_only, out_indices, device, dtype, the other
+            arguments of timm.create_model, and the arguments of the model's class.
+
+    Returns:
+        The model, in training mode.
 
     Raises:
-        ValueError: unknown name, an argument outside its range, pretrained where no weights are shipped, or a
-            checkpoint_path that cannot be read or is of another architecture.
-        TypeError: an argument the model does not have.
+        ValueError: the name is unknown (the message gives the closest ones), an argument is out of range, pretrained is
+            asked of a model without weights, or checkpoint_path cannot be read or is of another architecture.
+        TypeError: the model does not have an argument.
         RuntimeError: the weights file is missing or damaged.
+
+    Example:
+        >>> import torch, tinynets
+        >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True).eval()
+        >>> model(torch.zeros(1, 1, 28, 28)).shape
+        torch.Size([1, 10])
     """
     if not isinstance(name, str) or name.split(".")[0] not in _NAMES:
         raise unknown("model", name, _NAMES)
@@ -37,7 +46,19 @@ def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Modul
 
 
 def list_models(pretrained: bool = False) -> list[str]:
-    """Names that `create_model` takes, sorted; with pretrained only those that ship weights."""
+    """List the names that `create_model` accepts, sorted.
+
+    Args:
+        pretrained: list only models with weights in the package.
+
+    Returns:
+        The names.
+
+    Example:
+        >>> import tinynets
+        >>> tinynets.list_models()
+        ['c1c2c3c4o_cifar10', 'ecnet_cifar10', 'egrr_cifar100', 'optimized200k_cifar10', 'simplecnn_mnist']
+    """
     return list_weights() if pretrained else sorted(_NAMES)
 
 
@@ -45,7 +66,7 @@ _NAMES: set[str] = set()
 
 
 def pretrained_cfgs(name: str, **cfg: Any) -> dict:
-    """timm's default_cfgs of one model: what its data look like and, once the manifest has them, its weights."""
+    """Build timm's default_cfgs of one model: its input and, if the manifest lists it, its weights file."""
     _NAMES.add(name)
     cfg = {
         "num_classes": 10,
@@ -62,13 +83,13 @@ def pretrained_cfgs(name: str, **cfg: Any) -> dict:
 
 
 def build_model(cls: type[ModelT], name: str, pretrained: bool, feature_cfg: dict, **kwargs: Any) -> ModelT:
-    """timm's build_model_with_cfg, after a look at the weights that are about to be loaded."""
+    """timm's build_model_with_cfg, with a check of the weights file before it is loaded."""
     overlay = kwargs.get("pretrained_cfg_overlay") or {}
     shipped = not isinstance(kwargs.get("pretrained_cfg"), dict) and not any(map(overlay.get, _PRETRAINED_SOURCES))
     if pretrained and shipped:
         check_weights(name)
     cfg: Any = get_pretrained_cfg(name)
-    ours_to_adapt = pretrained and cfg.input_size[0] != 3  # before 1.0.31 timm adapts from three channels only
+    ours_to_adapt = pretrained and cfg.input_size[0] != 3  # timm before 1.0.31 adapts only from three channels
     if ours_to_adapt:
         kwargs["pretrained_cfg_overlay"] = {**overlay, "first_conv": None}
     model: Any = build_model_with_cfg(
@@ -80,7 +101,10 @@ def build_model(cls: type[ModelT], name: str, pretrained: bool, feature_cfg: dic
 
 
 def _fitting(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Refuse in one line what load_state_dict would refuse in many; timm adapts classifiers and most first layers."""
+    """Refuse weights of other shapes in one line, where load_state_dict would print many.
+
+    Classifiers and most first layers are left out: timm adapts them itself.
+    """
     cfg: dict[str, Any] = model.pretrained_cfg  # pyright: ignore[reportAssignmentType]
     first_conv = cfg.get("first_conv")
     if first_conv is None:
@@ -91,7 +115,7 @@ def _fitting(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
 
 
 def _adapt_first_conv(state: dict[str, Tensor], model: nn.Module) -> None:
-    """Spread the first convolution's kernels over the model's channels: equal channels give what one gave before."""
+    """Repeat the first convolution's kernels over the model's channels, scaled: equal channels give the same output."""
     name, conv = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
     weight = state[f"{name}.weight"]
     have, want = weight.shape[1], conv.in_channels

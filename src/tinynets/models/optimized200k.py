@@ -1,5 +1,6 @@
 from typing import Any
 
+import torch
 from timm.models import register_model
 from torch import Tensor, nn
 
@@ -11,12 +12,21 @@ from .factory import build_model, pretrained_cfgs
 
 
 class EfficientBlock(nn.Module):
-    """y = ReLU(DWSeparable(ReLU(DWSeparable(x))) + shortcut(x)), the shortcut a 1x1 conv-BN where the shape changes.
+    """Two depthwise separable convolutions with a shortcut: y = ReLU(DWSeparable(ReLU(DWSeparable(x))) + shortcut(x)).
+
+    The shortcut is a 1x1 convolution with batch norm where the shape changes.
 
     Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
     """
 
-    def __init__(self, in_chans: int, out_chans: int, stride: int = 1, device=None, dtype=None) -> None:
+    def __init__(
+        self,
+        in_chans: int,
+        out_chans: int,
+        stride: int = 1,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         self.conv1 = DWSeparable(in_chans, out_chans, stride=stride, act_layer=nn.ReLU, **dd)
@@ -32,18 +42,29 @@ class EfficientBlock(nn.Module):
 
 
 class Optimized200K(StagedClassifier):
-    """A residual net of depthwise separable convolutions, four stages of two blocks.
+    """Residual net of depthwise separable convolutions, in four stages of two blocks.
 
-    150,690 parameters and a receptive field of 109 pixels at 3 channels and 10 classes.
+    150,690 parameters and a receptive field of 109 pixels for 3 channels and 10 classes.
 
     Args:
-        num_classes: 0 for pooled features.
-        in_chans: channels of the image.
+        num_classes: number of classes, 0 for pooled features.
+        in_chans: number of channels of the image.
         global_pool: timm's pooling type, "" for none.
         drop_rate: dropout in front of the classifier.
-        width: factor on every channel count but the image's.
+        width: factor on all channel counts except in_chans.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, H, W) with H, W >= 8 -> (N, num_classes).
+
+    Raises:
+        ValueError: width is not positive, or classes are asked for without pooling.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.models import Optimized200K
+        >>> Optimized200K(num_classes=5, width=0.5).eval()(torch.randn(1, 3, 32, 32)).shape
+        torch.Size([1, 5])
     """
 
     def __init__(
@@ -53,8 +74,8 @@ class Optimized200K(StagedClassifier):
         global_pool: str = "avg",
         drop_rate: float = 0.2,
         width: float = 1.0,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
@@ -88,6 +109,14 @@ default_cfgs = pretrained_cfgs(
 
 @register_model
 def optimized200k_cifar10(pretrained: bool = False, **kwargs: Any) -> Optimized200K:
-    """Optimized200K for CIFAR-10."""
+    """Optimized200K for CIFAR-10, 3x32x32 and 10 classes.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `Optimized200K` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
     feature_cfg = {"out_indices": (0, 1, 2, 3), "flatten_sequential": True}
     return build_model(Optimized200K, "optimized200k_cifar10", pretrained, feature_cfg, **kwargs)

@@ -1,6 +1,7 @@
 from functools import partial
 from typing import Any
 
+import torch
 from timm.layers import SelectAdaptivePool2d
 from timm.models import register_model
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ leaky_relu = partial(nn.LeakyReLU, negative_slope=0.1)
 
 
 class ScaledResidual(nn.Module):
-    """y = branch(x) + scale * x."""
+    """Residual block with a scaled shortcut: y = branch(x) + scale * x."""
 
     def __init__(self, branch: nn.Module, scale: float) -> None:
         super().__init__()
@@ -34,15 +35,19 @@ class Flatten(nn.Flatten):
 
 
 class FlattenMlpHead(nn.Module):
-    """Flatten (or pool) -> Linear -> LayerNorm -> LeakyReLU -> dropout -> Linear, with timm's head interface.
+    """Head with one hidden layer: flatten or pool -> Linear -> LayerNorm -> LeakyReLU -> dropout -> Linear.
+
+    It has the interface of timm's heads.
 
     Args:
-        in_features: channels of the feature map.
+        in_features: number of channels of the feature map.
         map_size: (H, W) of the feature map.
-        hidden_size: width of the layer in front of the classifier.
-        num_classes: 0 for no classifier.
-        pool_type: "flatten", one of timm's pooling types, or "" to pass the map through (num_classes must be 0).
+        hidden_size: number of units in front of the classifier.
+        num_classes: number of classes, 0 for no classifier.
+        pool_type: "flatten", one of timm's pooling types, or "" to return the map unchanged (num_classes must be 0).
         drop_rate: dropout in front of the classifier.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
     Shape: (N, in_features, H, W) -> (N, num_classes); with pre_logits (N, hidden_size).
     """
@@ -55,8 +60,8 @@ class FlattenMlpHead(nn.Module):
         num_classes: int,
         pool_type: str = "flatten",
         drop_rate: float = 0.0,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
@@ -82,21 +87,32 @@ class FlattenMlpHead(nn.Module):
 
 
 class SimpleCNN(StagedClassifier):
-    """Two scaled residual blocks and a small two-layer classifier, for one-channel digits.
+    """Two residual blocks with scaled shortcuts and a small two-layer classifier, for handwritten digits.
 
-    21,614 parameters at 1x28x28 and 10 classes.
+    21,614 parameters for 1x28x28 images and 10 classes.
 
     Args:
-        num_classes: 0 for the classifier's hidden layer.
-        in_chans: channels of the image.
+        num_classes: number of classes, 0 for the output of the classifier's hidden layer.
+        in_chans: number of channels of the image.
         global_pool: "flatten", one of timm's pooling types, or "" for none.
         drop_rate: dropout in front of the last linear layer.
-        img_size: side or (H, W) of the images; the classifier's first layer is made for it.
-        width: factor on every channel count but the image's.
-        batch_stats: normalise with the statistics of the batch at hand in evaluation too, as the published model did.
-            An image's logits then depend on the rest of its batch.
+        img_size: side or (H, W) of the images in pixels. The classifier's first layer is made for this size.
+        width: factor on all channel counts except in_chans.
+        batch_stats: normalise with the statistics of the current batch in evaluation too, as the published model did.
+            The logits of an image then depend on the rest of its batch.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, *img_size) -> (N, num_classes).
+
+    Raises:
+        ValueError: img_size is below 4x4, width is not positive, or classes are asked for without pooling.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.models import SimpleCNN
+        >>> SimpleCNN(img_size=8).eval()(torch.randn(1, 1, 8, 8)).shape
+        torch.Size([1, 10])
     """
 
     default_pool = "flatten"
@@ -110,8 +126,8 @@ class SimpleCNN(StagedClassifier):
         img_size: int | tuple[int, int] = 28,
         width: float = 1.0,
         batch_stats: bool = False,
-        device=None,
-        dtype=None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         img_size = (img_size, img_size) if isinstance(img_size, int) else (img_size[0], img_size[1])
         if min(img_size) < 4:
@@ -145,6 +161,9 @@ class SimpleCNN(StagedClassifier):
         )
 
     def build_head(self, num_classes: int, global_pool: str, **dd: Any) -> tuple[nn.Module, int]:
+        """Build the head with its hidden layer. A new classifier keeps the trained hidden layer if the pooling stays
+        the same.
+        """
         assert self.img_size is not None
         map_size = (self.img_size[0] // self.total_stride, self.img_size[1] // self.total_stride)
         head = FlattenMlpHead(
@@ -168,6 +187,14 @@ default_cfgs = pretrained_cfgs(
 
 @register_model
 def simplecnn_mnist(pretrained: bool = False, **kwargs: Any) -> SimpleCNN:
-    """SimpleCNN for MNIST."""
+    """SimpleCNN for MNIST, 1x28x28 and 10 classes.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `SimpleCNN` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
     feature_cfg = {"out_indices": (0, 1), "flatten_sequential": True}
     return build_model(SimpleCNN, "simplecnn_mnist", pretrained, feature_cfg, **kwargs)

@@ -1,7 +1,7 @@
-"""What every op asks of its arguments, checked once, at the entrance, for every form of the op.
+"""Checks of the arguments of all ops. Every form of an op is checked once, where it is called.
 
-TorchScript compiles these functions too: plain ifs, no generators. Under torch.jit.trace nothing is checked: the
-comparison would be recorded as a constant, with a warning for each.
+TorchScript compiles these functions too: plain ifs, no generators. Under torch.jit.trace nothing is checked, because
+each comparison would be recorded as a constant, with a warning.
 """
 
 import torch
@@ -23,11 +23,11 @@ def check_eps(eps: float) -> None:
     if not isinstance(eps, (float, int)):
         raise TypeError(f"eps must be a number, got {type(eps).__name__}")
     if not eps > 0:
-        raise ValueError(f"eps must be positive, got {eps}: a silent window would divide by zero")
+        raise ValueError(f"eps must be positive, got {eps}: a window of zeros would divide by zero")
 
 
 def check_dilation(dilation: int) -> None:
-    """Raise unless dilation is at least 1, and small enough to count padding with."""
+    """Raise unless dilation is an integer from 1 to 2^20, so that the padding does not overflow."""
     if not isinstance(dilation, int):
         raise TypeError(f"a dilation must be an integer, got {type(dilation).__name__}")
     if dilation < 1 or dilation > 1 << 20:
@@ -35,9 +35,9 @@ def check_dilation(dilation: int) -> None:
 
 
 def check_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    """Raise unless weight is (C, 1, K, K) with K odd, bias (C,), and both are of the type of x and lie where x does."""
+    """Raise unless weight is (C, 1, K, K) with K odd, bias is (C,), and both have the type and device of x."""
     check_beside(x, weight, "weight")
-    channels, size = x.shape[1], weight.shape  # every look at a shape costs as much as the rest of the comparison
+    channels, size = x.shape[1], weight.shape  # reading a shape is slow, so it is read once
     if len(size) != 4 or size[0] != channels or size[1] != 1:
         raise ValueError(f"weight must be (C, 1, K, K) with the {channels} channels of x, got shape {list(size)}")
     if size[2] != size[3] or size[2] % 2 == 0:
@@ -47,7 +47,7 @@ def check_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
 
 
 def check_pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    """Raise unless weight is (C_out, C, 1, 1), bias (C_out,), and both are of the type of x and lie where x does."""
+    """Raise unless weight is (C_out, C, 1, 1), bias is (C_out,), and both have the type and device of x."""
     check_beside(x, weight, "weight")
     channels, size = x.shape[1], weight.shape
     if len(size) != 4 or size[1] != channels or size[2] != 1 or size[3] != 1:
@@ -57,7 +57,7 @@ def check_pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
 
 
 def check_bias(x: Tensor, bias: Tensor, channels: int) -> None:
-    """Raise unless bias holds one number a channel, of the type of x, and lies where x does."""
+    """Raise unless bias has one number per channel, and the type and device of x."""
     check_beside(x, bias, "bias")
     size = bias.shape
     if len(size) != 1 or size[0] != channels:
@@ -65,7 +65,7 @@ def check_bias(x: Tensor, bias: Tensor, channels: int) -> None:
 
 
 def check_beside(x: Tensor, other: Tensor, name: str) -> None:
-    """Raise unless other is a tensor like x: on its device, and of its type where autocast converts nothing."""
+    """Raise unless other is a tensor with the device of x, and with its type unless autocast converts both."""
     if not isinstance(other, Tensor) or other.dtype != x.dtype or other.layout != torch.strided:
         check_floating(other, name)
         if not autocast(x):
@@ -75,7 +75,7 @@ def check_beside(x: Tensor, other: Tensor, name: str) -> None:
 
 
 def autocast(x: Tensor) -> bool:
-    """Whether autocast will convert what stands beside x."""
+    """Whether autocast is on for the device of x, so that arguments may have different types."""
     if torch.jit.is_scripting():
         return torch.is_autocast_enabled() or torch.is_autocast_cpu_enabled()
     else:
@@ -104,7 +104,7 @@ def check_gate(x: Tensor, gate: Tensor, dilations: list[int]) -> None:
 
 
 def check_tau(tau: Tensor) -> None:
-    """Raise unless tau is a single number. Its value is not looked at: on a GPU that would be a wait."""
+    """Raise unless tau is a single number. Its value is not read: on a GPU that would wait for the device."""
     check_floating(tau, "tau")
     if tau.numel() != 1:
         raise ValueError(f"tau must be a single number, got shape {list(tau.shape)}")

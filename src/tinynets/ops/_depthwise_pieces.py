@@ -1,8 +1,8 @@
 """Depthwise convolutions and their gradients in eager mode on the CPU, for one piece of a batch.
 
-oneDNN is fast at depthwise convolutions in channels_last and at the weight gradients of undilated ones. Its gradients
-of dilated ones take 10 to 80 times as long as the forward pass. Here both gradients are made of what it is fast at.
-Nothing is computed for taps that only see padding.
+oneDNN is fast at depthwise convolutions in channels_last, and at the weight gradients of undilated ones. Its gradients
+of dilated ones take 10 to 80 times as long as the forward pass. So both gradients are computed here from the fast
+operations. Taps that see only padding are skipped.
 """
 
 import torch
@@ -13,12 +13,12 @@ from ._windows import accumulable
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """oneDNN's depthwise convolutions are ten times slower in any other layout."""
+    """x in channels_last. In any other layout oneDNN's depthwise convolutions are ten times slower."""
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def convolve(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    """Depthwise convolution that keeps the size; a dilation as large as the map leaves the centre tap alone."""
+    """Depthwise convolution that keeps the size. If the dilation is as large as the map, only the centre tap counts."""
     reach = weight.shape[-1] // 2
     if dilation >= max(x.shape[2], x.shape[3]):
         return x * weight[:, 0, reach, reach].contiguous().view(1, -1, 1, 1)
@@ -48,7 +48,11 @@ def weight_gradient(x: Tensor, weight: Tensor, grad: Tensor, dilation: int) -> T
 
 
 def _interleaved(x: Tensor, dilation: int) -> Tensor:
-    """Every dilation-th row, from every start, as images; every dilation-th column, from every start, as channels."""
+    """Reorder x so that a dilated convolution becomes an undilated one.
+
+    Every dilation-th row becomes an image, every dilation-th column a group of channels, for each of the dilation
+    offsets.
+    """
     n, c, h, w = x.shape
     if dilation == 1:
         return x
@@ -60,7 +64,7 @@ def _interleaved(x: Tensor, dilation: int) -> Tensor:
 
 
 def _weight_gradient_by_tap(x: Tensor, weight: Tensor, grad: Tensor, dilation: int) -> Tensor:
-    """For maps so small that most of what a tap sees is padding."""
+    """The weight gradient tap by tap, for maps so small that most taps see mainly padding."""
     kernel_size = weight.shape[-1]
     taps = torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
     for i in range(kernel_size):

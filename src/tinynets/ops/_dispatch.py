@@ -13,17 +13,20 @@ from torch.library import triton_op
 
 
 def runs_eagerly() -> bool:
-    """Whether what is called now is computed now, and not recorded as a program, transformed by torch.func or
-    differentiated forward."""
+    """Whether the current call computes its result at once.
+
+    False while it is traced, compiled or transformed by torch.func, and under forward-mode differentiation.
+    """
     recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
     return not recorded and not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
 
 
 def custom_ops_apply(x: Tensor) -> bool:
-    """Whether torch.ops.tinynets.* may be called and gain something. Callers ask torch.jit.is_scripting() before.
+    """Whether to call torch.ops.tinynets.* for x. Callers check torch.jit.is_scripting() first.
 
-    Not in torch.export and torch.jit.trace, whose programs have to load without this package and at other batch sizes,
-    nor under torch.func, which custom ops do not support. In eager mode they gain on the CPU and with Triton's kernels.
+    Not under torch.export and torch.jit.trace: their programs have to load without this package, and at other batch
+    sizes. Not under torch.func, which custom ops do not support. In eager mode only on the CPU and where Triton kernels
+    run, since nothing is gained elsewhere.
     """
     if torch.compiler.is_compiling():
         return not torch.compiler.is_exporting() and not torch._C._are_functorch_transforms_active()
@@ -34,18 +37,20 @@ _triton_wanted = os.environ.get("TINYNETS_TRITON", "1") not in ("", "0")
 
 
 def use_triton(enabled: bool = True) -> None:
-    """Let the ops run our Triton kernels on CUDA tensors in eager mode, as they do by default, or not.
+    """Switch the Triton kernels on or off. They are on by default.
 
-    Without them CUDA tensors get the plain formulas. torch.compile always gets those, and fuses them. The environment
-    variable TINYNETS_TRITON=0 does the same for a whole process.
+    The kernels run on CUDA tensors in eager mode. Without them the ops use plain PyTorch formulas. torch.compile always
+    gets the plain formulas, and fuses them. The environment variable TINYNETS_TRITON=0 switches the kernels off for a
+    process.
 
     Args:
-        enabled: whether to use them from now on.
+        enabled: whether to use the kernels from now on.
 
     Raises:
-        RuntimeError: enabled, and Triton is not installed.
+        RuntimeError: enabled is true, and Triton is not installed.
 
     Example:
+        >>> from tinynets.ops import use_triton
         >>> use_triton(False)
     """
     global _triton_wanted
@@ -65,24 +70,37 @@ def _has_triton() -> bool:
 
 
 def in_pieces(x: Tensor) -> bool:
-    """Whether to work through the batch in place, piece by piece: an ordinary tensor on the CPU.
+    """Whether x can be computed piece by piece and in place: it is an ordinary tensor on the CPU in eager mode.
 
-    Tensors that only record what is done to them (fake, functional, traced) are subclasses, but for Dynamo's. They get
-    the form that a compiler fuses: no loop over pieces, nothing in place. So does everything under a mode that looks at
-    each op, such as a counter of multiply-adds: it is to see the function, not the tricks.
+    Tensors that only record operations (fake, functional, traced) are subclasses of Tensor, except for Dynamo's. They
+    get the form that a compiler can fuse, without loops and in-place updates. The same holds under a dispatch mode,
+    such as a counter of multiply-adds, which should see the function and not its implementation.
     """
     watched = not runs_eagerly() or torch._C._len_torch_dispatch_stack() > 0
     return not watched and type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu"
 
 
 def records_gradients(*tensors: Tensor | None) -> bool:
-    """Whether autograd will follow what is done with these."""
+    """Whether autograd records operations on these tensors."""
     return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def pieces(x: Tensor, elements: int = 3 << 18) -> Iterator[slice]:
-    """Equal slices of the batch of at most so many elements (3 MB of fp32) or one image: their temporaries stay in the
-    cache, and the heap uses the same memory for each."""
+    """Split a batch into slices that fit into the processor's cache.
+
+    Args:
+        x: (N, C, H, W).
+        elements: the most elements of a slice; 3 MB of fp32 by default. A slice has at least one image.
+
+    Yields:
+        Slices of dim 0, all of one length except possibly the last.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.ops import pieces
+        >>> list(pieces(torch.zeros(5, 1, 10, 10), elements=200))
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
+    """
     parts = -(-x.numel() // elements)
     images = -(-x.shape[0] // max(parts, 1))
     for start in range(0, x.shape[0], max(images, 1)):
@@ -90,9 +108,23 @@ def pieces(x: Tensor, elements: int = 3 << 18) -> Iterator[slice]:
 
 
 def inference_pieces(x: Tensor, *parameters: Tensor) -> list[slice] | None:
-    """Slices of the batch for a recursion to run through one after the other, in place; None where it has to run whole.
+    """Split a batch for a recursion that overwrites its memory, where that is possible.
 
-    In place and in pieces means an ordinary tensor on the CPU in eager mode, and no gradients to record.
+    It is possible for an ordinary tensor on the CPU, in eager mode, if no gradient has to be recorded.
+
+    Args:
+        x: (N, C, H, W).
+        *parameters: the parameters that the recursion uses.
+
+    Returns:
+        Slices of dim 0, or None if the batch has to be computed as a whole.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.ops import inference_pieces
+        >>> x = torch.zeros(4, 1, 8, 8)
+        >>> inference_pieces(x), inference_pieces(x.requires_grad_())
+        ([slice(0, 4, None)], None)
     """
     if in_pieces(x) and not records_gradients(x, *parameters):
         return list(pieces(x))
@@ -106,9 +138,9 @@ def define_op(
     backward: Callable[..., Any] | None = None,
     setup_context: Callable[..., None] | None = None,
 ) -> None:
-    """Make body torch.ops.tinynets.<name>, its schema taken from the annotations.
+    """Register body as torch.ops.tinynets.<name>. Its schema comes from the annotations.
 
-    A triton_op is opaque in eager mode and transparent to torch.compile, which traces the body.
+    A triton_op is opaque in eager mode. torch.compile traces through its body.
     """
     op: Any = triton_op(f"tinynets::{name}", body, mutates_args={})
     op.register_fake(fake)

@@ -1,5 +1,8 @@
-"""gated_dilated_conv2d in eager mode on the CPU: depthwise convolutions and in-place blends on a piece of the batch at
-a time, so that the branches never leave the cache."""
+"""`gated_dilated_conv2d` in eager mode on the CPU.
+
+It works through the batch in pieces, with depthwise convolutions and in-place blends, so that the branches stay in the
+cache.
+"""
 
 from collections.abc import Sequence
 
@@ -15,7 +18,7 @@ def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilati
     weight = weight.contiguous()
     for piece in pieces(x):
         whole, out = channels_last(x[piece]), y[piece]
-        # no name for a branch: it has to be gone when the next one is made, which then finds its memory in the cache
+        # branches get no name: each is freed before the next is computed, which then reuses memory that is in the cache
         for k, dilation in enumerate(dilations):
             share = gate[piece, k : k + 1]
             if k == 0:

@@ -1,4 +1,4 @@
-"""gated_dilated_conv2d for compilers: one expression of shifted maps, which inductor fuses into one pass over x."""
+"""`gated_dilated_conv2d` for compilers: one expression of shifted maps, which inductor fuses into one pass over x."""
 
 from collections.abc import Iterator, Sequence
 
@@ -46,10 +46,10 @@ def _branches(x: Tensor, weight: Tensor, dilations: Sequence[int]) -> Iterator[T
 
 
 def _taps(weight: Tensor) -> list[Tensor]:
-    """The kernel's taps as (1, C, 1, 1) each, contiguous in C.
+    """The kernel's taps, each as (1, C, 1, 1), contiguous in C.
 
-    The product with the identity copies them exactly, and is the one copy that inductor does not fuse away: without
-    it every load of a tap gathers from C places, which halves the speed.
+    The product with the identity matrix copies them exactly. inductor does not fuse this copy away. Without it every
+    load of a tap gathers from C places in memory, which halves the speed.
     """
     taps = accumulable(weight).flatten(1).t()
     if not taps.is_contiguous():
@@ -58,10 +58,10 @@ def _taps(weight: Tensor) -> list[Tensor]:
 
 
 def _shifted(x: Tensor, kernel_size: int, dilation: int) -> Iterator[tuple[int, Tensor]]:
-    """Every tap that sees more than padding, and the map as it sees it."""
+    """Yield every tap that sees more than padding, with the map shifted accordingly."""
     height, width = x.shape[2], x.shape[3]
     reach = kernel_size // 2
-    if dilation >= height and dilation >= width:  # the centre alone; the padding would be as large as the dilation
+    if dilation >= height and dilation >= width:  # only the centre tap counts; padding by the dilation would be large
         yield reach * kernel_size + reach, x
         return
     padding = dilation * reach

@@ -1,4 +1,4 @@
-"""local_variance in eager mode on the CPU: a piece of the batch at a time, in few passes over few buffers."""
+"""`local_variance` in eager mode on the CPU, one piece of the batch at a time, with few passes over memory."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,10 +11,11 @@ from ._windows import accumulable, eager_inverse_count, eager_window_sum, invers
 
 
 def three_by_three(x: Tensor) -> Tensor:
-    """For maps of at least 2x2 pixels: V = mean_rows(Var_columns(x)) + Var_rows(mean_columns(x)) from neighbours.
+    """Variance in 3x3 windows of maps of at least 2x2 pixels, from differences of neighbours.
 
-    Of three values with the differences a and b the variance is 2/9 (a^2 + ab + b^2), of two at the border, which
-    a = 0 stands for, 1/4 b^2. The differences of the rows' means are the means of the differences.
+    V = mean_rows(Var_columns(x)) + Var_rows(mean_columns(x)). Three values with the differences a and b have the
+    variance 2/9 (a^2 + ab + b^2). At the border there are two values, with the variance 1/4 b^2; there a = 0. The
+    differences of the rows' means are the means of the differences.
     """
     scales = _scales(x.shape[2], x.shape[3], accumulable(x[:0]).dtype)
     variance = torch.empty_like(x)
@@ -29,7 +30,7 @@ def three_by_three(x: Tensor) -> Tensor:
 
 
 def backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
-    """With u = 2 * grad / count: x * sum(u) - sum(u * mean), the image's own mean taken off before."""
+    """grad_x = x * sum(u) - sum(u * mean), u = 2 * grad / count, with the mean of the image subtracted from x first."""
     grad_x = torch.empty_like(x)
     inverse = eager_inverse_count(x, kernel_size)
     for piece in pieces(x):
@@ -69,8 +70,10 @@ def _difference(x: Tensor, dim: int) -> Tensor:
 
 
 def _quadratic(differences: Tensor, dim: int, out: Tensor) -> Tensor:
-    """a^2 + ab + b^2 of the differences a and b on both sides of every pixel, never negative: (a + b)^2 - ab loses at
-    most a factor 4/3 of its terms."""
+    """a^2 + ab + b^2, where a and b are the differences on both sides of a pixel.
+
+    It is computed as (a + b)^2 - ab, which is never negative and loses at most a factor 4/3 of precision.
+    """
     size = out.shape[dim]
     torch.square(differences.select(dim, 0), out=out.select(dim, 0))
     torch.square(differences.select(dim, -1), out=out.select(dim, -1))

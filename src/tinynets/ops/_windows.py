@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def accumulable(x: Tensor) -> Tensor:
-    """x in a type that sums over windows can be taken in: half precision becomes fp32, fp32 and fp64 stay."""
+    """Return x in a type precise enough for sums over windows: half precision becomes fp32, fp32 and fp64 stay."""
     if x.dtype == torch.float16 or x.dtype == torch.bfloat16:
         return x.float()
     return x
@@ -26,15 +26,19 @@ _SMALL = 1 << 17
 
 
 def small(x: Tensor, weight: int = 1) -> bool:
-    """Whether what counts in eager mode is how many calls there are and what each costs whatever it does.
+    """Whether x is so small that the number of calls determines the time in eager mode, and not the amount of data.
 
-    weight: how many times as much a call of the few does for an element.
+    Args:
+        x: the input.
+        weight: work per element of the form with few calls, relative to the other form.
     """
     return x.numel() * weight <= _SMALL
 
 
 def eager_window_sum(x: Tensor, height: int, width: int) -> Tensor:
-    """window_sum in eager mode on the CPU: a depthwise convolution with ones, thrice as fast, if oneDNN has it."""
+    """`window_sum` in eager mode on the CPU. For large channels_last fp32 maps it is a depthwise convolution with ones,
+    which oneDNN computes three times as fast as average pooling.
+    """
     padding = [height // 2, width // 2]
     if x.dtype == torch.float32 and not small(x) and x.is_contiguous(memory_format=torch.channels_last):
         channels = x.shape[1]
@@ -50,7 +54,7 @@ def inverse_count(x: Tensor, kernel_size: int) -> Tensor:
 
 
 def eager_inverse_count(x: Tensor, kernel_size: int) -> Tensor:
-    """inverse_count for x on the CPU in the type its sums are taken in, made once."""
+    """`inverse_count` for x on the CPU, in the type of its sums. The result is cached."""
     return _inverse_count(x.shape[2], x.shape[3], kernel_size, accumulable(x[:0]).dtype)
 
 

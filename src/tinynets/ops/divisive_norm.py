@@ -17,17 +17,29 @@ from ._windows import (
 
 
 def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
-    """y = x / (eps + mean_window(|x|)), per channel, the window clipped at the border.
+    """Divide every value by the mean magnitude around it: y = x / (eps + mean_window(|x|)).
+
+    The mean is taken per channel. At the border it covers the pixels inside the map only.
 
     Args:
-        x: (N, C, H, W), any floating type; half precision is accumulated in fp32.
-        kernel_size: odd side of the window in pixels.
-        eps: positive constant that bounds the gain where the window is silent.
+        x: (N, C, H, W), any floating-point type. Half precision is accumulated in fp32.
+        kernel_size: side of the window in pixels, odd.
+        eps: positive constant. It limits the gain where the window is close to zero.
 
     Returns:
         (N, C, H, W) in the type of x.
 
+    Raises:
+        TypeError: an argument has a wrong type.
+        ValueError: an argument has a wrong shape or value.
+
     Source: Carandini and Heeger, Normalization as a canonical neural computation, 2012.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.ops import divisive_norm
+        >>> divisive_norm(torch.full((1, 1, 1, 2), 3.0), eps=1.0)
+        tensor([[[[0.7500, 0.7500]]]])
     """
     if not torch.jit.is_tracing():
         check_maps(x)
@@ -36,7 +48,7 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
     if not torch.jit.is_scripting():
         if in_pieces(x):
             if small(x):
-                return _forward(x, kernel_size, eps)  # by torch's own autograd: a custom op's costs more
+                return _forward(x, kernel_size, eps)  # torch's own autograd is cheaper than that of a custom op
             if not records_gradients(x):
                 return _run(x, kernel_size, eps)
         if custom_ops_apply(x):
@@ -85,7 +97,7 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tens
         return _backward(grad, x, kernel_size, eps)
     grad_x = torch.empty_like(x)
     inverse = eager_inverse_count(x, kernel_size)
-    for piece in pieces(x):  # _backward in place
+    for piece in pieces(x):  # `_backward`, in place
         wide = accumulable(x[piece])
         mean = eager_window_sum(wide.abs(), kernel_size, kernel_size).mul_(inverse)
         scale = mean.add_(eps).reciprocal_()
@@ -103,7 +115,7 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
-    if torch.is_grad_enabled():  # a second derivative is wanted
+    if torch.is_grad_enabled():  # for a second derivative
         return torch.autograd.grad(_forward(x, ctx.kernel_size, ctx.eps), x, grad, create_graph=True)[0], None, None
     return torch.ops.tinynets.divisive_norm_backward(grad, x, ctx.kernel_size, ctx.eps), None, None
 

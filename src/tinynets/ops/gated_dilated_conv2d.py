@@ -13,19 +13,32 @@ from ._windows import small
 
 
 def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
-    """y = sum_k gate_k * depthwise_conv(x, weight, dilation=dilations[k]) + bias: one kernel seen at several scales.
+    """Depthwise convolution at several dilations with one kernel, blended by a gate at every pixel.
 
-    Under autocast everything is taken in autocast's type, as convolutions are.
+    y = sum_k gate_k * depthwise_conv(x, weight, dilation=dilations[k]) + bias. Zero padding keeps the size. Under
+    autocast all arguments are converted to autocast's type, as for convolutions.
 
     Args:
         x: (N, C, H, W).
-        weight: (C, 1, K, K), K odd; the same kernel serves every dilation.
+        weight: (C, 1, K, K), K odd; shared by all dilations.
         bias: (C,) or None.
-        gate: (N, len(dilations), H, W), how much of each dilation every pixel takes.
-        dilations: spacing of the kernel's taps in pixels, one per gate channel.
+        gate: (N, len(dilations), H, W), the weight of each dilation at every pixel.
+        dilations: spacing of the kernel's taps in pixels, one for each channel of the gate.
 
     Returns:
-        (N, C, H, W): zero padding keeps the size.
+        (N, C, H, W).
+
+    Raises:
+        TypeError: an argument has a wrong type.
+        ValueError: an argument has a wrong shape or value, or lies on another device.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.ops import gated_dilated_conv2d
+        >>> x, weight = torch.randn(1, 4, 8, 8), torch.randn(4, 1, 3, 3)
+        >>> gate = torch.randn(1, 3, 8, 8).softmax(1)
+        >>> gated_dilated_conv2d(x, weight, None, gate, [1, 2, 4]).shape
+        torch.Size([1, 4, 8, 8])
     """
     if not torch.jit.is_tracing():
         check_maps(x)
@@ -64,7 +77,7 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilat
 
 
 def _few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
-    """_forward in one type: for one image, calls cost more than memory, and oneDNN's slow gradients next to nothing."""
+    """`_forward` in one type, for a single image: there, the number of calls costs more than memory traffic."""
     reach, channels = weight.shape[-1] // 2, weight.shape[0]
     y: Tensor | None = None
     for dilation, share in zip(dilations, gate.split(1, 1), strict=True):
@@ -75,7 +88,7 @@ def _few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dil
 
 
 def _packable(dilations: Sequence[int]) -> bool:
-    """Whether the kernels, which get the dilations as one 64-bit number, can have them."""
+    """Whether the Triton kernels accept these dilations. They receive them packed into one 64-bit number."""
     return len(dilations) <= 6 and max(dilations) < 1024
 
 
@@ -106,7 +119,7 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     x, weight, bias, gate = ctx.saved_tensors
-    if torch.is_grad_enabled():  # a second derivative is wanted
+    if torch.is_grad_enabled():  # for a second derivative
         inputs = [t for t in (x, weight, bias, gate) if t is not None and t.requires_grad]
         y = _forward(x, weight, bias, gate, ctx.dilations)
         grads = iter(torch.autograd.grad(y, inputs, grad, create_graph=True))

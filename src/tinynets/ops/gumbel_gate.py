@@ -7,18 +7,31 @@ from ._checks import check_tau
 
 
 def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tensor:
-    """Logits -> weights that sum to 1 over dim 1: softmax, in training of (logits + Gumbel noise) / tau.
+    """Turn logits into weights that sum to 1 over dim 1, with Gumbel noise in training.
+
+    In evaluation: softmax(logits). In training: softmax((logits + Gumbel noise) / tau).
 
     Args:
         logits: (N, K, H, W).
-        tau: 0-d, positive.
-        training: draw noise from torch's global generator.
-        hard: one-hot at the maximum; in training with the gradient of the soft weights (straight-through).
+        tau: temperature, 0-d, positive.
+        training: whether to add noise from torch's global generator.
+        hard: one-hot at the maximum. In training the gradient is that of the soft weights (straight-through).
 
     Returns:
         (N, K, H, W) in the type of logits.
 
+    Raises:
+        TypeError: an argument has a wrong type.
+        ValueError: an argument has a wrong shape.
+
     Source: Jang et al., Categorical Reparameterization with Gumbel-Softmax, 2017 (https://arxiv.org/abs/1611.01144).
+
+    Example:
+        >>> import torch
+        >>> from tinynets.ops import gumbel_gate
+        >>> logits = torch.tensor([1.0, 3.0, 2.0]).view(1, 3, 1, 1)
+        >>> gumbel_gate(logits, torch.tensor(1.0), training=False, hard=True).flatten()
+        tensor([0., 1., 0.])
     """
     if not torch.jit.is_tracing():
         check_maps(logits, "logits")

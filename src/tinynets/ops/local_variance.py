@@ -11,19 +11,31 @@ from ._windows import accumulable, inverse_count, small, window_mean
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
-    """V = mean_window((x - mean_window(x))^2), per channel, the window clipped at the border; V >= 0.
+    """Compute the variance of the window around every pixel: V = mean_window((x - mean_window(x))^2).
 
-    The textbook form mean(x^2) - mean(x)^2 loses every digit once |mean| >> sqrt(V). Here everything is made of
-    differences d to the window's centre pixel: V = mean(d^2) - mean(d)^2. The centre is part of its window, so
-    mean(d)^2 is at most (n - 1) times the variance: no offset, and no edge inside the window, can make it cancel.
-    Small inputs take the textbook form in fp64 instead.
+    The variance is taken per channel. At the border the window covers the pixels inside the map only. V >= 0.
+
+    The textbook form mean(x^2) - mean(x)^2 loses all digits when |mean| is much larger than sqrt(V). Here V is computed
+    from the differences d to the window's centre pixel: V = mean(d^2) - mean(d)^2. The centre belongs to the window, so
+    mean(d)^2 is at most (n - 1) V for n pixels, and little can cancel. Small inputs use the textbook form in fp64
+    instead.
 
     Args:
-        x: (N, C, H, W), any floating type; half precision is accumulated in fp32.
-        kernel_size: odd side of the window in pixels.
+        x: (N, C, H, W), any floating-point type. Half precision is accumulated in fp32.
+        kernel_size: side of the window in pixels, odd.
 
     Returns:
         (N, C, H, W) in the type of x, in squared units of x.
+
+    Raises:
+        TypeError: an argument has a wrong type.
+        ValueError: an argument has a wrong shape or value.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.ops import local_variance
+        >>> local_variance(torch.tensor([[[[1.0, 3.0, 1000.0]]]]))[..., 0]
+        tensor([[[1.]]])
     """
     if not torch.jit.is_tracing():
         check_maps(x)
@@ -45,8 +57,11 @@ def _forward(x: Tensor, kernel_size: int) -> Tensor:
 
 
 def _in_few_calls(x: Tensor, kernel_size: int) -> Tensor:
-    """The textbook form in fp64, by torch's own autograd. What cancels in it is 1e-16 of mean(x)^2, which is below the
-    square of the distance between two fp32 numbers of that size."""
+    """The textbook form in fp64, with torch's own autograd.
+
+    Cancellation leaves an error of 1e-16 of mean(x)^2. That is below the square of the distance between two
+    neighbouring fp32 numbers of that size.
+    """
     wide = x.double()
     mean = window_mean(wide, kernel_size)
     square = window_mean(wide * wide, kernel_size)
@@ -120,7 +135,7 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
-    if torch.is_grad_enabled():  # a second derivative is wanted
+    if torch.is_grad_enabled():  # for a second derivative
         return torch.autograd.grad(_forward(x, ctx.kernel_size), x, grad, create_graph=True)[0], None
     return torch.ops.tinynets.local_variance_backward(grad, x, ctx.kernel_size), None
 

@@ -11,20 +11,30 @@ from .local_variance import local_variance
 
 
 def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int = 3) -> Tensor:
-    """y = conv1x1(local_variance(x), weight) + bias, the statistics that a gate works with.
+    """Compute the local variance and a 1x1 convolution of it: y = conv1x1(local_variance(x), weight) + bias.
 
-    In eager inference on the CPU V is not kept: V = mean_window(d^2) - mean_window(d)^2 with d the difference to the
-    map's mean, which costs two thirds of local_variance. Rounding errors of V are then of the order of 1e-7 of the
-    whole map's variance, not of V: small in a sum over channels, which is why local_variance does not do the same.
+    In eager inference on the CPU the variance itself is never stored. It is then computed from the differences to the
+    mean of the whole map, in two thirds of the time of local_variance. Its rounding error is about 1e-7 of the variance
+    of the whole map. That is small in a sum over channels, but too much for local_variance itself.
 
     Args:
         x: (N, C, H, W).
         weight: (C_out, C, 1, 1).
         bias: (C_out,) or None.
-        kernel_size: odd side of the window in pixels.
+        kernel_size: side of the window in pixels, odd.
 
     Returns:
         (N, C_out, H, W).
+
+    Raises:
+        TypeError: an argument has a wrong type.
+        ValueError: an argument has a wrong shape or value, or lies on another device.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.ops import projected_variance
+        >>> projected_variance(torch.randn(1, 8, 6, 6), torch.randn(2, 8, 1, 1), None).shape
+        torch.Size([1, 2, 6, 6])
     """
     if not torch.jit.is_tracing():
         check_maps(x)
@@ -56,7 +66,9 @@ def _shifted(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -
         centred = wide - wide.mean((2, 3), keepdim=True)
         squared = eager_window_sum(centred.square(), kernel_size, kernel_size)
         total = eager_window_sum(centred, kernel_size, kernel_size).mul_(root)
-        scaled = squared.addcmul_(total, total, value=-1)  # count * V: the rest can wait until the channels are few
+        scaled = squared.addcmul_(
+            total, total, value=-1
+        )  # count * V; the division follows after the channels are reduced
         y[piece] = F.conv2d(scaled, weight).mul_(share)
     if bias is not None:
         y += bias.view(1, -1, 1, 1)

@@ -5,19 +5,24 @@ from ._checks import check_packed, check_square
 
 
 def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
-    """W = L + L^T, where L is the lower triangle, diagonal included, that packed holds row by row.
+    """Build a symmetric matrix from its packed lower triangle: W = L + L^T.
+
+    L is the lower triangle with its diagonal, packed row by row. The diagonal of W is twice the packed one.
 
     Args:
         packed: dim * (dim + 1) / 2 numbers in any shape.
         dim: side of the matrix.
 
     Returns:
-        (dim, dim), exactly symmetric. Its diagonal is twice the packed one.
+        (dim, dim), exactly symmetric.
 
     Raises:
+        TypeError: an argument has a wrong type.
         ValueError: packed has another number of elements.
 
     Example:
+        >>> import torch
+        >>> from tinynets.ops import symmetric_weight
         >>> symmetric_weight(torch.tensor([1.0, 2.0, 3.0]), 2)
         tensor([[2., 2.],
                 [2., 6.]])
@@ -31,7 +36,7 @@ def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
 
 
 def pack_symmetric(weight: Tensor) -> Tensor:
-    """The packed lower triangle of which `symmetric_weight` makes weight again.
+    """Pack a symmetric matrix; the inverse of `symmetric_weight`.
 
     Args:
         weight: (dim, dim), symmetric. Only its lower triangle is read.
@@ -40,9 +45,12 @@ def pack_symmetric(weight: Tensor) -> Tensor:
         (1, dim * (dim + 1) / 2).
 
     Raises:
-        ValueError: weight is no square matrix.
+        TypeError: weight is not a floating-point tensor.
+        ValueError: weight is not a square matrix.
 
     Example:
+        >>> import torch
+        >>> from tinynets.ops import pack_symmetric
         >>> pack_symmetric(torch.tensor([[2.0, 2.0], [2.0, 6.0]]))
         tensor([[1., 2., 3.]])
     """

@@ -1,4 +1,4 @@
-"""How results are shown: plots of runs, tables of text and Markdown, and the nets of others that ours stand beside."""
+"""Results as plots and tables, and the published figures of other people's nets."""
 
 from .peers import Peer, list_peers
 from .table import markdown_table, text_table

@@ -8,10 +8,22 @@ PEERS = Path(__file__).with_name("peers.csv")
 
 @dataclass(frozen=True)
 class Peer:
-    """Somebody else's net of comparable size, with the figures its own authors publish.
+    """Somebody else's net of comparable size, with the figures that its authors publish.
 
-    macs: multiply-adds of an image, None where nobody says. top1: test accuracy in percent. training: what it took.
-    installable: its weights come with a pip package. source: who says so.
+    Attributes:
+        data: name of the data set.
+        model: name of the net.
+        params: number of parameters.
+        macs: multiply-adds for an image, None if unpublished.
+        top1: test accuracy in percent.
+        training: how it was trained, in a few words.
+        installable: whether its weights come with a pip package.
+        source: where the figures are published.
+
+    Example:
+        >>> from tinynets.report import list_peers
+        >>> {peer.data for peer in list_peers()} >= {"cifar10", "mnist"}
+        True
     """
 
     data: str
@@ -26,7 +38,16 @@ class Peer:
 
 @cache
 def list_peers() -> list[Peer]:
-    """The nets in peers.csv, which ours are shown beside."""
+    """List the nets in peers.csv, which our results are compared with.
+
+    Returns:
+        The nets.
+
+    Example:
+        >>> from tinynets.report import list_peers
+        >>> list_peers()[0].params > 0
+        True
+    """
     with open(PEERS, encoding="utf-8", newline="") as file:
         return [
             Peer(

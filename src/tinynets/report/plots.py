@@ -1,4 +1,4 @@
-"""Pictures of a run: curves, confusion matrix, grids and tiles of images. Needs matplotlib, imported when drawing."""
+"""Plots of runs and of images. They need matplotlib, which is imported when something is drawn."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,11 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#
 
 
 def plot_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: str | Path) -> None:
-    """Accuracy and loss over the epochs, validation as a line, training dashed.
+    """Plot accuracy and loss over the epochs: validation as a line, training dashed.
 
-    runs: rows of metrics.csv by the name of the run.
+    Args:
+        runs: rows of metrics.csv, by the name of the run.
+        path: the picture to write.
     """
     figure = _figure(11, 4.2)
     accuracy, loss = figure.subplots(1, 2)
@@ -36,9 +38,12 @@ def plot_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: str | P
 
 
 def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Path) -> None:
-    """Test accuracy against parameters (log axis), a panel for every data set: our nets, and other people's.
+    """Plot test accuracy against parameters (log axis), our nets and other people's, one panel for each data set.
 
-    tables: rows of `tinynets results` by the title of the data set; model, params, top1, ours and installable are read.
+    Args:
+        tables: rows of `tinynets results`, by the title of the data set. The keys model, params, top1, ours and
+            installable are used.
+        path: the picture to write.
     """
     figure = _figure(5.2 * len(tables), 4.6)
     panels = figure.subplots(1, len(tables), squeeze=False)[0]
@@ -57,7 +62,7 @@ def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str |
         margin = 0.08 * max(high - low, 0.1)
         sizes = [row["params"] for row in rows]
         axes.set(xscale="log", title=title, xlabel="parameters", ylim=(low - margin, high + margin))
-        axes.set_xlim(0.8 * min(sizes), 2.5 * max(sizes))  # room for the names
+        axes.set_xlim(0.8 * min(sizes), 2.5 * max(sizes))  # space for the names
         ticks = [size for size in (1e4, 2e4, 5e4, 1e5, 2e5, 5e5) if 0.8 * min(sizes) <= size <= 2.5 * max(sizes)]
         axes.set_xticks(ticks, [f"{size / 1000:.0f} K" for size in ticks])
         axes.minorticks_off()
@@ -73,7 +78,7 @@ def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str |
 
 
 def _label_points(axes: Any, rows: Sequence[Mapping[str, Any]], gap: float) -> None:
-    """A name at every point, moved up where it would lie on another one."""
+    """Write a name at every point, moved up where it would overlap another one."""
     places: list[float] = []
     for row in sorted(rows, key=lambda row: row["top1"]):
         place = max([row["top1"], *(other + gap for other in places if abs(other - row["top1"]) < gap)])
@@ -91,9 +96,11 @@ def _label_points(axes: Any, rows: Sequence[Mapping[str, Any]], gap: float) -> N
 
 
 def plot_latency(rows: Sequence[Any], path: str | Path) -> None:
-    """Median milliseconds a call at the smallest batch and fewest threads, a group of bars for every model.
+    """Plot the median time of a call at the smallest batch and fewest threads, one group of bars for each model.
 
-    rows: `deploy.Timing`s.
+    Args:
+        rows: a list of `deploy.Timing`.
+        path: the picture to write.
     """
     batch = min(row.batch_size for row in rows)
     threads = min(row.threads for row in rows)
@@ -118,7 +125,13 @@ def plot_latency(rows: Sequence[Any], path: str | Path) -> None:
 
 
 def plot_confusion(matrix: Tensor, class_names: Sequence[str], path: str | Path) -> None:
-    """The confusion matrix (C, C) of counts, rows the labels, as percentages of each row; numbers up to 20 classes."""
+    """Plot a confusion matrix as percentages of each row. Up to 20 classes the percentages are written into the cells.
+
+    Args:
+        matrix: (C, C) counts; rows are labels, columns predictions.
+        class_names: names of the classes.
+        path: the picture to write.
+    """
     share = 100 * matrix.double() / matrix.sum(1, keepdim=True).clamp_min(1)
     classes = len(class_names)
     side = min(16.0, max(4.5, 0.62 * classes if classes <= 20 else 0.16 * classes))
@@ -143,9 +156,12 @@ def plot_confusion(matrix: Tensor, class_names: Sequence[str], path: str | Path)
 
 
 def plot_calibration(bins: Tensor, path: str | Path) -> None:
-    """How often the model is right at each level of confidence, and how many images are on it.
+    """Plot the accuracy at each level of confidence, and how many images there are at each level.
 
-    bins: (B, 3) shares of the images, mean confidences and accuracies, as `engine.calibration_bins` counts them.
+    Args:
+        bins: (B, 3): each bin's share of the images, mean confidence and accuracy, as `engine.calibration_bins` returns
+            them.
+        path: the picture to write.
     """
     figure = _figure(4.8, 5.4)
     reliability, histogram = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -166,7 +182,14 @@ def plot_calibration(bins: Tensor, path: str | Path) -> None:
 def plot_grid(
     images: Tensor, path: str | Path, titles: Sequence[str] | None = None, columns: int | None = None
 ) -> None:
-    """A grid of images (N, C, H, W) in 0..1, C 1 or 3, pixels as squares."""
+    """Plot images as a grid, without smoothing.
+
+    Args:
+        images: (N, C, H, W) in 0..1, C 1 or 3.
+        path: the picture to write.
+        titles: a title for each image.
+        columns: number of columns, None for a square grid.
+    """
     columns = columns or math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
     figure = _figure(1.35 * columns, (1.6 if titles else 1.35) * rows)
@@ -185,7 +208,14 @@ def plot_grid(
 
 
 def save_tiles(images: Tensor, names: Sequence[str], folder: str | Path, side: int = 128) -> None:
-    """Each image of (N, C, H, W) in 0..1 as folder/00_name.png, enlarged by whole pixels to about that side."""
+    """Save each image as its own PNG, folder/00_name.png, enlarged by a whole factor to about side pixels.
+
+    Args:
+        images: (N, C, H, W) in 0..1, C 1 or 3.
+        names: a name for each image.
+        folder: where the files go; created if necessary.
+        side: side of the files in pixels.
+    """
     from PIL import Image
 
     folder = Path(folder)

@@ -2,9 +2,23 @@ from collections.abc import Sequence
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> str:
-    """Columns of text under a header; the first `left` columns are flush left, the others flush right.
+    """Format rows as columns of text under a header. Integers get thousands separators.
 
-    Integers are written with thousands separators.
+    Args:
+        header: titles of the columns.
+        rows: cells of each row.
+        left: number of columns that are aligned left. The others are aligned right.
+
+    Returns:
+        The table, without a final newline.
+
+    Example:
+        >>> from tinynets.report import text_table
+        >>> print(text_table(("net", "params"), [("a", 21614), ("b", 420)]))
+        net  params
+        -----------
+        a    21,614
+        b       420
     """
     cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
@@ -20,7 +34,23 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], left: in
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]], numbers: slice) -> str:
-    """A Markdown table; the columns in `numbers` are flush right."""
+    """Format rows as a Markdown table.
+
+    Args:
+        header: titles of the columns.
+        rows: cells of each row.
+        numbers: the columns that are aligned right.
+
+    Returns:
+        The table, without a final newline.
+
+    Example:
+        >>> from tinynets.report import markdown_table
+        >>> print(markdown_table(("net", "params"), [("a", 21614)], numbers=slice(1, None)))
+        | net | params |
+        | --- | ---: |
+        | a | 21614 |
+    """
     right = set(range(len(header))[numbers])
     rule = ["---:" if column in right else "---" for column in range(len(header))]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (header, rule, *rows))

@@ -1,4 +1,4 @@
-"""The trained weights inside the package, the manifest that says what each of them is, and files of weights."""
+"""The trained weights inside the package, their manifest, and functions for files of weights."""
 
 from .files import check_shapes, load_into, read_state, read_weights, save_weights
 from .manifest import Weights, check_weights, find_weights, list_weights, read_manifest

@@ -13,17 +13,45 @@ _KEY = "tinynets"
 
 
 def save_weights(path: str | Path, state: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write tensors and JSON facts as one safetensors file: complete under its name, or not there at all."""
+    """Write tensors and facts to a safetensors file. The file is either complete or not there at all.
+
+    Args:
+        path: the file to write.
+        state: tensors by name.
+        facts: plain values that JSON can hold.
+
+    Raises:
+        OSError: the file cannot be written.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.weights import read_weights, save_weights
+        >>> save_weights("net.safetensors", {"bias": torch.zeros(2)}, {"epochs": 3})
+        >>> read_weights("net.safetensors")
+        ({'bias': tensor([0., 0.])}, {'epochs': 3})
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     write_file(path, save(tensors, metadata={_KEY: json.dumps(facts)}))
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors and facts of a file that `save_weights` wrote. Nothing in the file is ever executed.
+    """Read a file that `save_weights` wrote. Nothing in the file is executed.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its tensors by name, on the CPU, and its facts.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a safetensors file, is cut short, or holds no tinynets facts.
+        ValueError: it is not a safetensors file, is cut short, or was not written by tinynets.
+
+    Example:
+        >>> from tinynets.weights import find_weights, read_weights
+        >>> state, facts = read_weights(find_weights("simplecnn_mnist").path)
+        >>> facts["data"]
+        'mnist'
     """
     path = Path(path)
     if not path.is_file():
@@ -42,26 +70,52 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of any file of weights that timm reads: safetensors or torch.save, never executing what is in it.
+    """Read the tensors of any file of weights that timm can read: safetensors or torch.save. Nothing in it is executed.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its tensors by name.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it cannot be read.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.weights import read_state
+        >>> torch.save({"bias": torch.ones(2)}, "net.pt")
+        >>> read_state("net.pt")["bias"]
+        tensor([1., 1.])
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     try:
         return load_state_dict(str(path), weights_only=True)
-    except Exception as error:  # each format's reader has errors of its own
+    except Exception as error:  # errors differ between formats
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path} is not a readable file of weights ({reason}): copy or train it again") from error
 
 
 def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """load_state_dict(strict=True) whose refusal is one line.
+    """Load tensors into a model, like load_state_dict(strict=True), but with errors of one line.
+
+    Args:
+        model: the model.
+        state: tensors by name.
+        source: what error messages call the weights.
 
     Raises:
-        ValueError: names or shapes differ, as they do when the weights are another architecture's.
+        ValueError: names or shapes differ, for instance because the weights are of another architecture.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.weights import load_into
+        >>> layer = torch.nn.Linear(2, 1, bias=False)
+        >>> load_into(layer, {"weight": torch.ones(1, 2)}, "my weights")
+        >>> layer(torch.ones(2)).item()
+        2.0
     """
     own = model.state_dict()
     missing, extra = own.keys() - state.keys(), state.keys() - own.keys()
@@ -76,9 +130,21 @@ def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
 
 
 def check_shapes(model: nn.Module, state: dict[str, Tensor], source: str, adaptable: tuple[str, ...] = ()) -> None:
-    """Raise ValueError unless every tensor of state that the model knows has the model's shape.
+    """Check that tensors have the shapes of a model's tensors of the same name.
 
-    adaptable: prefixes of names whose shapes may differ.
+    Args:
+        model: the model.
+        state: tensors by name.
+        source: what error messages call the weights.
+        adaptable: tensors whose names start with one of these may have other shapes.
+
+    Raises:
+        ValueError: a shape differs.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.weights import check_shapes
+        >>> check_shapes(torch.nn.Linear(2, 1), {"weight": torch.ones(1, 2)}, "my weights")
     """
     for name, tensor in model.state_dict().items():
         if name in state and state[name].shape != tensor.shape and not name.startswith(adaptable):

@@ -11,7 +11,19 @@ MANIFEST = ARTIFACTS / "manifest.json"
 
 @dataclass(frozen=True)
 class Weights:
-    """One file of trained weights: its tag, path, sha256 and the manifest's facts (accuracy, recipe, seed, ...)."""
+    """One file of trained weights.
+
+    Attributes:
+        tag: version of the weights, such as "v1".
+        path: the file inside the package.
+        sha256: checksum of the file.
+        facts: the manifest's entry: accuracy, recipe, seed, log and more.
+
+    Example:
+        >>> from tinynets.weights import find_weights
+        >>> find_weights("simplecnn_mnist").tag
+        'v3'
+    """
 
     tag: str
     path: Path
@@ -21,7 +33,16 @@ class Weights:
 
 @cache
 def read_manifest() -> dict[str, Weights]:
-    """Every shipped file of weights, by model name."""
+    """Read the manifest of the package.
+
+    Returns:
+        All files of trained weights, by model name.
+
+    Example:
+        >>> from tinynets.weights import read_manifest
+        >>> "simplecnn_mnist" in read_manifest()
+        True
+    """
     entries = json.loads(MANIFEST.read_text(encoding="utf-8"))
     return {
         name: Weights(entry["tag"], ARTIFACTS / entry["file"], entry["sha256"], entry)
@@ -30,21 +51,49 @@ def read_manifest() -> dict[str, Weights]:
 
 
 def list_weights() -> list[str]:
-    """Names of the models that ship weights, sorted."""
+    """List the names of the models with weights in the package, sorted.
+
+    Returns:
+        The names.
+
+    Example:
+        >>> from tinynets.weights import list_weights
+        >>> "ecnet_cifar10" in list_weights()
+        False
+    """
     return sorted(read_manifest())
 
 
 def find_weights(name: str) -> Weights | None:
-    """The weights of a model, None if it ships none."""
+    """Find the weights of a model.
+
+    Args:
+        name: name of a model, without a tag.
+
+    Returns:
+        Its weights, None if the package has none.
+
+    Example:
+        >>> from tinynets.weights import find_weights
+        >>> find_weights("ecnet_cifar10") is None
+        True
+    """
     return read_manifest().get(name)
 
 
 def check_weights(name: str) -> None:
-    """Raise unless the model ships weights and their file is the one the manifest describes.
+    """Check that a model has weights, and that their file matches the manifest.
+
+    Args:
+        name: name of a model, without a tag.
 
     Raises:
-        ValueError: the model ships no weights.
-        RuntimeError: the file is missing or its sha256 is another.
+        ValueError: the model has no weights in the package.
+        RuntimeError: the file is missing, or its checksum differs.
+
+    Example:
+        >>> from tinynets.weights import check_weights
+        >>> check_weights("simplecnn_mnist")
     """
     weights = find_weights(name)
     if weights is None:

@@ -148,7 +148,7 @@ def test_where_the_channels_are(shape, wanted):
         ({"class_names": np.array("a")}, "class_names must be a list of texts"),
         ({"class_names": np.array(["a", "b", "a"])}, "class_names holds 'a' twice"),
         ({"class_names": np.array([{"a": 1}], dtype=object)}, "not a readable .npz of plain arrays"),
-        ({"y_train": np.array([{}] * 6, dtype=object)}, "y_train needs pickle"),
+        ({"y_train": np.array([{}] * 6, dtype=object)}, "y_train is pickled"),
         ({"X_Train": IMAGES}, "it holds both x_train and X_Train|it holds both X_Train and x_train"),
         ({"y_val": np.arange(6)}, "holds y_val but not x_val"),
     ],
@@ -217,7 +217,7 @@ def test_npy_files_beside_each_other(tmp_path):
     with pytest.raises(ValueError, match=f"{tmp_path} holds x_test but not y_test"):
         load_data(tmp_path)
     np.save(tmp_path / "y_test.npy", np.array({"a": 1}, dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="y_test needs pickle"):
+    with pytest.raises(ValueError, match="y_test is pickled"):
         load_data(tmp_path)
 
 
@@ -248,7 +248,7 @@ def test_sizes_are_known_before_they_are_taken(tmp_path, monkeypatch):
     path = tmp_path / "x.npz"
     np.savez(path, **arrays())
     monkeypatch.setattr(memory, "available_memory", lambda: 10**6)
-    with pytest.raises(ValueError, match=r"x\.npz: its images would need 1\d\d MB of memory, 1 MB are free"):
+    with pytest.raises(ValueError, match=r"x\.npz: its images would take 1\d\d MB of memory, but only 1 MB are free"):
         load_data(path)
 
 

@@ -40,7 +40,7 @@ def test_a_folder_of_images(tmp_path):
 def test_gray_folders_have_one_channel_and_sizes_are_made_equal(tmp_path):
     write_folder(tmp_path, mode="L")
     Image.new("L", (9, 9)).save(tmp_path / "train/ant/9.png")
-    with pytest.raises(ValueError, match=r"has images of different sizes: name one size for all with --img-size"):
+    with pytest.raises(ValueError, match=r"has images of different sizes: choose one size for all with --img-size"):
         load_data(tmp_path)
     assert load_data(tmp_path, img_size=(8, 7)).train_images.shape == (7, 1, 8, 7)
     data = load_data(tmp_path, default_size=(8, 7), in_chans=3)
@@ -78,7 +78,7 @@ def test_other_names_of_val(tmp_path, name):
     data = load_data(write_folder(tmp_path, ("train", name, "test")))
     assert len(data.split("val")[1]) == 6
     write_folder(tmp_path, ("val",))
-    with pytest.raises(ValueError, match=rf"has both val/ and {name}/: leave one of them"):
+    with pytest.raises(ValueError, match=rf"has both val/ and {name}/: keep one of them"):
         load_data(tmp_path)
 
 
@@ -128,7 +128,7 @@ def test_what_is_no_class_and_no_image(tmp_path):
     assert data.class_names == ("ant", "bee", "linked")
     assert data.train_labels.tolist() == [0] * 4 + [1] * 3 + [2] * 3
     assert data.train_images[3].flatten(1).float().mean(1).tolist() == pytest.approx([255, 0, 0], abs=3)
-    assert "left out, being no images by their names: 1 .txt" in data.notes
+    assert "ignored because of their extensions: 1 .txt" in data.notes
 
 
 def test_all_bad_files_are_listed_at_once_or_left_out(tmp_path):
@@ -143,7 +143,7 @@ def test_all_bad_files_are_listed_at_once_or_left_out(tmp_path):
         ValueError, match=r"12 of 24 images in .* cannot be used: .*bad00\.png is not .*bad09\.png"
     ) as caught:
         load_data(root)
-    assert str(caught.value).endswith("and 2 more: mend them, or leave them out with --skip-bad (skip_bad=True)")
+    assert str(caught.value).endswith("and 2 more: repair them, or leave them out with --skip-bad (skip_bad=True)")
     assert "bad10" not in str(caught.value)
     assert "\n" not in str(caught.value)
     data = load_data(root, skip_bad=True)
@@ -167,7 +167,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_taken(tmp_path, m
     root = write_folder(tmp_path)
     monkeypatch.setattr(memory, "available_memory", lambda: 10**8)
     with pytest.raises(
-        ValueError, match=r"12 images of 9000x9000 would need 2\.9 GB of memory, 100 MB are free: .*--img-size"
+        ValueError, match=r"12 images of 9000x9000 would take 2\.9 GB of memory, but only 100 MB are free: .*--img-size"
     ):
         load_data(root, img_size=(9000, 9000))
     assert load_data(root, img_size=(90, 90)).img_size == (90, 90)
@@ -186,7 +186,7 @@ def test_free_memory_is_known():
 
 
 def test_folders_that_are_no_data_set(tmp_path):
-    with pytest.raises(ValueError, match=r"must have a folder train/ and one of test/ and val/, .*it holds train"):
+    with pytest.raises(ValueError, match=r"must hold train/ and test/ or val/, .*it holds train"):
         load_data(write_folder(tmp_path / "a", ("train",)))
     (tmp_path / "b/cat").mkdir(parents=True)
     (tmp_path / "b/dog").mkdir()

@@ -36,7 +36,9 @@ def test_unknown_names_and_missing_directories(tmp_path):
     assert list_data() == ["cifar10", "cifar100", "digits", "mnist"]
     with pytest.raises(ValueError, match="unknown data set 'cifar': did you mean cifar10"):
         load_data("cifar")
-    with pytest.raises(FileNotFoundError, match=r"data directory .*nowhere does not exist: .* downloaded into it"):
+    with pytest.raises(
+        FileNotFoundError, match=r"data directory .*nowhere does not exist: .* to download the data set into it"
+    ):
         load_data("mnist", tmp_path / "nowhere")
 
 

@@ -80,7 +80,7 @@ def test_weights_of_another_architecture_are_refused(tiny_data, tmp_path):
     train("c1c2c3c4o_cifar10", tiny_data, SHORT, tmp_path / "a")
     with pytest.raises(ValueError, match="is of another architecture than SimpleCNN"):
         train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "b", init=tmp_path / "a", model_args={"img_size": 8})
-    with pytest.raises(ValueError, match="pretrained and init both name weights"):
+    with pytest.raises(ValueError, match="pretrained and init both choose the weights"):
         train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "b", init=tmp_path / "a", pretrained=True)
     assert not (tmp_path / "b").exists()
 

@@ -142,7 +142,7 @@ def test_a_truncated_state_gives_way_to_the_one_before(tiny_data, tmp_path, caps
         resumed = train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True)
         (tmp_path / "summary.json").unlink()
         assert {**resumed["last"], "seconds": 0} == {**whole["last"], "seconds": 0}
-        (line,) = [line for line in capsys.readouterr().err.splitlines() if "going on from" in line]
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if "continuing from" in line]
         assert "state.pt is not readable" in line
     path.write_bytes(content[:100])
     (tmp_path / "state.previous.pt").unlink()
@@ -184,7 +184,7 @@ def test_two_runs_in_one_directory(tiny_data, tmp_path):
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
-    assert caught == [f"another process is training in {tmp_path}: name another directory"]
+    assert caught == [f"another process is training in {tmp_path}: choose another directory"]
 
 
 @pytest.mark.parametrize(
@@ -221,5 +221,5 @@ def test_a_teacher_without_weights_is_refused(tiny_data, tmp_path, unshipped):
 def test_cuda_where_there_is_none(tiny_data, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    with pytest.raises(RuntimeError, match="no CUDA device is to be had: train with --device cpu"):
+    with pytest.raises(RuntimeError, match="no CUDA device is available: train with --device cpu"):
         train("egrr_cifar100", tiny_data, QUICK, tmp_path / "run", device="cuda", model_args=EGRR_ARGS)

@@ -153,7 +153,10 @@ def test_in_a_thread(tiny_data, tmp_path):
         ),
         ({"WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"}, "but RANK is missing: start the processes with"),
         ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_PORT": "1"}, "but MASTER_ADDR is missing"),
-        ({"WORLD_SIZE": "x", "RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "1"}, "WORLD_SIZE is x .* is no number"),
+        (
+            {"WORLD_SIZE": "x", "RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "1"},
+            "WORLD_SIZE is x .* that is not a number",
+        ),
     ],
 )
 def test_a_clusters_variables_without_torchrun(tiny_data, tmp_path, monkeypatch, variables, message):

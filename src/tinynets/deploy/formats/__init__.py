@@ -1,4 +1,4 @@
-"""The file formats, one a file: each writes a model and runs what it wrote by the format's own runtime."""
+"""The file formats, one per module. Each module writes a model and runs the file in the format's own runtime."""
 
 import importlib
 import importlib.util
@@ -16,12 +16,19 @@ from tinynets._checks import unknown
 class Format:
     """A file format.
 
-    suffix: of its files.
-    module: the file in this folder, with `write(source, path, calibration)` and `load(path, threads)`. The latter
-        gives a function of a batch, as `Source.inputs` makes it, that returns its logits.
-    torch: the lowest version of PyTorch that can write it.
-    extra: the optional dependencies that it needs, and packages, those that are looked for.
-    integer: its weights and activations are 8-bit integers, whose ranges are found on calibration images.
+    Attributes:
+        name: name of the format.
+        suffix: suffix of its files.
+        module: the module in this folder with `write(source, path, calibration)` and `load(path, threads)`.
+        torch: the lowest version of PyTorch that can write it.
+        extra: the optional dependencies it needs, as an extra of this package.
+        packages: the packages that must be importable.
+        integer: whether weights and activations are 8-bit integers, which need calibration images.
+
+    Example:
+        >>> from tinynets.deploy import FORMATS
+        >>> FORMATS["onnx"].suffix
+        '.onnx'
     """
 
     name: str
@@ -33,10 +40,11 @@ class Format:
     integer: bool = False
 
     def installed(self) -> bool:
+        """Whether the packages of this format are installed."""
         return not self._missing() and _torch_version() >= self.torch
 
     def require(self) -> None:
-        """Raise ImportError, in one line with the command that helps, if a package is missing."""
+        """Raise ImportError, in one line with the command that helps, unless the format is installed."""
         if missing := self._missing():
             raise ImportError(
                 f"{self.name} needs {', '.join(missing)}, which is not installed: pip install 'tinynets[{self.extra}]'"
@@ -46,9 +54,17 @@ class Format:
             raise ImportError(f"{self.name} needs PyTorch {wanted} or newer, {torch.__version__} is installed")
 
     def write(self, source: Any, path: Path, calibration: np.ndarray | None) -> None:
+        """Write a model to path.
+
+        Args:
+            source: the model and its facts.
+            path: the file to write.
+            calibration: input of the file for calibration images, for integer formats.
+        """
         self._module().write(source, path, calibration)
 
     def load(self, path: Path, threads: int = 1) -> Any:
+        """Load a file into its runtime. Returns a function from a batch, as `Source.inputs` makes it, to its logits."""
         return self._module().load(path, threads)
 
     def _missing(self) -> list[str]:
@@ -83,10 +99,21 @@ FORMATS = {
 
 
 def find_format(name: str) -> Format:
-    """The format of that name.
+    """Find a format by name.
+
+    Args:
+        name: one of `FORMATS`.
+
+    Returns:
+        The format.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no such format.
+
+    Example:
+        >>> from tinynets.deploy import find_format
+        >>> find_format("tflite-int8").integer
+        True
     """
     if name not in FORMATS:
         raise unknown("format", name, list(FORMATS))

@@ -11,7 +11,7 @@ from ..source import Source
 
 
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
-    """A program for one image at a time."""
+    """Write a program that takes one image."""
     del calibration
     with quiet():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # pyright: ignore[reportMissingImports]
@@ -23,7 +23,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
 
 
 def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    del threads  # the runtime's own pool
+    del threads  # the runtime has its own thread pool
     with quiet():
         from executorch.runtime import Runtime  # pyright: ignore[reportMissingImports]
 

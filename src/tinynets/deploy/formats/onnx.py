@@ -14,7 +14,7 @@ from ..source import Source
 
 
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
-    """An ONNX file with a free batch size; its metadata hold the normalisation and the class names."""
+    """Write an ONNX file with a dynamic batch size. Its metadata hold the normalisation and the class names."""
     del calibration
     model = graph(source)
     model.metadata_props.update(metadata(source))
@@ -25,7 +25,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
 
 
 def graph(source: Source) -> Any:
-    """The model as onnx_ir's graph, our layers as functions in it."""
+    """The model as a graph of onnx_ir, with our layers as functions."""
     import onnx
     import onnx_ir
     from onnxscript import optimizer
@@ -50,7 +50,7 @@ def graph(source: Source) -> Any:
         model.functions[function.identifier()] = function
     if definitions:
         model.opset_imports[onnx_functions.DOMAIN] = 1
-    with quiet():  # no constants are computed here: they would be larger than what they are computed from
+    with quiet():  # no constant folding: the folded constants would be larger than their inputs
         optimizer.optimize_ir(model, inline=False, input_size_limit=0)
     for node in model.graph:
         node.metadata_props.clear()
@@ -63,7 +63,7 @@ def graph(source: Source) -> Any:
 
 
 def metadata(source: Source) -> dict[str, str]:
-    """What a user of the file has to know, as JSON texts."""
+    """What a user of the file has to know, as JSON strings."""
     return {
         "model": source.name,
         "class_names": json.dumps(source.class_names, ensure_ascii=False),

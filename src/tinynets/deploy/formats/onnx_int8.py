@@ -1,8 +1,8 @@
 """ONNX with 8-bit integers, quantised and run by ONNX Runtime.
 
 Weights and activations are both unsigned. The converter's default, signed weights, saturates on processors without
-VNNI: measured on one, Optimized200K fell from 92.9 to 11.2 %. The weights' zero point is 128: they stand for the same
-numbers as signed symmetric ones.
+VNNI: measured on one, Optimized200K fell from 92.9 to 11.2 %. The zero point of the weights is 128, so they represent
+the same numbers as signed symmetric weights.
 """
 
 import tempfile

@@ -1,4 +1,4 @@
-"""torch.export's own file, run by PyTorch without this library."""
+"""The file format of torch.export, run by PyTorch without this library."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from ..source import Source
 
 
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
-    """A program with a free batch size."""
+    """Write a program with a dynamic batch size."""
     del calibration
     program = torch.export.export(
         source.network(), (source.example(2),), dynamic_shapes=({0: torch.export.Dim("batch")},)
@@ -19,7 +19,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
 
 
 def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    del threads  # PyTorch's number of threads belongs to the process
+    del threads  # in PyTorch the number of threads is set for the whole process
     module = torch.export.load(path).module()
 
     def run(batch: np.ndarray) -> np.ndarray:

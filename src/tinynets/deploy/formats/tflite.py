@@ -12,7 +12,7 @@ from ..source import Source
 
 
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
-    """A TFLite file for one image at a time, channels last."""
+    """Write a TFLite file that takes one image, channels last."""
     del calibration
     convert(source, source.example(1), path)
 
@@ -49,7 +49,7 @@ def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def as_nhwc(batch: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    """Channels last, as shape (N, H, W, C) wants them."""
+    """Convert a batch to channels last if shape (N, H, W, C) asks for it."""
     return batch if batch.shape[1:] == tuple(shape[1:]) else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
 
 

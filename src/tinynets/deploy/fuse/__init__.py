@@ -1,5 +1,8 @@
-"""Nets for inference: `folding` takes norms into convolutions, `recursive` holds what our blocks become, `replacements`
-says what takes whose place, `traversal` goes through a net."""
+"""Models for inference.
+
+`folding` folds norms into convolutions. `recursive` holds the fused forms of our recursive blocks. `replacements` maps
+classes to their fused forms. `traversal` walks through a model.
+"""
 
 from .traversal import fuse
 

@@ -8,7 +8,7 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 
 
 def exact(x: Tensor) -> Tensor:
-    """x in fp64, on the CPU if its device has no such type (MPS)."""
+    """x in fp64. On a device without fp64 (MPS), it is moved to the CPU."""
     return (x.cpu() if x.device.type == "mps" else x).double()
 
 
@@ -16,7 +16,7 @@ def scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
     """A batch norm in evaluation mode as y = scale * x + shift, both (C,) and fp64.
 
     Raises:
-        ValueError: norm does not evaluate with running statistics, so that no constants stand for it.
+        ValueError: norm has no running statistics, so scale and shift are not constant.
     """
     if not foldable(norm):
         raise ValueError(
@@ -42,7 +42,7 @@ def foldable(norm: nn.Module) -> bool:
 
 @torch.no_grad()
 def fold_bn(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
-    """conv -> norm, in evaluation mode, as one convolution with a bias."""
+    """Fold a batch norm in evaluation mode into the convolution in front of it, which gets a bias."""
     scale, shift = scale_and_shift(norm)
     folded = nn.Conv2d(
         conv.in_channels,
@@ -57,13 +57,13 @@ def fold_bn(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
     )
     assert folded.bias is not None
     weight = exact(conv.weight) * scale.view(-1, 1, 1, 1)
-    folded.weight = nn.Parameter(weight.to(conv.weight))  # in the same memory order
+    folded.weight = nn.Parameter(weight.to(conv.weight))  # with the same memory format
     folded.bias.copy_(shift if conv.bias is None else exact(conv.bias) * scale + shift)
     return folded
 
 
 def without_norm(block: nn.Sequential, conv: str) -> nn.Sequential:
-    """block with its `bn` folded into the convolution of the given name; itself if that is not possible."""
+    """block with its `bn` folded into the convolution of the given name, or block itself if that is not possible."""
     modules = OrderedDict(block.named_children())
     if not foldable(modules["bn"]):
         return block

@@ -1,4 +1,4 @@
-"""What the recursive blocks become for inference: every step's batch norm gone into convolutions of the step's own."""
+"""Fused forms of the recursive blocks: the batch norm of every step is folded into convolutions of that step."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def compiled_once() -> bool:
 
 
 def compiled_in_pieces(x: Tensor) -> bool:
-    """Whether a compiled recursion can run piece by piece: pieces of one size, known to the compiler, on the CPU."""
+    """Whether a compiled recursion can run piece by piece. The compiler must know the batch size, on the CPU."""
     known = compiled_once() and x.device.type == "cpu" and all(has_static_value(size) for size in x.shape)
     return known and x.shape[0] > 0
 
@@ -45,7 +45,7 @@ def run_step(stage: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class FusedEGRRStage(nn.Module):
-    """h <- h + ReLU6(GatedDWConv_t(W h, gate(h))): W a matrix, the norm in step t's depthwise kernel and bias.
+    """h <- h + ReLU6(GatedDWConv_t(W h, gate(h))). W is a matrix. Step t's norm is folded into its own kernel and bias.
 
     Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
     """
@@ -60,7 +60,7 @@ class FusedEGRRStage(nn.Module):
         self.mix = mix
         self.dilations = list(dilations)
         scales, shifts = _steps(norm)
-        # (T, taps, C): contiguous in C, as the fused op reads it, and no 4-D parameter whose layout .to() would change
+        # (T, taps, C): contiguous in C, as the op reads it; 3-D, so .to(memory_format=...) does not change the layout
         steps = exact(weight).flatten(1).t() * scales.unsqueeze(1)
         self.weight = nn.Parameter(steps.to(weight).contiguous())
         self.bias = nn.Parameter(shifts.to(weight))
@@ -71,7 +71,7 @@ class FusedEGRRStage(nn.Module):
         if not torch.jit.is_scripting():
             slices = inference_pieces(x, *self.parameters())
             if slices is not None:
-                y = torch.empty_like(x) if len(self.down) == 0 else x  # what down has made is ours to overwrite
+                y = torch.empty_like(x) if len(self.down) == 0 else x  # the output of down can be overwritten
                 for piece in slices:
                     self.recur(x[piece], y[piece])
                 return y
@@ -99,7 +99,8 @@ class FusedEGRRStage(nn.Module):
 
 
 class FusedECBlock(nn.Module):
-    """y = x + contract_t(DivisiveNorm(depthwise_d(ReLU(expand_t(x))))): norms and scale in both 1x1 convolutions.
+    """y = x + contract_t(DivisiveNorm(depthwise_d(ReLU(expand_t(x))))): norms and scale are folded into both 1x1
+    convolutions.
 
     Shape: (N, channels, H, W), step in 0..len(dilations)-1 -> (N, channels, H, W).
     """
@@ -127,7 +128,7 @@ class FusedECBlock(nn.Module):
         return F.conv2d(y, self.contract[step].unflatten(1, (-1, 1, 1)), self.contract_bias[step]).add_(x)
 
     def truncate(self, steps: int) -> None:
-        """Keep the first so many iterations."""
+        """Keep the first iterations, as many as steps says."""
         self.dilations = self.dilations[:steps]
         for name in ("expand", "expand_bias", "contract", "contract_bias"):
             setattr(self, name, nn.Parameter(getattr(self, name)[:steps].detach(), requires_grad=False))

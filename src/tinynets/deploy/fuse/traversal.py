@@ -13,21 +13,31 @@ ModelT = TypeVar("ModelT", bound=nn.Module)
 
 @torch.no_grad()
 def fuse(model: ModelT, hard: bool = False) -> ModelT:
-    """An equal model for inference only: batch norms folded into convolutions, matrices computed once.
+    """Copy a model for inference: batch norms are folded into convolutions, constant matrices are computed once.
 
-    The copy is in evaluation mode and its parameters take no gradients. The model given stays as it is. Any network may
-    be given: our layers and blocks in it are replaced, everywhere they are used. Other modules stay as they are, even
-    if they have a method called `fuse`, and so do classes derived from ours that compute something else. A fused model
-    fuses to an equal one, and can be moved, cast, compiled and exported like any other.
+    The copy computes the same logits. It is in evaluation mode, and its parameters take no gradients. The given model
+    is not changed. It can be any network: our layers and blocks inside it are replaced, all other modules stay as they
+    are. So do classes derived from ours that compute something else. The copy can be moved, cast, compiled, exported
+    and fused again.
 
     Args:
-        model: one of ours, or any network with our layers inside.
-        hard: every gate takes one dilation a pixel, the likeliest, instead of blending them. Not the same function:
-            measure the accuracy.
+        model: one of our models, or any network with our layers inside.
+        hard: make every gate choose the dilation with the largest weight at each pixel, instead of a blend. This is
+            another function: measure its accuracy.
+
+    Returns:
+        The fused copy.
 
     Raises:
-        ValueError: hard is asked of a model without gates, or the norm of a recursive block was exchanged for one that
+        ValueError: hard is asked of a model without gates, or the norm of a recursive block was replaced by one that
             cannot be folded.
+
+    Example:
+        >>> import torch, tinynets
+        >>> model = tinynets.create_model("c1c2c3c4o_cifar10", pretrained=True).eval()
+        >>> image = torch.randn(1, 3, 32, 32)
+        >>> torch.allclose(tinynets.fuse(model)(image), model(image), atol=1e-3)
+        True
     """
     gates = [module for module in model.modules() if isinstance(module, EntropyGate)]
     if hard and not gates:
@@ -42,7 +52,7 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
 
 
 def _fused(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
-    """Module, or what takes its place; done remembers that for modules that are used in several places."""
+    """The module or its replacement. `done` remembers replacements of modules that are used in several places."""
     if module not in done:
         other = replacement(module)
         done[module] = done[other] = other

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on their device, every image with random numbers of its own."""
+"""Augmentation of whole batches on their device, with separate random numbers for every image."""
 
 from .augmenter import Augmenter
 from .draws import Draws

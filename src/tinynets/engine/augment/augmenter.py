@@ -13,14 +13,22 @@ _POLICIES = {"autoaugment": auto_augment, "trivialaugment": trivial_augment}
 
 
 class Augmenter:
-    """uint8 images -> normalised floating-point images, a whole batch at a time on the images' device.
+    """Turn uint8 images into augmented, normalised floating-point images, a batch at a time on the images' device.
 
-    Every image has its own parameters. The order is: crop, flip, policy, affine map (rotation, scale, shear, shift),
-    contrast and brightness, hue, saturation and value, normalisation, cutout.
+    Every image gets its own random parameters. The order is: crop, flip, policy, affine map (rotation, scale, shear,
+    shift), contrast and brightness, hue, saturation and value, normalisation, cutout.
 
     Args:
-        augment: what to do; `Augment()` only normalises.
-        mean, std: per channel, of pixels scaled to 0..1.
+        augment: the augmentation. `Augment()` only normalises.
+        mean: mean per channel, for pixels scaled to 0..1.
+        std: standard deviation per channel, for pixels scaled to 0..1.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine import Augment, Augmenter
+        >>> augmenter = Augmenter(Augment(pad=4, flip=True), mean=(0.5,), std=(0.25,))
+        >>> augmenter(torch.zeros(8, 1, 28, 28, dtype=torch.uint8)).shape
+        torch.Size([8, 1, 28, 28])
     """
 
     def __init__(self, augment: Augment, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
@@ -30,7 +38,15 @@ class Augmenter:
         )
 
     def __call__(self, images: Tensor, draws: Draws | None = None) -> Tensor:
-        """(N, C, H, W) uint8 -> (N, C, H, W) fp32, channels_last."""
+        """Augment and normalise images.
+
+        Args:
+            images: uint8 (N, C, H, W).
+            draws: source of the random numbers, None for torch's default generator.
+
+        Returns:
+            fp32 (N, C, H, W), channels_last.
+        """
         a = self.augment
         draws = draws or Draws(None, len(images), device=images.device)
         if a.pad:
@@ -46,7 +62,7 @@ class Augmenter:
             x = random_light(x, a.contrast, a.brightness, draws, a.light_prob)
         if a.hue or a.saturation or a.value:
             x = random_hsv(x, a.hue, a.saturation, a.value, draws, a.hsv_prob)
-        if self.mean.device != x.device:  # once: a copy waits for the device
+        if self.mean.device != x.device:  # only once, because a copy waits for the device
             self.mean, self.std = self.mean.to(x.device), self.std.to(x.device)
         x = (x - self.mean) / self.std
         if a.cutout:
@@ -54,5 +70,5 @@ class Augmenter:
         return x.contiguous(memory_format=torch.channels_last)
 
     def restore(self, x: Tensor) -> Tensor:
-        """Normalised images back to 0..1, to look at."""
+        """Undo the normalisation, to show images: (N, C, H, W) -> (N, C, H, W) in 0..1."""
         return (x * self.std.to(x.device) + self.mean.to(x.device)).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Light and colour of floating-point images in 0..1, (N, C, H, W)."""
+"""Brightness and colour of floating-point images in 0..1, (N, C, H, W)."""
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ def random_hsv(
 ) -> Tensor:
     """Add to hue (degrees, cyclic), saturation and value (clipped to 0..1), uniform within the bounds.
 
-    Gray images have neither hue nor saturation: only their value changes.
+    Grey images have no hue and saturation, so only their value changes.
     """
     draw = draws.signed(3)
     chosen = draws.chosen(probability)

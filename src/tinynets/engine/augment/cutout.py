@@ -5,10 +5,10 @@ from .draws import Draws
 
 
 def random_cutout(x: Tensor, size: int, draws: Draws, holes: int = 1, probability: float = 1.0) -> Tensor:
-    """Set squares of the given side to 0, their centres anywhere in the image, clipped at the border.
+    """Set squares of the given side to 0. Their centres lie anywhere in the image, and they are clipped at the border.
 
-    Source: DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017; with several
-    holes, coarse dropout.
+    Source: DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017. With several
+    holes it is coarse dropout.
     """
     height, width = x.shape[2:]
     chosen = draws.chosen(probability).view(-1, 1, 1)

@@ -3,16 +3,22 @@ from torch import Tensor
 
 
 class Draws:
-    """Random numbers for the images of one batch, from one generator on the CPU.
+    """Random numbers for the images of a batch, from one generator on the CPU.
 
-    They are drawn for the whole batch even where a process works on a slice of it, so that what happens to an image
-    depends neither on the device nor on the number of processes.
+    Numbers are always drawn for the whole batch, even if a process works on a slice of it. So the augmentation of an
+    image depends neither on the device nor on the number of processes.
 
     Args:
-        generator: where numbers come from, None for torch's default.
-        total: images of the whole batch.
-        part: the slice of them that is worked on, None for all.
-        device: where the numbers are wanted.
+        generator: source of the numbers, None for torch's default generator.
+        total: number of images in the whole batch.
+        part: the slice of the batch that this process works on, None for all.
+        device: device of the returned numbers.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine import Draws
+        >>> Draws(torch.Generator().manual_seed(0), total=4, part=slice(2, 4)).integers(10)
+        tensor([3, 0])
     """
 
     def __init__(
@@ -25,35 +31,37 @@ class Draws:
         self.generator, self.total, self.part, self.device = generator, total, part or slice(None), device
 
     def on_cpu(self) -> "Draws":
-        """The same draws, left on the CPU: for what decides which operations run, so that no GPU is waited for."""
+        """The same draws with numbers on the CPU. They decide which operations run, without waiting for a GPU."""
         return Draws(self.generator, self.total, self.part)
 
     def uniform(self, *lead: int) -> Tensor:
-        """(*lead, N) in [0, 1)."""
+        """Draw (*lead, N) numbers in [0, 1)."""
         return self._own(torch.rand(*lead, self.total, generator=self.generator))
 
     def integers(self, high: int, *lead: int) -> Tensor:
-        """(*lead, N) of 0 .. high - 1."""
+        """Draw (*lead, N) integers from 0 to high - 1."""
         return self._own(torch.randint(high, (*lead, self.total), generator=self.generator))
 
     def beta(self, a: float) -> Tensor:
-        """(N,) fp32 from Beta(a, a), by two Gamma(a) draws; fp64 inside, as small a underflow."""
+        """Draw (N,) numbers from Beta(a, a), fp32. It takes two Gamma(a) draws in fp64, because small a underflow in
+        fp32.
+        """
         shape = torch.full((2, self.total), a, dtype=torch.float64)
         gammas = torch._standard_gamma(shape, generator=self.generator).clamp_min(1e-300)
         return self._own((gammas[0] / gammas.sum(0)).float())
 
     def signed(self, *lead: int) -> Tensor:
-        """(*lead, N) in [-1, 1)."""
+        """Draw (*lead, N) numbers in [-1, 1)."""
         return self.uniform(*lead) * 2 - 1
 
     def chosen(self, probability: float) -> Tensor:
-        """(N,) bool, each true with that probability. Certainty costs no draw."""
+        """Draw (N,) bools, each true with the given probability. Nothing is drawn for a probability of 1."""
         if probability >= 1:
             return torch.ones(self.total, dtype=torch.bool, device=self.device)[self.part]
         return self.uniform() < probability
 
     def once(self) -> float:
-        """One number in [0, 1) for the whole batch."""
+        """Draw one number in [0, 1) for the whole batch."""
         return torch.rand((), generator=self.generator).item()
 
     def _own(self, numbers: Tensor) -> Tensor:

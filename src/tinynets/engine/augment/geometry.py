@@ -8,9 +8,9 @@ from .draws import Draws
 
 
 def random_crop(images: Tensor, pad: int, draws: Draws, mode: str = "constant") -> Tensor:
-    """Add pad pixels on every side, then cut each image back to its size at a place of its own.
+    """Add pad pixels on every side, then cut each image back to its size at a random position.
 
-    mode: "constant" adds black, "reflect" mirrors the image about its outermost pixels and needs pad < side.
+    mode: "constant" adds black pixels, "reflect" mirrors the image and needs pad < side.
     """
     n, _, height, width = images.shape
     top, left = draws.integers(2 * pad + 1, 2)
@@ -20,7 +20,7 @@ def random_crop(images: Tensor, pad: int, draws: Draws, mode: str = "constant") 
             "augment.pad_mode=constant"
         )
     border = (pad, pad, pad, pad)
-    # CUDA reflects no integers
+    # on CUDA, reflection padding does not support integers
     padded = F.pad(images, border) if mode == "constant" else F.pad(images.float(), border, mode).to(images.dtype)
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)
     return windows[torch.arange(n, device=images.device), :, top, left]
@@ -34,10 +34,10 @@ def random_flip(images: Tensor, draws: Draws) -> Tensor:
 def random_affine(
     x: Tensor, rotate: float, scale: float, shear: float, shift: float, draws: Draws, probability: float = 1.0
 ) -> Tensor:
-    """Shear along x, scale and rotate about the centre, then shift; black outside, bilinear interpolation.
+    """Shear along x, scale and rotate about the centre, then shift. Black outside, bilinear interpolation.
 
-    Degrees of rotation and shear, the change of scale and the shift as a fraction of the side are drawn uniformly
-    from -value to +value, and an image is left alone with 1 - probability. x is floating point.
+    Rotation and shear (degrees), the change of scale, and the shift (fraction of the side) are uniform from -value to
+    +value. With probability 1 - probability an image stays unchanged. x is floating point.
     """
     _, _, height, width = x.shape
     draw = draws.signed(5).to(x) * draws.chosen(probability)
@@ -54,7 +54,7 @@ def random_affine(
 def affine(x: Tensor, angle: Tensor, factor: Tensor, slant_x: Tensor, right: Tensor, down: Tensor) -> Tensor:
     """Shear along x by slant_x, scale by factor, rotate by angle (radians, clockwise) about the centre, then shift.
 
-    x is (N, C, H, W) floating point, everything else (N,), shifts in pixels; black comes in from outside. The map is
+    x is (N, C, H, W) floating point, all others are (N,), shifts in pixels. Pixels from outside are black. The map is
     that of torchvision.transforms.v2.functional.affine.
     """
     # where an output pixel comes from, in pixels from the centre: the inverse of scale, shear, rotation, shift
@@ -66,17 +66,34 @@ def affine(x: Tensor, angle: Tensor, factor: Tensor, slant_x: Tensor, right: Ten
 
 
 def resample(x: Tensor, source: Tensor, mode: str = "bilinear") -> Tensor:
-    """Output pixel p of each image from its source (N, 2, 3) @ (p, 1), in pixels from the centre; black outside."""
+    """Take output pixel p of each image from source @ (p, 1), source (N, 2, 3), in pixels from the centre. Black
+    outside.
+    """
     height, width = x.shape[2:]
     (a, b, from_x), (c, d, from_y) = source.permute(1, 2, 0)
-    # affine_grid counts in half sides
+    # the unit of affine_grid is half a side
     theta = torch.stack([a, b * height / width, from_x * 2 / width, c * width / height, d, from_y * 2 / height], dim=1)
     grid = F.affine_grid(theta.view(-1, 2, 3), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, C, H, W) floats -> (N, C, *size), bilinear with antialiasing, channels_last. x if it fits already."""
+    """Resize images, bilinear with antialiasing.
+
+    Args:
+        x: floating point (N, C, H, W).
+        size: (H, W) of the result.
+
+    Returns:
+        (N, C, *size), channels_last; x itself if it has that size.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine.augment import resize
+        >>> resize(torch.ones(1, 1, 4, 4), (2, 2))
+        tensor([[[[1., 1.],
+                  [1., 1.]]]])
+    """
     if tuple(x.shape[2:]) == size:
         return x
     shrunk = F.interpolate(x, size, mode="bilinear", antialias=True)

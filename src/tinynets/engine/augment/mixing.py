@@ -9,24 +9,39 @@ from .draws import Draws
 
 
 class Mixer:
-    """Images and labels of a batch -> mixtures and their soft targets.
+    """Mix the images of a batch by mixup, CutMix or RICAP, and make soft targets.
 
-    Image i is mixed with its neighbours i ^ 1 (and i ^ 2, i ^ 3 for RICAP): batches are shuffled anyway, and groups of
-    four stay together when a batch is split over processes. At the end of a batch that is no multiple of four an
-    image without a neighbour is its own.
+    Image i is mixed with image i ^ 1 (RICAP also uses i ^ 2 and i ^ 3). Batches are shuffled, so these are random
+    images. Groups of four stay together when a batch is split over processes. At the end of a batch whose size is not a
+    multiple of four, an image without a partner is mixed with itself.
 
     Args:
-        mixing: probabilities and the Beta distributions of the shares.
-        num_classes: width of the soft targets.
+        mixing: probabilities and Beta distributions.
+        num_classes: number of classes of the soft targets.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine import Draws, Mixer, Mixing
+        >>> mix = Mixer(Mixing(cutmix=1.0), num_classes=10)
+        >>> x, targets = mix(torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 3]), Draws(None, 4))
+        >>> x.shape, targets.shape
+        (torch.Size([4, 3, 32, 32]), torch.Size([4, 10]))
     """
 
     def __init__(self, mixing: Mixing, num_classes: int) -> None:
         self.mixing, self.num_classes = mixing, num_classes
 
     def __call__(self, x: Tensor, labels: Tensor, draws: Draws, strength: float = 1.0) -> tuple[Tensor, Tensor]:
-        """(N, C, H, W) and (N,) -> mixtures and either the labels or, for a mixed batch, (N, num_classes) shares.
+        """Mix a batch.
 
-        strength: factor on the probabilities.
+        Args:
+            x: images, (N, C, H, W).
+            labels: int64 (N,).
+            draws: source of the random numbers.
+            strength: factor on the probabilities, in 0..1.
+
+        Returns:
+            The images, and either the labels or, for a mixed batch, the shares of the classes, (N, num_classes).
         """
         m = self.mixing
         if not m.any or strength <= 0:
@@ -44,13 +59,13 @@ class Mixer:
 
 
 def mixup(x: Tensor, targets: Tensor, alpha: float, draws: Draws) -> tuple[Tensor, Tensor]:
-    """share x_i + (1 - share) x_j, share from Beta(alpha, alpha); Zhang et al., 2017."""
+    """share * x_i + (1 - share) * x_j with share from Beta(alpha, alpha); Zhang et al., 2017."""
     share, other = draws.beta(alpha), _neighbour(x, 1)
     return _blend(x, x[other], share.view(-1, 1, 1, 1)), _blend(targets, targets[other], share.unsqueeze(1))
 
 
 def cutmix(x: Tensor, targets: Tensor, alpha: float, draws: Draws) -> tuple[Tensor, Tensor]:
-    """A box of j pasted into i; its area is 1 - Beta(alpha, alpha) of the image before clipping; Yun et al., 2019."""
+    """A box of image j pasted into image i. Its area is 1 - Beta(alpha, alpha) before clipping; Yun et al., 2019."""
     height, width = x.shape[2:]
     other = _neighbour(x, 1)
     side = (1 - draws.beta(alpha)).sqrt().unsqueeze(1)
@@ -63,7 +78,7 @@ def cutmix(x: Tensor, targets: Tensor, alpha: float, draws: Draws) -> tuple[Tens
 
 
 def ricap(x: Tensor, targets: Tensor, beta: float, draws: Draws) -> tuple[Tensor, Tensor]:
-    """Crops of four images around a corner at Beta(beta, beta) of each side; Takahashi et al., 2018."""
+    """Crops of four images around a corner point at Beta(beta, beta) of each side; Takahashi et al., 2018."""
     n, _, height, width = x.shape
     corner_row = (draws.beta(beta) * (height + 1)).int().clamp(0, height).view(-1, 1, 1)
     corner_column = (draws.beta(beta) * (width + 1)).int().clamp(0, width).view(-1, 1, 1)

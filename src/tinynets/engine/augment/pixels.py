@@ -1,4 +1,4 @@
-"""torchvision's operations on uint8 images, a strength (N, 1, 1, 1) for every image of the batch (N, C, H, W)."""
+"""torchvision's operations on uint8 batches (N, C, H, W), with a strength (N, 1, 1, 1) for every image."""
 
 import math
 

@@ -17,7 +17,7 @@ from .draws import Draws
 
 
 def auto_augment(images: Tensor, draws: Draws) -> Tensor:
-    """One of the 25 sub-policies for each image, its two operations each with their own probability."""
+    """Apply one of the 25 sub-policies to each image. Each of its two operations has its own probability."""
     operations, probabilities, magnitudes, signed = _cifar10_tables(images.shape[3])
     draws = draws.on_cpu()
     which = draws.integers(len(operations))
@@ -30,7 +30,7 @@ def auto_augment(images: Tensor, draws: Draws) -> Tensor:
 
 
 def trivial_augment(images: Tensor, draws: Draws) -> Tensor:
-    """One operation for each image, at one of 31 strengths; one in fourteen stays as it is."""
+    """Apply one operation to each image, at one of 31 strengths. One image in fourteen stays unchanged."""
     draws = draws.on_cpu()
     which = draws.integers(len(_TRIVIAL) + 1)
     strength = draws.integers(31) / 30
@@ -47,7 +47,7 @@ def trivial_augment(images: Tensor, draws: Draws) -> Tensor:
 
 
 def _apply(images: Tensor, operation: Tensor, magnitude: Tensor) -> Tensor:
-    """Each image through its own operation, -1 for none; both on the CPU, so that a GPU need not be waited for."""
+    """Apply to each image its own operation, -1 for none. Both tensors are on the CPU, so no GPU is waited for."""
     images = images.clone()
     for index, name in enumerate(_NAMES):
         rows = (operation == index).nonzero().flatten()

@@ -43,21 +43,33 @@ def load_data(
     """Load a data set into memory.
 
     Args:
-        name: one of `list_data()`, the path of a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, the path of an
-            .npz or of a folder of .npy files with x_train, y_train, x_test, y_test, or a dictionary of such arrays.
-            "cifar10" is the data set, "./cifar10" and Path("cifar10") are a folder.
-        data_dir: an existing folder that holds torchvision's files, or that they are downloaded into. None: `data`
-            under the working directory, made if need be. Only for torchvision's data sets.
-        img_size: (H, W) of the images. A folder's are resized by their short side and cropped, all others resized.
-        default_size: (H, W) for a folder of images that differ in size or are large, if there is no img_size.
-        in_chans: 1 or 3, the channels that a folder is read with. None: 1 if all its images are grey, else 3.
+        name: one of `list_data()`, a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, an .npz file or a folder
+            of .npy files with x_train, y_train, x_test, y_test, or a dictionary of such arrays. "cifar10" is the data
+            set; "./cifar10" and Path("cifar10") are a folder.
+        data_dir: folder of torchvision's files, which are downloaded if they are missing. The folder must exist. None
+            for `data` in the working directory, created if necessary. Only for torchvision's data sets.
+        img_size: (H, W) of the images. Images of a folder are resized by their short side and cropped, others are
+            resized.
+        default_size: (H, W) without img_size, for a folder whose images are large or differ in size.
+        in_chans: 1 or 3, number of channels of a folder's images. None for 1 if all images are grey, else 3.
         background: colour behind the transparent pixels of a folder's images.
-        skip_bad: leave out a folder's images that cannot be read; `skipped` of the result names them.
+        skip_bad: leave out images of a folder that cannot be read. They are listed in `skipped` of the result.
+
+    Returns:
+        The data set.
 
     Raises:
-        ValueError: unknown name, files that are not such a data set, or data that do not fit into memory.
+        ValueError: the name is unknown, the files are not such a data set, or the data do not fit into memory.
         FileNotFoundError: data_dir does not exist.
-        RuntimeError: the files are neither there nor to be had, or scikit-learn is missing.
+        RuntimeError: the files are missing and could not be downloaded, or scikit-learn is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> from tinynets.engine import load_data
+        >>> images, labels = np.zeros((4, 28, 28), np.uint8), np.array(["cat", "dog", "cat", "dog"])
+        >>> data = load_data({"x_train": images, "y_train": labels, "x_test": images, "y_test": labels})
+        >>> data.class_names, data.train_images.shape
+        (('cat', 'dog'), torch.Size([4, 1, 28, 28]))
     """
     with plain_defaults():
         if isinstance(name, Mapping):
@@ -78,7 +90,7 @@ def load_data(
 
 
 def _sized(data: ImageData, img_size: Sequence[int] | None, source: dict[str, Any]) -> ImageData:
-    """The data in the size asked for, and what finds them again."""
+    """The data in the requested size, with the arguments that load them again."""
     size = _size(img_size)
     if size is None or size == tuple(data.img_size):
         return dataclasses.replace(data, source=source)
@@ -91,11 +103,20 @@ def _size(size: Sequence[int] | None) -> tuple[int, int] | None:
 
 def _warn_of_namesake(name: str) -> None:
     if any((Path(name) / part).is_dir() for part in ("train", "test", "val")):
-        say(f"tinynets: {name} is the built-in data set of that name; the folder beside you is ./{name}")
+        say(f"tinynets: {name} means the built-in data set; for the folder write ./{name}")
 
 
 def list_data() -> list[str]:
-    """Names that `load_data` takes, sorted."""
+    """List the names of the built-in data sets, sorted.
+
+    Returns:
+        The names.
+
+    Example:
+        >>> from tinynets.engine import list_data
+        >>> list_data()
+        ['cifar10', 'cifar100', 'digits', 'mnist']
+    """
     return sorted(LOADERS)
 
 

@@ -1,4 +1,4 @@
-"""Where named arrays come from: an .npz, .npy files beside each other, or memory. Nothing is unpickled."""
+"""Sources of named arrays: an .npz file, .npy files in a folder, or memory. Nothing is unpickled."""
 
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,12 @@ _Header = tuple[tuple[int, ...], np.dtype]
 
 
 class ArraySource:
-    """Named arrays: their shapes and types at once, their values when they are asked for.
+    """Named arrays. Shapes and types are known at once; values are read when they are asked for.
 
-    name: what messages call it. title: the data set's. in_memory: whether reading takes no memory.
+    Attributes:
+        name: what messages call the source.
+        title: name of the data set.
+        in_memory: whether the arrays are in memory already.
     """
 
     in_memory = False
@@ -29,7 +32,7 @@ class ArraySource:
         raise NotImplementedError
 
     def open(self, key: str) -> IO[bytes]:
-        """The .npy that holds an array."""
+        """Open the .npy that holds an array."""
         raise NotImplementedError
 
     def header(self, key: str) -> _Header:
@@ -40,7 +43,9 @@ class ArraySource:
         except Exception as error:  # zipfile and numpy raise many things for damaged files
             raise self.damaged(key, error) from error
         if dtype.hasobject:
-            raise ValueError(f"{self.name} is not a readable .npz of plain arrays: {key} needs pickle, save it plainly")
+            raise ValueError(
+                f"{self.name} is not a readable .npz of plain arrays: {key} is pickled: save it as a plain array"
+            )
         return shape, dtype
 
     def read(self, key: str) -> np.ndarray:
@@ -111,13 +116,13 @@ def open_arrays(source: Path | Mapping[str, Any]) -> Iterator[ArraySource]:
         yield _Folder(source)
     elif source.suffix.lower() == ".npy":
         yield _Folder(source.parent)
-    elif not source.is_file():  # opening a pipe would wait for ever
-        raise ValueError(f"{printable(source)} is no regular file: name a folder of images or an .npz")
+    elif not source.is_file():  # opening a pipe would block forever
+        raise ValueError(f"{printable(source)} is not a regular file: choose a folder of images or an .npz")
     else:
         try:
             file = zipfile.ZipFile(source)
         except Exception as error:
-            reason = getattr(error, "strerror", None) or "it is no file of numpy.savez, or cut off"
+            reason = getattr(error, "strerror", None) or "it was not written by numpy.savez, or is cut short"
             raise ValueError(f"{printable(source)} is not a readable .npz of plain arrays ({reason})") from error
         with file:
             yield _Npz(source, file)
@@ -130,7 +135,7 @@ def _read_header(file: IO[bytes]) -> _Header:
     elif version == (2, 0):
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     else:
-        raise ValueError(f"version {version} of the format is for records, which are not taken")
+        raise ValueError(f"version {version} of the format is for structured arrays, which are not supported")
     return shape, dtype
 
 
@@ -141,4 +146,4 @@ def _as_array(key: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"the dictionary of arrays: {key} is no array ({' '.join(str(error).split())})") from error
+        raise ValueError(f"the dictionary of arrays: {key} is not an array ({' '.join(str(error).split())})") from error

@@ -1,4 +1,4 @@
-"""Arrays of images of any layout and type as uint8 (N, C, H, W), where it is certain what they mean."""
+"""Convert arrays of images of any layout and type to uint8 (N, C, H, W), unless their meaning is ambiguous."""
 
 import math
 from typing import NamedTuple
@@ -15,7 +15,7 @@ _TOLERANCE = 1e-3  # above 1, of floats that were interpolated
 
 
 class Plan(NamedTuple):
-    """How an array becomes images."""
+    """How an array is converted to images."""
 
     key: str
     shape: tuple[int, ...]
@@ -29,12 +29,12 @@ class Plan(NamedTuple):
 
     @property
     def raw_bytes(self) -> int:
-        """Bytes of the array and of what is at work beside it, but for the images."""
+        """Memory needed for the array and the conversion, without the images."""
         return self.pixels * self.dtype.itemsize + 4 * 8 * _AT_A_TIME
 
 
 class Range(NamedTuple):
-    """What type of numbers an array had, the highest one, and the value that stands for white."""
+    """The kind of numbers in an array, the highest one, and the value that stands for white."""
 
     kind: str
     high: float
@@ -42,10 +42,10 @@ class Range(NamedTuple):
 
 
 def plan_pixels(key: str, shape: tuple[int, ...], dtype: np.dtype) -> Plan:
-    """How an array of that shape and type becomes images.
+    """Decide how an array of that shape and type is converted to images.
 
     Raises:
-        ValueError: it is no array of images, or it may be one in two ways.
+        ValueError: it is not an array of images, or its layout is ambiguous.
     """
     if dtype.kind not in "biuf" or len(shape) not in (3, 4):
         raise ValueError(
@@ -57,10 +57,10 @@ def plan_pixels(key: str, shape: tuple[int, ...], dtype: np.dtype) -> Plan:
 
 
 def pixels_of(plan: Plan, values: np.ndarray) -> tuple[Tensor, Range]:
-    """The images, and the range they were taken to have.
+    """Convert an array to images. Returns them with the range that its values were taken to have.
 
     Raises:
-        ValueError: values that are not finite, negative or too high.
+        ValueError: values are not finite, negative or too high.
     """
     found = _range(plan.key, values)
     if values.ndim == 3:
@@ -80,7 +80,7 @@ def pixels_of(plan: Plan, values: np.ndarray) -> tuple[Tensor, Range]:
 
 
 def check_ranges(ranges: dict[str, Range]) -> None:
-    """Refuse arrays of a kind whose values cannot mean the same, and images of nothing but 0 and 1.
+    """Refuse arrays with different ranges, and images with only the values 0 and 1.
 
     Raises:
         ValueError: as said.
@@ -96,15 +96,15 @@ def check_ranges(ranges: dict[str, Range]) -> None:
 
 
 def _channels_axis(key: str, shape: tuple[int, ...]) -> int:
-    """3 or 1: where 1 or 3 stands, or else where the smallest number does."""
+    """3 or 1: the axis of length 1 or 3, otherwise the shortest one."""
     _, first, middle, last = shape
     usual = [axis for axis in (1, 3) if shape[axis] in _USUAL_CHANNELS]
     smallest = [axis for axis, is_it in ((1, first < min(middle, last)), (3, last < min(first, middle))) if is_it]
     certain = usual if len(usual) == 1 else smallest if not usual else []
     if len(certain) != 1:
         raise ValueError(
-            f"{key} {shape} may be (N, H, W, C) or (N, C, H, W): save it as (N, H, W) if it is grey, "
-            "with 1 or 3 in one of those places alone if not"
+            f"{key} {shape} has an ambiguous layout, (N, H, W, C) or (N, C, H, W): save grey images as (N, H, W), "
+            "and others with only one of these axes of length 1 or 3"
         )
     return certain[0]
 

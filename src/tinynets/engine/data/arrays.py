@@ -1,4 +1,4 @@
-"""Arrays as a data set: an .npz, .npy files beside each other, or a dictionary."""
+"""Load arrays as a data set, from an .npz file, .npy files in a folder, or a dictionary."""
 
 import difflib
 import math
@@ -27,17 +27,17 @@ _USUAL = [f"{letter}_{part}" for part in _SPLITS for letter in "xy"] + [
 
 
 def load_arrays(source: Path | Mapping[str, Any]) -> ImageData:
-    """Arrays x_train, y_train, x_test, y_test, or train_images, train_labels, ... (val instead of or beside test).
+    """Load arrays x_train, y_train, x_test, y_test, or train_images, train_labels, ... (val instead of or beside test).
 
     Images are (N, H, W), (N, H, W, C) or (N, C, H, W): bools, integers in 0..255 or 0..65535, or floats in 0..1 or
-    0..255. Labels are those of `encode_labels`; class_names is an optional array of texts. Without training arrays the
-    data can be evaluated on.
+    0..255. `encode_labels` describes the labels. class_names is an optional array of strings. Data without training
+    arrays can only be evaluated on.
 
-    source: an .npz, a folder of .npy files or one of them, or a dictionary.
+    source: an .npz file, a folder of .npy files or one of them, or a dictionary.
 
     Raises:
-        ValueError: arrays are missing, damaged or misspelled, need pickle, are of a type, shape or range that is not
-            certain, or do not fit into memory. One line that names file and array.
+        ValueError: arrays are missing, damaged, misspelled, pickled, of an ambiguous type, shape or range, or too large
+            for the memory. One line that names file and array.
     """
     with open_arrays(source) as arrays:
         try:
@@ -71,7 +71,7 @@ def _load(arrays: ArraySource) -> ImageData:
 
 
 def _sort_keys(arrays: ArraySource) -> tuple[dict[str, str], dict[str, str], str | None, list[str]]:
-    """The keys of images and of labels by split, that of the class names, and those of nothing known."""
+    """The keys of images and labels by split, the key of the class names, and all other keys."""
     images: dict[str, str] = {}
     labels: dict[str, str] = {}
     names_key, others = None, []
@@ -80,7 +80,7 @@ def _sort_keys(arrays: ArraySource) -> tuple[dict[str, str], dict[str, str], str
             if match := pattern.fullmatch(key.lower()):
                 part = _SPLITS[match[1] or match[2]]
                 if part in found:
-                    raise ValueError(f"it holds both {found[part]} and {key}: leave one of them")
+                    raise ValueError(f"it holds both {found[part]} and {key}: keep one of them")
                 found[part] = key
                 break
         else:

@@ -1,4 +1,4 @@
-"""Any Pillow image as 8-bit grey or colour, the way a viewer shows it."""
+"""Convert any Pillow image to 8-bit grey or colour, as an image viewer shows it."""
 
 from typing import Any
 
@@ -8,19 +8,20 @@ from PIL import Image, ImageColor
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
-LEAST_DEEP = 1 << 14  # what the highest value of grey without a known depth must reach to be taken for 16 bits
+LEAST_DEEP = 1 << 14  # grey of unknown depth is 16-bit if its highest value is at least this
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF
 
 
 def flatten(image: Image.Image, background: str = "white") -> Image.Image:
-    """The image in mode "L" or "RGB": 8 bits, transparency composited on the background.
+    """Convert an image to mode "L" or "RGB": 8 bits, with transparency composited on the background.
 
-    Grey of more than 8 bits is scaled as `docs/data.md` says: 16-bit from 0..65535; 32-bit integers and floats from
-    0..1 (floats only), 0..255 or, if they come above 16383, 0..65535, whichever is the first that holds all values.
+    Grey with more than 8 bits is scaled as `docs/data.md` describes. 16-bit grey runs from 0 to 65535. For 32-bit
+    integers and floats the first of these ranges that holds all values is used: 0..1 (floats only), 0..255, 0..65535
+    (only if a value is above 16383).
 
     Raises:
-        ValueError: a mode that has no such form, values outside those ranges, or transparency that leaves one flat
-            colour on this background.
+        ValueError: the mode is not supported, values lie outside those ranges, or the composited image is one flat
+            colour.
     """
     if image.mode in _DEEP:
         image = _eight_bits(image)
@@ -34,7 +35,7 @@ def flatten(image: Image.Image, background: str = "white") -> Image.Image:
 
 
 def is_grey(image: Image.Image) -> bool:
-    """Whether an opened image, decoded or not, has no colour by its mode or its palette."""
+    """Whether an image has no colour by its mode or palette. It need not be decoded yet."""
     if image.mode != "P" or image.palette is None or not image.palette.mode.startswith("RGB"):
         return image.mode in GREY_MODES
     width = len(image.palette.mode)
@@ -44,10 +45,10 @@ def is_grey(image: Image.Image) -> bool:
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """The colour that a name such as "white" or "#808080" stands for.
+    """Convert a colour such as "white" or "#808080" to numbers.
 
     Raises:
-        ValueError: it stands for none.
+        ValueError: it is not a colour.
     """
     try:
         return ImageColor.getrgb(colour)[:3]
@@ -74,7 +75,7 @@ def _composite(image: Image.Image, background: str) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Deep grey as "L", as "LA" where one of its values is transparent."""
+    """Convert grey with more than 8 bits to "L", or to "LA" if one of its values is transparent."""
     values = np.asarray(image)
     tags = getattr(image, "tag_v2", {})
     if image.mode == "F":
@@ -94,7 +95,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _scaled(values: np.ndarray, tops: tuple[int, ...]) -> np.ndarray:
-    """values from 0..top as uint8, top the first of tops that holds them all."""
+    """Scale values from 0..top to uint8, where top is the first of tops that holds all of them."""
     low, high = values.min(), values.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("it holds values that are not finite numbers")

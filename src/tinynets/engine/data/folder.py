@@ -1,4 +1,4 @@
-"""A folder of images as a data set: train/CLASS/, val/CLASS/, test/CLASS/."""
+"""Load a folder of images as a data set: train/CLASS/, val/CLASS/, test/CLASS/."""
 
 import os
 import unicodedata
@@ -32,23 +32,23 @@ def load_folder(
     background: str = "white",
     skip_bad: bool = False,
 ) -> ImageData:
-    """Images in train/CLASS/ and in test/CLASS/ or val/CLASS/; with all three, val/ is the validation set.
+    """Load images in train/CLASS/ and in test/CLASS/ or val/CLASS/. With all three, val/ is the validation set.
 
-    A folder without train/ has an empty training split: it can be evaluated on. Classes are matched by name over the
-    splits. Names that begin with a dot are passed over, in folders and in files.
+    A folder without train/ has an empty training split and can only be evaluated on. Classes are matched by name over
+    the splits. Files and folders whose names begin with a dot are ignored.
 
     Args:
         root: the folder.
-        img_size: (H, W) of every image. None: the images' own if they all share one of at most 128 pixels a side (of
-            any size without default_size), else default_size.
-        default_size: (H, W), the model's.
-        in_chans: 1 for grey, 3 for colour; None for grey where all images are grey.
+        img_size: (H, W) of every image. None: the size that all images share, if it is at most 128 pixels a side (any
+            size without default_size), else default_size.
+        default_size: (H, W) of the model.
+        in_chans: 1 for grey, 3 for colour. None for grey if all images are grey.
         background: colour behind transparent pixels.
-        skip_bad: leave out what cannot be read, named in the result's `skipped`.
+        skip_bad: leave out images that cannot be read, and list them in `skipped` of the result.
 
     Raises:
-        ValueError: a folder or the images are missing, images cannot be read or have many sizes, or they do not fit
-            into memory.
+        ValueError: a folder or its images are missing, images cannot be read or differ in size, or they do not fit into
+            memory.
     """
     rgb(background)
     check_size(img_size)
@@ -87,7 +87,24 @@ def load_folder(
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Image files anywhere in a folder, sorted; those with a dot in front and other kinds of files left out."""
+    """List the image files anywhere in a folder.
+
+    Files and folders whose names begin with a dot are ignored, and so are files without the extension of an image.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        Paths, sorted.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tinynets.engine import list_images
+        >>> for name in ("b.png", "a.jpg", "notes.txt"):
+        ...     Path(name).touch()
+        >>> print(*list_images(Path(".")))
+        a.jpg b.png
+    """
     return [path for path in _walk(folder) if path.suffix.lower() in EXTENSIONS]
 
 
@@ -97,7 +114,7 @@ def _find_splits(root: Path) -> dict[str, Path]:
     for part, names in _SPLITS.items():
         here = [path for path in folders if path.name.lower() in names]
         if len(here) > 1:
-            raise ValueError(f"{printable(root)} has both {here[0].name}/ and {here[1].name}/: leave one of them")
+            raise ValueError(f"{printable(root)} has both {here[0].name}/ and {here[1].name}/: keep one of them")
         if here:
             found[part] = here[0]
     if not found or list(found) == ["train"]:
@@ -106,16 +123,15 @@ def _find_splits(root: Path) -> dict[str, Path]:
             f"holds {printable(', '.join(inside[:5]))}{', ...' if len(inside) > 5 else ''}" if inside else "is empty"
         )
         raise ValueError(
-            f"{printable(root)} must have a folder train/ and one of test/ and val/, with a folder for every class; "
-            f"it {holds}"
+            f"{printable(root)} must hold train/ and test/ or val/, each with a folder for every class; it {holds}"
         )
     return found
 
 
 def _list_classes(folder: Path) -> dict[str, tuple[list[Path], Counter[str]]]:
-    """The images of every class, and how many other files there are, by extension.
+    """The images of every class, and the number of other files by extension.
 
-    Names are compared in Unicode's composed form: macOS writes some folders' names decomposed.
+    Names are compared in Unicode's composed form, because macOS decomposes some names of folders.
     """
     classes: dict[str, tuple[list[Path], Counter[str]]] = {}
     for path in sorted(folder.iterdir()):
@@ -130,7 +146,9 @@ def _list_classes(folder: Path) -> dict[str, tuple[list[Path], Counter[str]]]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """All files, folder by folder in the order of their names; links are followed, but to no folder twice or above."""
+    """All files, folder by folder, sorted by name. Links are followed, but never to the same folder twice or to one
+    above.
+    """
     seen: set[str] = set()
     found: list[tuple[str, list[str]]] = []
     for where, folders, files in os.walk(folder, followlinks=True):
@@ -160,7 +178,7 @@ def _check_found(root: Path, found: dict[str, dict[str, tuple[list[Path], Counte
 def _choose_size(
     root: Path, headers: list[Header], img_size: tuple[int, int] | None, default_size: tuple[int, int] | None
 ) -> tuple[tuple[int, int], list[str]]:
-    """(H, W) of all images, and what there is to say about it."""
+    """The (H, W) of all images, and notes about that choice."""
     if img_size is not None:
         return img_size, []
     sizes = Counter(header.size for header in headers)
@@ -170,7 +188,7 @@ def _choose_size(
         return common, []
     kind = f"{common[0]}x{common[1]}" if len(sizes) == 1 else "different sizes"
     if default_size is None:
-        raise ValueError(f"{printable(root)} has images of {kind}: name one size for all with --img-size (img_size)")
+        raise ValueError(f"{printable(root)} has images of {kind}: choose one size for all with --img-size (img_size)")
     size = f"{default_size[0]}x{default_size[1]}"
     return default_size, [f"images of {kind} are cropped and resized to {size} (--img-size for another size)"]
 
@@ -182,7 +200,7 @@ def _choose_mode(headers: list[Header], in_chans: int | None) -> str:
 
 
 def _plan_memory(root: Path, headers: list[Header], channels: int, size: tuple[int, int]) -> int:
-    """How many threads may decode at a time; refuses what does not fit with a single one."""
+    """The number of threads that may decode at a time. Raises if not even one thread fits into memory."""
     images = len(headers) * channels * size[0] * size[1]
     largest = max((header.decoding_bytes(size) for header in headers), default=0)
     threads = threads_that_fit(core_count(), largest, images)
@@ -195,18 +213,18 @@ def _plan_memory(root: Path, headers: list[Header], channels: int, size: tuple[i
 
 
 def _complaint(root: Path, bad: dict[str, str], total: int) -> str:
-    """The first ten and a count, in one line."""
+    """The first ten reasons and the number of all, in one line."""
     reasons = list(bad.values())
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
     return (
         f"{len(reasons):,} of {total:,} images in {printable(root)} cannot be used: {'; '.join(reasons[:10])}{more}: "
-        "mend them, or leave them out with --skip-bad (skip_bad=True)"
+        "repair them, or leave them out with --skip-bad (skip_bad=True)"
     )
 
 
 def _foreign_notes(found: dict[str, dict[str, tuple[list[Path], Counter[str]]]]) -> list[str]:
     others = sum((other for classes in found.values() for _, other in classes.values()), Counter())
-    return [f"left out, being no images by their names: {_extensions(others)}"] if others else []
+    return [f"ignored because of their extensions: {_extensions(others)}"] if others else []
 
 
 def _extensions(counts: Counter[str]) -> str:

@@ -1,4 +1,4 @@
-"""What goes wrong with an image file is one line that names it; what Pillow only warns of is nothing."""
+"""Errors of image files in one line that names the file, without Pillow's warnings."""
 
 import threading
 import warnings
@@ -10,20 +10,32 @@ from PIL import Image, UnidentifiedImageError
 
 
 def printable(path: str | Path) -> str:
-    """A path in one line that can be printed anywhere, control characters and broken bytes escaped."""
+    r"""Convert a path to one printable line. Control characters and broken bytes are escaped.
+
+    Args:
+        path: the path.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> from tinynets.engine import printable
+        >>> print(printable("a\\nb.png"))
+        a\nb.png
+    """
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(path))
 
 
 @contextmanager
 def named(path: str | Path) -> Iterator[None]:
-    """Whatever goes wrong inside becomes one line that names the file."""
+    """Turn every error inside into one line that names the file."""
     name = printable(path)
     try:
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no image at {name}")
-        if not path.is_file():  # reading from a pipe would wait for ever
-            raise ValueError(f"{name} is {'a folder' if path.is_dir() else 'no regular file'}, not an image")
+        if not path.is_file():  # reading from a pipe would block forever
+            raise ValueError(f"{name} is {'a folder' if path.is_dir() else 'not a regular file'}, not an image")
         if path.stat().st_size == 0:
             raise ValueError(f"{name} is empty: it holds no image")
     except (FileNotFoundError, ValueError) as error:
@@ -48,9 +60,10 @@ class _Quiet:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Inside, Pillow's warnings are dropped: an image is read or refused, there is nothing between.
+    """Drop Pillow's warnings inside. An image is either read or refused.
 
-    Python has one list of filters for all threads: the first to come in changes it, the last to go puts it back.
+    All threads share one list of warning filters. The first thread that enters changes it, the last one that leaves
+    restores it.
     """
     with _Quiet.lock:
         _Quiet.users += 1

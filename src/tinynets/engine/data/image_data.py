@@ -17,14 +17,29 @@ _AT_A_TIME = 1 << 22  # pixels
 class ImageData:
     """A data set in memory.
 
-    Images are uint8 (N, C, H, W), labels int64 (N,); mean and std are per channel, of pixels scaled to 0..1. A data
-    set may bring validation images of its own; otherwise they are cut from the training images. One that is there to be
-    evaluated on only has an empty training split.
+    Validation images are optional: without them, a part of the training images is used. The training split of data that
+    can only be evaluated on is empty.
 
-    source: the arguments with which `load_data` finds the same data again, its path absolute; None for data that were
-        made otherwise.
-    notes: what a reader of the figures should know about how the data were read, a line each.
-    skipped: files that were left out because they cannot be read, each with the reason.
+    Attributes:
+        name: name of the data set.
+        train_images: uint8 (N, C, H, W).
+        train_labels: int64 (N,).
+        test_images: uint8 (N, C, H, W).
+        test_labels: int64 (N,).
+        class_names: names of the classes in the order of the labels.
+        mean: mean per channel, for pixels scaled to 0..1.
+        std: standard deviation per channel, for pixels scaled to 0..1.
+        val_images: uint8 (N, C, H, W) or None.
+        val_labels: int64 (N,) or None.
+        source: arguments with which `load_data` finds the same data again, with an absolute path. None for other data.
+        notes: remarks about how the data were read, one line each.
+        skipped: files that were left out because they cannot be read, with the reason.
+
+    Example:
+        >>> from tinynets.engine import load_data
+        >>> data = load_data("digits")
+        >>> data.num_classes, data.in_chans, data.img_size
+        (10, 1, (8, 8))
     """
 
     name: str
@@ -43,18 +58,28 @@ class ImageData:
 
     @property
     def num_classes(self) -> int:
+        """Number of classes."""
         return len(self.class_names)
 
     @property
     def in_chans(self) -> int:
+        """Number of channels of the images."""
         return self.train_images.shape[1]
 
     @property
     def img_size(self) -> tuple[int, int]:
+        """(H, W) of the images in pixels."""
         return self.train_images.shape[2], self.train_images.shape[3]
 
     def split(self, name: str) -> tuple[Tensor, Tensor]:
-        """Images and labels of "train", "test" or, where the data set has it, "val"."""
+        """Images and labels of one split.
+
+        Args:
+            name: "train", "test" or, if the data set has it, "val".
+
+        Raises:
+            ValueError: there is no such split.
+        """
         splits = {"test": (self.test_images, self.test_labels)}
         if len(self.train_labels):
             splits["train"] = self.train_images, self.train_labels
@@ -65,13 +90,18 @@ class ImageData:
         return splits[name]
 
     def changed(self, classes: list[int] | None, in_chans: int, img_size: tuple[int, int]) -> "ImageData":
-        """The same images with label i as classes[i], in other channels and another size; names stay as they are.
+        """Convert the images to other channels and another size, and label i to classes[i]. Class names stay unchanged.
 
-        Gray becomes three equal channels, colour the gray of ITU-R 601, as Pillow makes it. Resizing is bilinear and
-        antialiased.
+        Grey becomes three equal channels. Colour becomes ITU-R 601 grey, as in Pillow. Resizing is bilinear with
+        antialiasing.
+
+        Args:
+            classes: the new label for each label, None to keep them.
+            in_chans: 1 or 3.
+            img_size: (H, W) in pixels.
 
         Raises:
-            ValueError: the channels cannot be had.
+            ValueError: the images cannot be converted to these channels.
         """
         splits: dict[str, Any] = {}
         for part in ("train", "val", "test"):
@@ -82,7 +112,7 @@ class ImageData:
         return dataclasses.replace(self, **splits)
 
     def digest(self) -> str:
-        """SHA-256 over all images, labels and class names: equal for equal data, whatever they are called."""
+        """SHA-256 of all images, labels and class names. Equal data have equal digests, whatever their name."""
         digest = hashlib.sha256(repr(self.class_names).encode())
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -99,10 +129,10 @@ def assemble(
     notes: Iterable[str] = (),
     skipped: tuple[str, ...] = (),
 ) -> ImageData:
-    """A data set of "train", "val" and "test", whichever there are; without test the validation images are the test.
+    """Make a data set of the splits "train", "val" and "test". Without test, the validation images are the test images.
 
     Raises:
-        ValueError: the splits' images differ in size.
+        ValueError: the images of the splits differ in size.
     """
     test = splits["test"] if "test" in splits else splits["val"]
     val = splits.get("val") if "test" in splits else None
@@ -154,7 +184,20 @@ def channels_first(images: Tensor) -> Tensor:
 
 
 def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel of uint8 (N, C, H, W), scaled to 0..1; exact, in integers."""
+    """Compute mean and standard deviation of images per channel, exactly.
+
+    Args:
+        images: uint8 (N, C, H, W).
+
+    Returns:
+        Means and standard deviations, for pixels scaled to 0..1. A standard deviation of 0 is replaced by 1.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine.data import statistics
+        >>> statistics(torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1))
+        ((0.5,), (0.5,))
+    """
     n, channels, height, width = images.shape
     counts = torch.zeros(channels, 256, dtype=torch.int64, device=images.device)
     for part in images.split(max(1, _AT_A_TIME // (height * width))):  # bincount takes eight bytes a pixel
@@ -168,7 +211,23 @@ def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def split_validation(labels: Tensor, val_size: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Indices for training and validation, each sorted, the latter val_size of every class (rounded)."""
+    """Split indices into training and validation, class by class.
+
+    Args:
+        labels: int64 (N,).
+        val_size: fraction of every class for validation, rounded to whole images.
+        generator: source of the random numbers.
+
+    Returns:
+        Indices for training and for validation, each sorted.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine.data import split_validation
+        >>> train, val = split_validation(torch.tensor([0, 0, 1, 1]), 0.5, torch.Generator().manual_seed(0))
+        >>> len(train), len(val)
+        (2, 2)
+    """
     train, val = [], []
     for label in labels.unique():
         members = (labels == label).nonzero().flatten()

@@ -1,4 +1,4 @@
-"""Labels of any kind as classes 0..C-1, where it is certain what they mean."""
+"""Convert labels of any kind to classes 0..C-1, unless their meaning is ambiguous."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_MANY = 1000  # classes; beyond, labels that hardly repeat are numbers to predict
+_MANY = 1000  # with more classes, labels that hardly repeat are taken for numbers
 
 
 def encode_labels(
     labels: dict[str, np.ndarray], class_names: Sequence[str] | None
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The labels of every array as int64 (N,) from 0, and the names of the classes.
+    """Convert the labels of all arrays to int64 (N,), and name the classes.
 
-    labels: by the name that messages call them. Integers, floats that are whole, bools, texts or one-hot rows; (N,) or
-        (N, 1). Values that do not run 0..C-1 become classes in their order, named by the values.
-    class_names: decide what a label means: its place, its place from 1 if labels run 1..C, or the name itself.
+    Args:
+        labels: by the name that messages use. Integers, whole floats, bools, strings or one-hot rows; (N,) or (N, 1).
+            Values other than 0..C-1 become classes in their order, named by the values.
+        class_names: names of the classes. A label is then the position of its class (from 0, or from 1 if labels run
+            from 1 to C), or its name.
 
     Raises:
-        ValueError: they may mean several things or none.
+        ValueError: the labels are ambiguous or not labels.
     """
     plain: dict[str, np.ndarray] = {}
     columns = {}
@@ -53,7 +55,7 @@ def encode_labels(
 
 
 def _plain(name: str, values: np.ndarray) -> tuple[np.ndarray, int]:
-    """(N,) texts or integers of at least 0, and the width of what was one-hot, else 0."""
+    """Labels as (N,) strings or non-negative integers, and the number of classes if they were one-hot, else 0."""
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values.flat):
         values = values.astype(str)
     if values.dtype.kind == "S":

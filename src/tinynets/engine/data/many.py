@@ -1,4 +1,4 @@
-"""Many image files at once, by all cores."""
+"""Read many image files in parallel."""
 
 import os
 import sys
@@ -28,15 +28,31 @@ def read_images(
     threads: int | None = None,
     progress: bool = True,
 ) -> tuple[Tensor, dict[int, str]]:
-    """Many image files as uint8 (N, C, H, W), and why some could not be read, by their place in paths.
+    """Read many image files with several threads.
 
-    Files are decoded by several threads, and resized at once. Those that cannot be read leave no row behind.
+    Files that cannot be read have no row in the result.
 
-    threads: None for as many as there are cores.
-    progress: show a bar on stderr, where it is a terminal, once a second has passed.
+    Args:
+        paths: the files.
+        mode: "L" for one channel, "RGB" for three.
+        img_size: (H, W) of the result. The largest centred part of these proportions is resized.
+        background: colour behind transparent pixels, by name or as "#rrggbb".
+        threads: number of threads, None for the number of cores.
+        progress: show a progress bar on stderr, if that is a terminal, after one second.
+
+    Returns:
+        uint8 (N, C, H, W), and for each file that cannot be read its index in paths and the reason.
 
     Raises:
-        ValueError: an argument makes no sense.
+        ValueError: an argument is invalid.
+
+    Example:
+        >>> from PIL import Image
+        >>> from tinynets.engine import read_images
+        >>> Image.new("RGB", (40, 30), "red").save("red.png")
+        >>> images, failed = read_images(["red.png", "missing.png"], "RGB", (32, 32))
+        >>> images.shape, failed
+        (torch.Size([1, 3, 32, 32]), {1: 'no image at missing.png'})
     """
     rgb(background)
     check_size(img_size)
@@ -56,7 +72,9 @@ def read_images(
 def for_each(
     do: Callable[[int], _T], indices: Sequence[int], title: str | None, threads: int | None = None
 ) -> tuple[dict[int, _T], dict[int, str]]:
-    """do(index) for all indices by several threads: results, and messages of ValueError and OSError, by index."""
+    """Call do(index) for all indices with several threads. Returns results, and messages of ValueError and OSError, by
+    index.
+    """
     done: dict[int, _T] = {}
     failed: dict[int, str] = {}
 
@@ -79,12 +97,12 @@ def for_each(
 
 
 def _bar(title: str | None, total: int) -> Any:
-    """A bar on stderr, None if that is no terminal: tqdm takes a semaphore even for a bar that is never shown."""
+    """A progress bar on stderr, None if that is not a terminal. (tqdm creates a semaphore even for a disabled bar.)"""
     if title is None or sys.stderr is None or not sys.stderr.isatty():
         return nullcontext()
     return tqdm(total=total, desc=title, unit="image", delay=1, leave=False)
 
 
 def core_count() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""How much memory is left, so that what does not fit is refused before it is taken."""
+"""Free memory, to refuse data that do not fit before they are read."""
 
 import os
 import sys
@@ -6,14 +6,16 @@ from pathlib import Path
 
 
 def check_memory(needed: int, what: str, cure: str) -> None:
-    """Raise ValueError unless so many bytes are to be had, in one line that names what for and what helps."""
+    """Raise ValueError unless that many bytes are free, in one line that says what needs them and what to do."""
     free = available_memory()
     if free is not None and needed > free:
-        raise ValueError(f"{what} would need {size_text(needed)} of memory, {size_text(free)} are free: {cure}")
+        raise ValueError(
+            f"{what} would take {size_text(needed)} of memory, but only {size_text(free)} are free: {cure}"
+        )
 
 
 def threads_that_fit(most: int, each: int, beside: int) -> int:
-    """How many threads of so many bytes each fit beside what else is taken: at least one, at most `most`."""
+    """How many threads of `each` bytes fit into free memory beside `beside` bytes: at least one, at most `most`."""
     free = available_memory()
     return most if free is None else max(1, min(most, (free - beside) // max(1, each)))
 
@@ -24,7 +26,10 @@ def size_text(count: int) -> str:
 
 
 def available_memory() -> int | None:
-    """Bytes that this process can still take: the machine's, its control group's and its own limit; None if unknown."""
+    """Bytes that this process can still allocate; None if unknown.
+
+    The machine, the control group and the limit of the process are taken into account.
+    """
     known = [free for free in (_machine(), _control_group(), _own_limit()) if free is not None]
     return max(0, min(known)) if known else None
 
@@ -40,7 +45,7 @@ def _machine() -> int | None:
 
 
 def _control_group() -> int | None:
-    """What a container is allowed, the file cache that it could give back not counted as taken."""
+    """The memory that a container may still use. The file cache counts as free."""
     root = Path("/sys/fs/cgroup")
     for limit, used, cache in (
         (root / "memory.max", root / "memory.current", root / "memory.stat"),

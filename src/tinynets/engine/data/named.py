@@ -20,7 +20,7 @@ def _load_torchvision(name: str, cls: type, statistics: Statistics) -> Callable:
         if data_dir is not None and not root.is_dir():
             raise FileNotFoundError(
                 f"data directory {root} does not exist: name the one that holds {name}, "
-                "or make it and the data set is downloaded into it"
+                "or create it to download the data set into it"
             )
         train, test = (_open_or_download(name, cls, root, part) for part in (True, False))
         return ImageData(
@@ -37,7 +37,7 @@ def _load_torchvision(name: str, cls: type, statistics: Statistics) -> Callable:
 def _open_or_download(name: str, cls: type, root: Path, train: bool):
     try:
         return cls(str(root), train=train)
-    except RuntimeError:  # not there, or not whole
+    except RuntimeError:  # missing or incomplete
         try:
             return cls(str(root), train=train, download=True)
         except Exception as error:
@@ -51,7 +51,7 @@ def _as_tensors(images: np.ndarray | Tensor, labels: list[int] | Tensor) -> tupl
 
 
 def _load_digits(data_dir: str | Path | None) -> ImageData:
-    """scikit-learn's 1,797 handwritten digits of 8x8 pixels; a fixed fifth of every class is the test set."""
+    """scikit-learn's 1,797 handwritten digits of 8x8 pixels. A fixed fifth of every class is the test set."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:

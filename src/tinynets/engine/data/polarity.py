@@ -1,4 +1,4 @@
-"""Light on dark or dark on light: whether images have the background that a model was trained on."""
+"""Light on dark or dark on light: whether images have the background that a model was trained with."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,25 @@ from torch import Tensor
 
 
 def wrong_polarity(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Which images have a light border where a model's data had a dark background, or the reverse. Bool (N,).
+    """Find images with a light border where a model was trained on a dark background, or the reverse.
 
-    The data's background is dark if mean - std < 0 in every channel (as of MNIST, where most pixels are black), light
-    if mean + std > 1, and neither for photos: then no image is wrong.
+    A model's background is dark if mean - std < 0 in every channel (as in MNIST, where most pixels are black), and
+    light if mean + std > 1. Photos are neither, and then no image is wrong.
 
     Args:
         images: uint8 (N, C, H, W).
-        mean, std: of the data the model was trained on, per channel, of pixels in 0..1.
+        mean: mean per channel of the model's training data, for pixels in 0..1.
+        std: standard deviation per channel of the model's training data, for pixels in 0..1.
+
+    Returns:
+        Bool (N,).
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine import wrong_polarity
+        >>> images = torch.stack([torch.zeros(1, 28, 28), torch.full((1, 28, 28), 255)]).to(torch.uint8)
+        >>> wrong_polarity(images, mean=(0.13,), std=(0.31,))
+        tensor([False,  True])
     """
     dark = all(m - s < 0 for m, s in zip(mean, std, strict=True))
     light = all(m + s > 1 for m, s in zip(mean, std, strict=True))

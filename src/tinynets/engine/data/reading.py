@@ -1,4 +1,4 @@
-"""One image file to pixels: upright, first frame, cut and resized, transparency composited."""
+"""Read one image file: turn it upright, take the first frame, composite transparency, crop and resize."""
 
 import math
 from pathlib import Path
@@ -30,14 +30,14 @@ _LARGE = 1 << 24  # pixels
 
 
 class Header(NamedTuple):
-    """What an image file says before it is decoded: (H, W) as it is shown, whether it has no colour, the format."""
+    """What an image file says before it is decoded: its displayed (H, W), whether it is grey, and its format."""
 
     size: tuple[int, int]
     grey: bool
     format: str | None
 
     def decoding_bytes(self, img_size: tuple[int, int]) -> int:
-        """What a thread holds at most while it makes an image of img_size of it."""
+        """The most memory that a thread needs to make an image of img_size."""
         pixels = self.size[0] * self.size[1]
         if self.format not in _JPEG:
             return 24 * pixels
@@ -49,17 +49,28 @@ class Header(NamedTuple):
 def read_image(
     path: str | Path, mode: str, img_size: tuple[int, int] | None = None, background: str = "white"
 ) -> Tensor:
-    """One image file as uint8 (C, H, W), as a viewer shows it: first frame, turned upright, transparency composited.
+    """Read one image file as an image viewer shows it: first frame, upright, with transparency composited.
 
     Args:
-        path: any format and mode that Pillow opens.
+        path: a file of any format that Pillow reads.
         mode: "L" for one channel, "RGB" for three.
-        img_size: (H, W). The largest centred part of that shape is resized to it, bilinear and antialiased.
+        img_size: (H, W). The largest centred part of these proportions is resized to it, bilinear with antialiasing.
+            None for the file's own size.
         background: colour behind transparent pixels, by name or as "#rrggbb".
+
+    Returns:
+        uint8 (C, H, W).
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a readable image, or an argument makes no sense. One line that names the file.
+        ValueError: it is not a readable image, or an argument is invalid. One line that names the file.
+
+    Example:
+        >>> from PIL import Image
+        >>> from tinynets.engine import read_image
+        >>> Image.new("RGB", (40, 30), "red").save("red.png")
+        >>> read_image("red.png", "RGB")[:, 0, 0]
+        tensor([255,   0,   0], dtype=torch.uint8)
     """
     if mode not in ("L", "RGB"):
         raise unknown("mode", mode, ("L", "RGB"))
@@ -73,10 +84,10 @@ def read_header(path: str | Path) -> Header:
     """Size and kind of an image file, without decoding it. Errors are those of `read_image`."""
     with quiet_pillow(), named(path), Image.open(path) as image:
         height, width = image.height, image.width
-        if image.format == "TIFF":  # Pillow says the upright size, or not, by its version
+        if image.format == "TIFF":  # Pillow's versions differ in whether this is the upright size
             tags: Any = image
             width, height = tags.tag_v2[256], tags.tag_v2[257]
-        # to look for EXIF behind its pixels, Pillow would decode a PNG
+        # EXIF may come after the pixels of a PNG; Pillow would decode it to look there
         known = image.format != "PNG" or "exif" in image.info
         if known and _orientation(image) > 4:
             height, width = width, height
@@ -112,12 +123,12 @@ def _pixels(image: Image.Image, mode: str, img_size: tuple[int, int] | None, bac
 
 
 def _draft_scale(size: tuple[int, int], img_size: tuple[int, int]) -> float:
-    """How far a JPEG may be reduced as it is decoded: to twice the size that is wanted, which resizing then halves."""
+    """How far a JPEG is reduced while it is decoded: to twice the wanted size. Resizing then halves it."""
     return 2 * max(img_size[0] / size[0], img_size[1] / size[1])
 
 
 def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The largest centred part with the proportions of size, (W, H), resized to it."""
+    """Crop the largest centred part with the proportions of size, (W, H), and resize it."""
     if image.size == size:
         return image
     scale = min(image.width / size[0], image.height / size[1])
@@ -131,13 +142,13 @@ def _orientation(image: Image.Image) -> int:
     """EXIF's, 1 where there is none or it cannot be read."""
     try:
         turn = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # whatever broken metadata raise: viewers show such images
+    except Exception:  # broken metadata raise many things; image viewers show such images
         return 1
     return turn if turn in _TURNS else 1
 
 
 def _mend_transparency(image: Image.Image) -> None:
-    """A PNG's transparent value as Pillow scales the pixels: it keeps the one in the file."""
+    """Scale a PNG's transparent value as Pillow scales the pixels. Pillow keeps the value in the file."""
     key, tile = image.info.get("transparency"), getattr(image, "tile", None)
     raw = tile[0][3] if image.format == "PNG" and tile else None
     if isinstance(key, int) and raw in ("L;2", "L;4"):

@@ -1,4 +1,4 @@
-"""The loop: one step, an epoch, a run; alone or with other processes."""
+"""Training: one step, an epoch, a run, with one or several processes."""
 
 from .build import build_model
 from .processes import Workers, workers

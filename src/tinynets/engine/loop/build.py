@@ -1,4 +1,4 @@
-"""The model that a run begins with: fresh, a module of the user's own, or with weights that were trained before."""
+"""The model at the start of a run: a new one, a module of your own, or one with trained weights."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -24,9 +24,26 @@ _OF_THE_DATA = ("num_classes", "in_chans", "img_size", "drop_rate")
 
 
 def build_model(name: str, data: ImageData, recipe: Recipe, model_args: dict[str, Any] | None) -> tuple[Any, dict]:
-    """A fresh model for a data set, and the arguments that build it again.
+    """Create a new model for a data set.
 
-    name: one of ours, or any model timm knows.
+    Args:
+        name: a model of ours or of timm.
+        data: the data set; it gives the number of classes, the channels and, for models of fixed size, the image size.
+        recipe: the recipe; it gives seed and dropout.
+        model_args: further arguments of the model's class.
+
+    Returns:
+        The model, and the arguments that create it again.
+
+    Raises:
+        ValueError: the name is unknown, or the model refuses an argument.
+
+    Example:
+        >>> from tinynets.engine import get_recipe, load_data
+        >>> from tinynets.engine.loop import build_model
+        >>> model, args = build_model("simplecnn_mnist", load_data("digits"), get_recipe("simplecnn_mnist"), None)
+        >>> args
+        {'num_classes': 10, 'in_chans': 1, 'img_size': (8, 8)}
     """
     args: dict[str, Any] = {"num_classes": data.num_classes, "in_chans": data.in_chans}
     cfg = timm.models.get_pretrained_cfg(name)
@@ -40,7 +57,7 @@ def build_model(name: str, data: ImageData, recipe: Recipe, model_args: dict[str
 
 
 def check_fit(model: nn.Module, name: str, data: ImageData) -> None:
-    """Refuse, before anything is trained, a model that cannot take the images or has other classes."""
+    """Raise ValueError, before training starts, if the model cannot process the images or has other classes."""
     device = next(model.parameters()).device
     image = torch.zeros(2, data.in_chans, *data.img_size, device=device)
     size = f"{data.in_chans}x{data.img_size[0]}x{data.img_size[1]}"
@@ -56,14 +73,14 @@ def check_fit(model: nn.Module, name: str, data: ImageData) -> None:
     if not isinstance(logits, Tensor) or logits.shape != (2, data.num_classes):
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(
-            f"{name} makes {got} of 2 images, {data.name} has {data.num_classes} classes: it must give (2, "
-            f"{data.num_classes}) logits"
+            f"{name} returns {got} for 2 images, but {data.name} has {data.num_classes} classes: it must return "
+            f"logits of shape (2, {data.num_classes})"
         )
 
 
 @dataclass(frozen=True)
 class Start:
-    """Weights that a run starts from: their tensors, and what is known about them."""
+    """Weights that a run starts from, and what is known about them."""
 
     name: str
     state: dict[str, Tensor]
@@ -75,12 +92,12 @@ class Start:
         return {key: value for key, value in self.facts.model_args.items() if key not in _OF_THE_DATA}
 
     def adapt_data(self, data: ImageData) -> ImageData:
-        """The data with the weights' normalisation, and their image size if their model is made for one."""
+        """The data with the normalisation of the weights, and with their image size if the model has a fixed one."""
         cfg = None if self.facts.own_module else timm.models.get_pretrained_cfg(self.facts.model)
         return as_known(data, self.facts, resize=cfg is not None and cfg.fixed_input_size)
 
     def load(self, model: Any, data: ImageData) -> str:
-        """Load into a model for other classes and channels. Returns what was kept, in words."""
+        """Load the weights into a model for other classes and channels. Returns a sentence about what was kept."""
         state, target = dict(self.state), model.state_dict()
         story = []
         layer = classifier_of(model)
@@ -109,7 +126,7 @@ class Start:
 
 
 def find_start(name: str | Path) -> Start:
-    """The weights of that name or in that file, as `load_trained` finds them, but without need of a user's module."""
+    """Find weights by name or file, as `load_trained` does. A checkpoint of your own module needs no module here."""
     path = checkpoint_path(name)
     weights = find_weights(str(name).split(".")[0]) if path is None else None
     if path is None and weights is None:
@@ -120,7 +137,9 @@ def find_start(name: str | Path) -> Start:
 
 
 def as_known(data: ImageData, facts: Checkpoint, resize: bool) -> ImageData:
-    """The data with the normalisation and, on request, the image size of a checkpoint; channels may be others."""
+    """The data with the normalisation and, on request, the image size of a checkpoint. The number of channels may
+    differ.
+    """
     size = facts.img_size if resize and facts.img_size else data.img_size
     mean, std = facts.mean, facts.std
     if len(mean) != data.in_chans:
@@ -129,7 +148,7 @@ def as_known(data: ImageData, facts: Checkpoint, resize: bool) -> ImageData:
 
 
 def adapt_channels(weight: Tensor, want: int) -> Tensor:
-    """A first convolution's kernels for other channels: equal channels give what they gave before."""
+    """Adapt the kernels of a first convolution to other channels. Equal channels give the same output as before."""
     have = weight.shape[1]
     if have == 3:
         return adapt_input_conv(want, weight)
@@ -139,13 +158,13 @@ def adapt_channels(weight: Tensor, want: int) -> Tensor:
 
 
 def classifier_of(model: Any) -> nn.Module | None:
-    """The layer that gives the logits, None if the model does not say which it is."""
+    """The layer that computes the logits, None if the model does not tell."""
     layer = model.get_classifier() if hasattr(model, "get_classifier") else None
     return layer if isinstance(layer, nn.Module) and next(layer.parameters(), None) is not None else None
 
 
 def prepared(model: nn.Module, recipe: Recipe, team: Workers) -> nn.Module:
-    """The model on its device, in its memory format, its batch norms synchronised if they are to be."""
+    """The model on its device, in its memory format, with synchronised batch norm if the recipe asks for it."""
     if recipe.sync_bn and team.count > 1:
         if team.device.type != "cuda":
             raise ValueError("sync_bn needs CUDA: torch has no synchronised batch norm for the CPU")
@@ -155,9 +174,9 @@ def prepared(model: nn.Module, recipe: Recipe, team: Workers) -> nn.Module:
 
 
 def freeze_body(model: nn.Module) -> list[nn.Module]:
-    """Leave only the classifier to be trained. Returns the norms of the rest, whose statistics must not move."""
+    """Freeze all parameters except the classifier's. Returns the norms whose statistics must not change."""
     if (classifier := classifier_of(model)) is None:
-        raise ValueError(f"freeze=body needs a get_classifier() that gives a layer, {type(model).__name__} has none")
+        raise ValueError(f"freeze=body needs a get_classifier() that returns a layer, {type(model).__name__} has none")
     kept = set(classifier.modules())
     model.requires_grad_(False)
     classifier.requires_grad_(True)

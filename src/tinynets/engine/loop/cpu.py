@@ -18,9 +18,10 @@ _users = 0
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep freed blocks instead of unmapping them: a training step frees and allocates the same sizes.
+    """Let glibc keep freed blocks instead of unmapping them. A training step frees and allocates the same sizes.
 
-    Applies to the whole process from now on, so it is for programs; does nothing where the C library is another one.
+    The setting holds for the whole process from now on, so libraries should not call this. Other C libraries are not
+    affected.
     """
     if (libc := _glibc()) is not None:
         libc.mallopt(_M_MMAP_MAX, 0)
@@ -29,11 +30,11 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """`keep_freed_memory` inside; afterwards what is free goes back to the system, now and later.
+    """Use `keep_freed_memory` inside. Afterwards free memory is returned to the system, now and later.
 
-    glibc tells nobody what its settings were: they become its defaults, or what the environment asks for
-    (MALLOC_MMAP_MAX_ and its like). One thing stays different: a threshold that has been set no longer grows with
-    the blocks that are freed, so blocks above 128 KiB are always mapped and unmapped.
+    glibc cannot report its settings. So they are set to its defaults, or to the values in the environment
+    (MALLOC_MMAP_MAX_ and others). One difference remains: a threshold that was set once no longer grows with the blocks
+    that are freed, so blocks above 128 KiB are always mapped and unmapped.
     """
     global _users
     with _lock:

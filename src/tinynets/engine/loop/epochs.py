@@ -1,4 +1,4 @@
-"""The epochs of a run, and what is kept of them."""
+"""The epochs of a run, and the files that are written."""
 
 import copy
 import math
@@ -20,14 +20,16 @@ from .run import Run
 
 
 class Training:
-    """The epochs of a run, and what is kept of them.
+    """The epochs of a run, and the files that are written.
 
     Args:
-        run, data: what is trained, and on what.
+        run: the model in training.
+        data: the data set.
         facts: what the files of weights say about themselves.
-        directory: where everything goes.
-        story: what the run starts from, to be said; None for from scratch.
-        save_seconds, tensorboard: those of `train`.
+        directory: where the files go.
+        story: what the run starts from, in words; None for random weights.
+        save_seconds: as in `train`.
+        tensorboard: as in `train`.
     """
 
     def __init__(
@@ -45,8 +47,8 @@ class Training:
         self.tensorboard = _tensorboard(directory.path) if tensorboard and self.team.is_main else None
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {}
-        self.patience_from = 0  # epochs before a longer run was asked for
-        self.started = time.perf_counter()  # less the time that was spent before a resume
+        self.patience_from = 0  # number of epochs when the run was extended
+        self.started = time.perf_counter()  # moved back by the time before a resume
         self.epoch_started = self.saved_at = self.started
 
     def go(self, interrupt: Interrupt) -> dict[str, Any]:
@@ -101,7 +103,7 @@ class Training:
             self._event("start")
 
     def _continue(self, state: dict[str, Any]) -> bool:
-        """Take the state over. Whether more epochs are asked for than the run had."""
+        """Restore the state. Returns whether the run was asked for more epochs than it had."""
         self.identity = self._identity()
         had = recipe_from_dict(state["identity"]["recipe"]).schedule.epochs
         _check_same(state["identity"], self.identity, self.directory.path)
@@ -124,8 +126,8 @@ class Training:
     def _longer(self, had: int) -> str:
         last = f"{self.history[-1]['lr']:.2g}" if self.history else "none yet"
         return (
-            f"goes on from epoch {self.run.epochs_done} of {had} to {self.run.recipe.schedule.epochs}: weights, their "
-            "average, optimizer, figures, best weights and random numbers are kept; the schedule is now that of "
+            f"continues from epoch {self.run.epochs_done} of {had} to {self.run.recipe.schedule.epochs}: weights, "
+            "their average, optimizer, figures, best weights and random numbers are kept; the schedule is now that of "
             f"{self.run.recipe.schedule.epochs} epochs, where the learning rate is {self.run.lr:.2g} (last: {last})"
         )
 
@@ -133,7 +135,7 @@ class Training:
         if terminal is None:
             return
         terminal.step(min(self.run.epochs_done + 1, self.run.recipe.schedule.epochs))
-        if self.run.within_epoch:  # the end of an epoch is saved with its figures
+        if self.run.within_epoch:  # at the end of an epoch the state is saved with its figures
             if time.perf_counter() - self.saved_at > self.save_seconds:
                 self._save_state()
             self._stop_if_asked(interrupt)
@@ -145,7 +147,7 @@ class Training:
         self.epoch_started = now
         self.history.append(row)
         self._save_weights("last", row)
-        # with nothing held out the last epoch is the best there is
+        # without validation images the last epoch counts as the best
         if _score(row) >= _score(self.best):
             self.best = row
             self._save_weights("best", row)
@@ -162,7 +164,7 @@ class Training:
         patience = self.run.recipe.schedule.patience
         if not patience or not self.history:
             return False
-        first_best = max(self.history, key=_score)  # as good again is no progress
+        first_best = max(self.history, key=_score)  # the first of equal epochs: equal is no progress
         return self.history[-1]["epoch"] - max(first_best["epoch"], self.patience_from) >= patience
 
     def _stop_if_asked(self, interrupt: Interrupt) -> None:
@@ -171,7 +173,7 @@ class Training:
             self._event("interrupted")
             epoch, step = divmod(self.run.step, self.run.steps)
             raise KeyboardInterrupt(
-                f"{epoch} epochs and {step} steps are saved in {self.directory.path}: go on with --resume"
+                f"{epoch} epochs and {step} steps are saved in {self.directory.path}: continue with --resume"
             )
 
     def _finish(self) -> dict[str, Any]:
@@ -202,15 +204,18 @@ class Training:
         return summary
 
     def _mend_norms(self, row: dict[str, Any]) -> bool:
-        """Statistics of batch norms anew, where the recipe asks for it or where they lag behind; whether they did."""
+        """Compute batch norm statistics again if the recipe asks for it or they lag behind. Returns whether they
+        lagged.
+        """
         if self.run.recipe.bn_images:
             self.run.estimate_norms()
         elif (gain := self.run.mend_lagging_norms()) is None:
             return False
         else:
             say(
-                f"the running statistics of the batch norms lagged behind the weights: estimated anew, {gain[1]:.1f} % "
-                f"instead of {gain[0]:.1f} % of clean training images are right (a longer run does without)"
+                "the running statistics of the batch norms lagged behind the weights and were computed again: accuracy "
+                "on "
+                f"clean training images {gain[1]:.1f} % instead of {gain[0]:.1f} % (a longer run does not need this)"
             )
         row |= self.run.validate()
         self._save_weights("last", row)
@@ -266,9 +271,9 @@ def _score(row: dict[str, Any]) -> float:
 
 
 def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
-    """Raise ValueError naming the first thing in which the run in path is another than the one asked for.
+    """Raise ValueError that names the first difference between the run in path and the one asked for.
 
-    It may be longer: more epochs, with or without the spans that `with_epochs` stretches with them.
+    The run may be longer: with more epochs, and with or without the other changes that `with_epochs` makes.
     """
     old, new = (with_absolute_teacher(recipe_from_dict(identity["recipe"])) for identity in (before, now))
     if new.schedule.epochs > old.schedule.epochs:
@@ -279,7 +284,9 @@ def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None
     if before["data_sha256"] != now["data_sha256"] and before["data"] != now["data"]:
         fields["data"] = before["data"], now["data"]
     for name, (had, has) in fields.items():
-        raise ValueError(f"the run in {path} has {name} {had!r}, not {has!r}: resume it as it was, or start another")
+        raise ValueError(
+            f"the run in {path} has {name} {had!r}, not {has!r}: resume it with the same settings, or start another run"
+        )
     if before["data_sha256"] != now["data_sha256"]:
         raise ValueError(
             f"{now['data']} has changed since the run in {path} began: restore the data or start another run"

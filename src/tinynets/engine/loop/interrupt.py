@@ -13,9 +13,10 @@ class Interrupt:
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Inside, Ctrl-C or SIGTERM only asks to stop, so that a step can end and be saved; Ctrl-C once more stops at once.
+    """Inside, Ctrl-C or SIGTERM only sets a flag, so that the current step ends and is saved. A second Ctrl-C stops at
+    once.
 
-    Signals within two seconds count as one: torchrun passes on what the terminal has sent already.
+    Signals within two seconds count as one, because torchrun repeats those that the terminal has sent already.
     """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
@@ -33,7 +34,7 @@ def interruptible() -> Iterator[Interrupt]:
 
     handled = (signal.SIGINT, signal.SIGTERM)
     previous = {n: signal.getsignal(n) for n in handled}
-    # not where the program ignores the signal, or handles it outside of Python, whence it could not be put back
+    # leave signals alone that the program ignores or handles outside Python: those could not be restored
     previous = {n: handler for n, handler in previous.items() if handler not in (None, signal.SIG_IGN)}
     for number in previous:
         signal.signal(number, ask)

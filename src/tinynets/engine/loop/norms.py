@@ -11,11 +11,12 @@ LAG = 5.0  # percent of the images
 
 @torch.no_grad()
 def estimate_norms(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int) -> None:
-    """Running statistics of all batch norms anew, each the plain mean over batches of clean images.
+    """Compute the running statistics of all batch norms again, as the plain mean over batches of clean images.
 
-    Everything else is in evaluation mode: no dropout, no noise in gates, full depth. An average of weights has no
-    statistics of its own; those that came along with it are of other weights and of augmented images. Where those
-    look different to the first norm (a black border around crops), the net has learned with that, and this does harm.
+    All other modules are in evaluation mode: no dropout, no noise in gates, full depth. An average of weights has no
+    statistics of its own. The averaged ones belong to other weights and to augmented images. But if the first norm sees
+    other images in training than here (a black border around crops), the net has adapted to that, and new statistics
+    reduce the accuracy.
 
     images: uint8 (N, C, H, W).
     """
@@ -36,14 +37,19 @@ def estimate_norms(model: nn.Module, images: Tensor, normalise: Augmenter, batch
 def mend_lagging_norms(
     model: nn.Module, images: Tensor, labels: Tensor, normalise: Augmenter, batch_size: int
 ) -> tuple[float, float] | None:
-    """Running statistics anew where they lag behind the weights, as they do after a few dozen steps.
+    """Compute the running statistics again if they lag behind the weights, as they do after a few dozen steps.
 
-    They do if `estimate_norms` makes more than 5 % more of these images right; else everything stays as it is.
+    They lag if `estimate_norms` corrects the prediction of more than 5 % of these images. Otherwise nothing is changed.
 
-    images, labels: clean training images, uint8 (N, C, H, W), and int64 (N,).
+    Args:
+        model: the model.
+        images: clean training images, uint8 (N, C, H, W).
+        labels: int64 (N,).
+        normalise: an `Augmenter` that only normalises.
+        batch_size: images per batch.
 
     Returns:
-        The accuracy before and after in percent, None if they did not lag.
+        The accuracy before and after in percent, None if the statistics did not lag.
     """
     if not (norms := _norms(model)):
         return None

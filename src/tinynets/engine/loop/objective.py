@@ -19,12 +19,12 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 class Objective:
-    """The loss of a batch: cross-entropy with label smoothing, and what a teacher says about the same images.
+    """The loss of a batch: cross-entropy with label smoothing, and distillation from a teacher.
 
-    loss = (1 - weight) CE(student, targets) + weight T^2 KL(softmax(teacher / T) || softmax(student / T)), means over
-    the batch; "logit_std" standardises the logits of every image first.
+    loss = (1 - weight) CE(student, targets) + weight T^2 KL(softmax(teacher / T) || softmax(student / T)), both means
+    over the batch. "logit_std" standardises the logits of every image first.
 
-    class_weights: (C,), factors on the cross-entropy of each class. The mean stays one over the images.
+    class_weights: (C,), factors on the cross-entropy of each class. The mean still divides by the number of images.
 
     Sources: Hinton et al., Distilling the Knowledge in a Neural Network, 2015; Sun et al., Logit Standardization in
     Knowledge Distillation, 2024.
@@ -39,7 +39,7 @@ class Objective:
         self.teacher = load_teacher(recipe.distill.teacher, data, device) if recipe.distill.teacher else None
 
     def __call__(self, logits: Tensor, targets: Tensor, x: Tensor) -> Tensor:
-        """logits (N, C) of images x, targets (N,) labels or (N, C) shares."""
+        """Compute the loss of logits (N, C) for images x, with targets (N,) (labels) or (N, C) (shares of classes)."""
         if self.class_weights is None:
             loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
         else:  # torch's weighted mean would depend on the classes in the batch, and so on how a batch is split
@@ -54,9 +54,11 @@ class Objective:
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:
-    """(classes,) weights with which every class counts alike, 1 on average over the images; 0 for one without images.
+    """Weights (classes,) with which all classes count equally.
 
-    labels: int64 (N,), those of the training images.
+    Their mean over the images is 1. A class without images gets 0.
+
+    labels: int64 (N,), of the training images.
     """
     counts = torch.bincount(labels, minlength=classes).float()
     return torch.where(counts > 0, len(labels) / ((counts > 0).sum() * counts), torch.zeros_like(counts))
@@ -78,7 +80,9 @@ def standardise(logits: Tensor) -> Tensor:
 
 
 def with_absolute_teacher(recipe: Recipe) -> Recipe:
-    """The recipe whose teacher, if it is a file, is found from any working directory."""
+    """The recipe with an absolute path to its teacher, if that is a file, so that it is found from any working
+    directory.
+    """
     teacher = recipe.distill.teacher
     if not teacher or not Path(teacher).exists() or checkpoint_path(teacher) is None:
         return recipe
@@ -86,13 +90,17 @@ def with_absolute_teacher(recipe: Recipe) -> Recipe:
 
 
 def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """A trained model that takes images normalised for `data` and gives logits in the order of its classes.
+    """Load a trained model for images normalised as in `data`, with logits in the order of its classes.
 
-    name: a model of tinynets or timm with pretrained weights, or a checkpoint of ours.
+    Args:
+        name: a model of ours or of timm with pretrained weights, or a checkpoint.
+        data: the data set.
+        device: where the model runs.
 
     Raises:
-        ValueError: unknown name, or a model for other classes or channels.
-        FileNotFoundError, RuntimeError: its weights are missing.
+        ValueError: the name is unknown, or the model has other classes or channels.
+        FileNotFoundError: there is no such file.
+        RuntimeError: weights are missing.
     """
     trained = load_trained(name)
     model, facts = trained.model, trained.facts
@@ -104,7 +112,7 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
     order = class_order(data.class_names, facts.class_names)
     if order is None and facts.class_names:
         raise ValueError(
-            f"distill.teacher {name} knows other classes ({facts.class_names[0]}, ...) than {data.name} "
+            f"distill.teacher {name} was trained on other classes ({facts.class_names[0]}, ...) than {data.name} "
             f"({data.class_names[0]}, ...): name a teacher trained on them"
         )
     model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)

@@ -15,12 +15,12 @@ from tinynets.ops import pack_symmetric, symmetric_weight
 
 
 def create_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:
-    """timm's optimizer of that name, without weight decay on norms and biases; "muon" is the `Muon` below.
+    """Create timm's optimizer of that name, without weight decay on norms and biases. "muon" is the class `Muon` below.
 
     Raises:
         ValueError: timm has no such optimizer.
     """
-    momentum = 0.9 if recipe.inertia is None else recipe.inertia  # timm drops it where it means nothing
+    momentum = 0.9 if recipe.inertia is None else recipe.inertia  # timm ignores it for optimizers without momentum
     optimizer = create_optimizer_v2(
         model, opt=recipe.name, lr=recipe.lr, weight_decay=recipe.weight_decay, momentum=momentum
     )
@@ -33,18 +33,18 @@ def create_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimiz
 
 
 class Muon(timm.optim.muon.Muon):
-    """timm's Muon with a choice of precision, and with steps along the symmetric matrices of SymmetricConv1x1.
+    """timm's Muon with a choice of precision, which also updates the symmetric matrices of SymmetricConv1x1.
 
-    Such a layer's parameter packs L of W = L + L^T. timm's Muon takes the packed numbers for no matrix and leaves them
-    to AdamW. Here the step is along W, and W stays symmetric: its gradient is symmetric, and so is an orthogonalised
-    symmetric matrix.
+    The parameter of such a layer packs L, with W = L + L^T. timm's Muon sees packed numbers instead of a matrix and
+    leaves them to AdamW. Here the update is made on W. W stays symmetric, because its gradient is symmetric and an
+    orthogonalised symmetric matrix is symmetric.
 
     Args:
         params: as of any optimizer.
-        layers: whose `packed` are among the params; may be empty.
-        precision: of the Newton-Schulz iteration that orthogonalises.
-        adamw_scale: learning rate of what is left to AdamW, as a factor on lr.
-        defaults: as of timm's Muon.
+        layers: the layers whose `packed` are among the params; may be empty.
+        precision: type of the Newton-Schulz iteration that orthogonalises.
+        adamw_scale: learning rate of the parameters that are left to AdamW, as a factor on lr.
+        **defaults: as of timm's Muon.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Muon(timm.optim.muon.Muon):
         for group in self.param_groups:
             if "fallback_lr_scale" in group:
                 group["fallback_lr_scale"] = self.adamw_scale
-            else:  # older timm, whose AdamW follows no schedule
+            else:  # older timm: its AdamW ignores the schedule
                 group["adamw_lr"] = self.adamw_scale * group["lr"]
 
     def _step(self) -> None:
@@ -86,9 +86,9 @@ class Muon(timm.optim.muon.Muon):
             matrix = self.matrices[packed]
             matrix.copy_(symmetric_weight(packed, len(matrix)))
             matrix.grad = symmetric_weight(gradient / 2, len(matrix))
-            matrix.grad.diagonal().div_(2)  # what is on the diagonal of L counts twice in W
+            matrix.grad.diagonal().div_(2)  # the diagonal of L counts twice in W
             self.muon.state[matrix] = self.state[packed]
-            packed.grad = None  # not the other parameters' optimizer's
+            packed.grad = None  # so that the base class skips this parameter
         if gradients:
             self.muon.param_groups = [
                 {**group, "params": [self.matrices[p] for p in group["params"] if p in gradients]}
@@ -103,7 +103,7 @@ class Muon(timm.optim.muon.Muon):
 
 @contextmanager
 def _newton_schulz_in(dtype: torch.dtype) -> Iterator[None]:
-    """timm's Muon iterates in bf16 and offers no choice: inside, its function has another default."""
+    """timm's Muon always iterates in bf16. Inside, the default type of its function is changed."""
     original = timm.optim.muon.zeropower_via_newtonschulz
     timm.optim.muon.zeropower_via_newtonschulz = partial(original, dtype=dtype)
     try:
@@ -114,7 +114,9 @@ def _newton_schulz_in(dtype: torch.dtype) -> Iterator[None]:
 
 @contextmanager
 def _fused_adamw() -> Iterator[None]:
-    """Inside, timm's AdamW is torch's fused one: its own makes a dozen calls a parameter where rates are tensors."""
+    """Inside, timm's AdamW is replaced by torch's fused one. timm's makes a dozen calls per parameter if rates are
+    tensors.
+    """
     original = timm.optim.muon.adamw
 
     def fused(*tensors: Any, caution: bool = False, max_lr: Any = None, foreach: Any = None, **options: Any) -> None:

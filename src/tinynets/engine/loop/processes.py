@@ -1,4 +1,4 @@
-"""The processes that train one model together: one, or those that torchrun started."""
+"""The processes that train one model together: a single one, or those that torchrun started."""
 
 import os
 from collections.abc import Iterator
@@ -12,18 +12,31 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 class Workers:
-    """This process among its peers. With a single process every method does nothing."""
+    """The processes of a run, seen from one of them. With a single process every method does nothing.
+
+    Args:
+        rank: index of this process.
+        count: number of processes.
+        device: device of this process.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine.loop import Workers
+        >>> team = Workers(rank=1, count=2, device=torch.device("cpu"))
+        >>> team.is_main, team.part(128)
+        (False, slice(64, 128, None))
+    """
 
     def __init__(self, rank: int, count: int, device: torch.device) -> None:
         self.rank, self.count, self.device = rank, count, device
 
     @property
     def is_main(self) -> bool:
-        """The one that writes files, validates and speaks."""
+        """Whether this process writes files, validates and prints."""
         return self.rank == 0
 
     def share(self, value: Any) -> Any:
-        """The main process's value, for all."""
+        """Send the main process's value to all processes. Returns that value."""
         if self.count == 1:
             return value
         box = [value]
@@ -31,20 +44,23 @@ class Workers:
         return box[0]
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum over all processes."""
+        """Add up a tensor over all processes, in place. Returns it."""
         if self.count > 1:
             dist.all_reduce(values)
         return values
 
     def part(self, batch_size: int) -> slice:
-        """This process's images of a batch."""
+        """The slice of a batch that this process works on."""
         each = batch_size // self.count
         return slice(self.rank * each, (self.rank + 1) * each)
 
     def parallel(self, model: nn.Module, find_unused: bool) -> nn.Module:
-        """The model with gradients averaged over all processes.
+        """Wrap the model so that gradients are averaged over all processes.
 
-        find_unused: parameters may have no gradient, as those of steps that a depth warm-up leaves out.
+        Args:
+            model: the model.
+            find_unused: whether some parameters may get no gradient, such as those of steps that a depth warm-up leaves
+                out.
         """
         if self.count == 1:
             return model
@@ -54,14 +70,27 @@ class Workers:
 
 @contextmanager
 def workers(device: str | torch.device) -> Iterator[Workers]:
-    """Join the processes that torchrun started, if it did; on CUDA each gets the device of its local rank.
+    """Join the processes that torchrun started, if any. On CUDA each process uses the device of its local rank.
+
+    Args:
+        device: device to train on.
+
+    Yields:
+        The processes, as a `Workers`.
 
     Raises:
-        RuntimeError: the device is not to be had, or WORLD_SIZE names several processes that nobody has started.
+        RuntimeError: the device is not available, or WORLD_SIZE names several processes that were not started by
+            torchrun.
+
+    Example:
+        >>> from tinynets.engine.loop import workers
+        >>> with workers("cpu") as team:
+        ...     team.count
+        1
     """
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("no CUDA device is to be had: train with --device cpu (device='cpu')")
+        raise RuntimeError("no CUDA device is available: train with --device cpu (device='cpu')")
     count = 1 if dist.is_initialized() else _world_size(device)
     if count == 1 or dist.is_initialized():
         rank, count = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
@@ -78,14 +107,18 @@ def workers(device: str | torch.device) -> Iterator[Workers]:
 
 
 def _world_size(device: torch.device) -> int:
-    """How many processes the environment speaks of."""
+    """The number of processes in the environment."""
     text = os.environ.get("WORLD_SIZE") or "1"
     needed = ["RANK", "MASTER_ADDR", "MASTER_PORT"] + (["LOCAL_RANK"] if device.type == "cuda" else [])
     missing = [name for name in needed if not os.environ.get(name)]
     if text != "1" and (missing or not text.isdigit()):
-        reason = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing" if missing else "is no number"
+        reason = (
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+            if missing
+            else "that is not a number"
+        )
         raise RuntimeError(
             f"WORLD_SIZE is {text} in the environment, but {reason}: start the processes with torchrun, or unset "
-            "WORLD_SIZE to train in this one alone"
+            "WORLD_SIZE to train in a single process"
         )
     return int(text)

@@ -24,15 +24,25 @@ from .step_graphs import StepGraphs, make_capturable
 
 
 class Run:
-    """A model in training: what changes from step to step, and the step itself.
+    """A model in training: the state that changes from step to step, and the step itself.
 
     Args:
-        model: on the workers' device.
-        data, recipe: on what and how.
-        team: the processes that train it together.
+        model: the model.
+        data: the data set.
+        recipe: how to train.
+        team: the processes that train together.
 
     Raises:
         ValueError: the recipe does not fit the model, the data or the number of processes.
+
+    Example:
+        >>> import torch, tinynets
+        >>> from tinynets.engine import Recipe, load_data
+        >>> from tinynets.engine.loop import Run, Workers
+        >>> model = tinynets.create_model("simplecnn_mnist", img_size=8)
+        >>> run = Run(model, load_data("digits"), Recipe(batch_size=128), Workers(0, 1, torch.device("cpu")))
+        >>> run.steps, run.epochs_done
+        (10, 0)
     """
 
     def __init__(self, model: nn.Module, data: ImageData, recipe: Recipe, team: Workers) -> None:
@@ -65,7 +75,7 @@ class Run:
         self.loss_sum = torch.zeros((), device=self.device)
         self.hits = torch.zeros((), device=self.device)
         self.first_bad = torch.full((), -1, device=self.device)
-        self.looks_at_every_loss = self.device.type == "cpu"  # elsewhere that would wait for the device
+        self.looks_at_every_loss = self.device.type == "cpu"  # on other devices reading the loss waits for the device
 
     def _take_data(self, data: ImageData) -> None:
         recipe, device = self.recipe, self.device
@@ -93,28 +103,38 @@ class Run:
 
     @property
     def averaged(self) -> nn.Module:
-        """The weights that are validated and saved."""
+        """The model that is validated and saved: the running average if there is one."""
         return self.model if self.ema is None else self.ema.module
 
     @property
     def lr(self) -> float:
-        """Of the step to come."""
+        """Learning rate of the next step."""
         return self.optimizer.param_groups[0]["lr"]
 
     @property
     def epochs_done(self) -> int:
+        """Number of finished epochs."""
         return self.step // self.steps
 
     @property
     def within_epoch(self) -> bool:
-        """Whether an epoch has begun and not ended."""
+        """Whether an epoch has begun but not ended."""
         return self.step % self.steps > 0
 
     def train_epoch(self, after_step: Callable[[], None]) -> dict[str, float]:
-        """Train to the end of the epoch. Returns its mean loss, its accuracy in percent and the last learning rate.
+        """Train to the end of the epoch.
 
-        The accuracy is that of the augmented images while the weights move. Of a mixed image the label counts that its
-        own image had before the mixing, even where its neighbours have the larger share, so it cannot reach 100 %.
+        The accuracy is measured on augmented images while the weights change. A mixed image counts with the label that
+        it had before the mixing, even if another image has the larger share. So the accuracy cannot reach 100 % then.
+
+        Args:
+            after_step: called after every step.
+
+        Returns:
+            lr: learning rate of the last step. train_loss: mean loss. train_top1: accuracy in percent.
+
+        Raises:
+            FloatingPointError: a loss was not finite.
         """
         if not self.within_epoch:
             self.order_state = self.generator.get_state()
@@ -168,9 +188,9 @@ class Run:
             self.ema.update(self.model, step=self.step + 1)
 
     def _gradients(self, setting: tuple[tuple[int, int], int], x: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
-        """Set the gradients of a batch. Returns its loss and how many of its images were classified right, (2,).
+        """Compute the gradients of a batch. Returns its loss and the number of correctly classified images, (2,).
 
-        setting: the size that images are shrunk to, and the depth of the recursion, which is set already.
+        setting: the image size, and the depth of the recursion, which is set already.
         """
         recipe = self.recipe
         self.optimizer.zero_grad()
@@ -195,16 +215,16 @@ class Run:
         self.scaler.update()
 
     def _graphs(self) -> StepGraphs | None:
-        """Steps as CUDA graphs, where a step is the same from one to the next and nobody else is waited for."""
+        """Use CUDA graphs for the steps, where all steps are alike and there is only one process."""
         recipe = self.recipe
         if self.device.type != "cuda" or self.team.count > 1 or recipe.compile or recipe.precision == "fp16":
             return None
         return StepGraphs(self._gradients, self._update, self.optimizer, recipe.schedule.kind != "one_cycle")
 
     def _seed_noise(self) -> None:
-        """Dropout and gate noise are a function of the step, so that a resumed run sees the same."""
+        """Seed dropout and gate noise by the number of the step, so that a resumed run draws the same."""
         seed = zlib.crc32(f"{self.recipe.seed} {self.step} {self.team.rank}".encode())
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed also queues calls for devices that are not there
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed also queues calls for missing devices
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(seed)
 
@@ -212,7 +232,7 @@ class Run:
         return nullcontext() if now or self.team.count == 1 else self.forward.no_sync()
 
     def _set_recursion(self, epoch: float) -> int:
-        """Returns how many steps a stage takes at most."""
+        """Set depth and temperature. Returns the largest number of steps per stage."""
         model: Any = self.model
         depth = self.deepest
         if self.recipe.recursion.depth_warmup_epochs:
@@ -223,7 +243,7 @@ class Run:
         return depth
 
     def check_finite(self) -> None:
-        """Raise FloatingPointError if the loss of any step so far was no finite number."""
+        """Raise FloatingPointError if the loss of any step so far was not finite."""
         bad = int(self.first_bad)
         if bad >= 0:
             epoch, step = divmod(bad, self.steps)
@@ -233,19 +253,23 @@ class Run:
             )
 
     def validate(self) -> dict[str, float]:
-        """Loss and accuracy of the averaged weights on the validation images, nothing if there are none."""
+        """Loss and accuracy in percent on the validation images, by name. Empty without validation images."""
         if len(self.val_labels) == 0:
             return {}
         result = evaluate(self.averaged, self.val_images, self.val_labels, self.normalise)
         return {"val_loss": result["loss"], "val_top1": result["top1"]}
 
     def estimate_norms(self) -> None:
-        """The averaged weights' batch norm statistics anew, from recipe.bn_images clean training images."""
+        """Compute the batch norm statistics of the averaged weights again, on recipe.bn_images clean images."""
         images, _ = self._clean_images(self.recipe.bn_images)
         estimate_norms(self.averaged, images, self.normalise, self.recipe.batch_size)
 
     def mend_lagging_norms(self) -> tuple[float, float] | None:
-        """The same where the statistics lag behind the weights; the accuracy before and after if they did."""
+        """Do the same if the statistics lag behind the weights.
+
+        Returns:
+            The accuracy before and after in percent, None if the statistics did not lag.
+        """
         if self.recipe.freeze == "body":
             return None
         images, labels = self._clean_images(1000)
@@ -257,11 +281,12 @@ class Run:
         return self.train_images[rows], self.train_labels[rows]
 
     def release(self) -> None:
-        """Let go of the other processes before their group is destroyed: torch may hang in the other order."""
+        """Drop the references to other processes before their group is destroyed. In the other order torch may hang."""
         self.forward = None
         gc.collect()
 
     def state_dict(self) -> dict[str, Any]:
+        """Everything that a resumed run needs."""
         return {
             "step": self.step,
             "model": self.model.state_dict(),
@@ -275,6 +300,7 @@ class Run:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         if self.ema is not None:
@@ -286,14 +312,16 @@ class Run:
         self.order_state = state["order_generator"]
         self.loss_sum.copy_(state["loss_sum"])
         self.hits.copy_(state["hits"])
-        self.set_learning_rate(self.step)  # of a longer run it is another
+        self.set_learning_rate(self.step)  # a longer run has another learning rate here
 
 
 def _check_recursion(model: Any, recipe: Recipe) -> int:
-    """The deepest stage's number of steps; refuses what the model cannot do."""
+    """Number of steps of the deepest stage. Raises ValueError if the model does not support the recipe's settings."""
     r = recipe.recursion
     if r.depth_warmup_epochs and not hasattr(model, "set_active_steps"):
-        raise ValueError(f"recursion.depth_warmup_epochs needs stages of many steps, {type(model).__name__} has none")
+        raise ValueError(
+            f"recursion.depth_warmup_epochs needs a model with recursive stages, {type(model).__name__} has none"
+        )
     if (r.tau_start, r.tau_end) != (1, 1) and not hasattr(model, "set_tau"):
         raise ValueError(f"recursion.tau needs gates with a temperature, {type(model).__name__} has none")
     return max((stage.num_steps for stage in model.stages), default=1) if r.depth_warmup_epochs else 1
@@ -301,7 +329,7 @@ def _check_recursion(model: Any, recipe: Recipe) -> int:
 
 @torch.no_grad()
 def _check_sizes(model: Any, data: ImageData, recipe: Recipe) -> None:
-    """Refuse a resize schedule whose smallest images the model cannot take."""
+    """Raise ValueError if the model cannot process the smallest images of a resize schedule."""
     size = image_size(recipe.resize, recipe.schedule.epochs, 0, data.img_size)
     if size == tuple(data.img_size):
         return

@@ -1,4 +1,4 @@
-"""What changes over a run, each a function of the step alone, so that a resumed run needs no memory of it."""
+"""Values that change during a run. Each is a function of the step alone, so a resumed run needs no memory of it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,9 +10,9 @@ from tinynets.engine.recipes import Mixing, Recursion, Resize, Schedule
 
 
 def learning_rate_setter(optimizer: Optimizer, schedule: Schedule, steps: int) -> Callable[[int], None]:
-    """A function that sets the optimizer's learning rate for a step, the first being 0.
+    """Create a function that sets the optimizer's learning rate for a step, counted from 0.
 
-    steps: of an epoch.
+    steps: number of steps per epoch.
     """
     warmup = schedule.warmup_epochs * steps
     if schedule.kind == "one_cycle":
@@ -30,7 +30,7 @@ def learning_rate_setter(optimizer: Optimizer, schedule: Schedule, steps: int) -
 
 
 def _warmup_cosine(optimizer: Optimizer, schedule: Schedule, total: int, warmup: int) -> Callable[[int], None]:
-    """Linear over so many steps, then half a cosine over the rest of total, which begins where the line ends."""
+    """Rise linearly over `warmup` steps, then fall along half a cosine over the rest of `total`."""
     peaks = [group["lr"] for group in optimizer.param_groups]
 
     def set_step(step: int) -> None:
@@ -70,26 +70,26 @@ def _cosine(start: float, end: float, share: float) -> float:
 
 
 def active_steps(recursion: Recursion, deepest: int, epoch: float) -> int:
-    """Steps a stage runs: 1 at the start, all of the deepest stage's when the warm-up is over."""
+    """Number of steps per stage: 1 at the start, all steps of the deepest stage after the warm-up."""
     if epoch >= recursion.depth_warmup_epochs:
         return deepest
     return 1 + int(epoch / recursion.depth_warmup_epochs * (deepest - 1))
 
 
 def temperature(recursion: Recursion, progress: float) -> float:
-    """tau_start (tau_end / tau_start)^progress, progress from 0 to 1 over the run."""
+    """tau_start (tau_end / tau_start)^progress, with progress from 0 to 1 over the run."""
     return recursion.tau_start * (recursion.tau_end / recursion.tau_start) ** progress
 
 
 def mixing_strength(mixing: Mixing, epochs: int, epoch: float) -> float:
-    """Factor on the mixing probabilities: rises linearly over ramp_epochs, 0 in the last clean_epochs."""
+    """Factor on the mixing probabilities: it rises linearly over ramp_epochs and is 0 in the last clean_epochs."""
     if epoch >= epochs - mixing.clean_epochs:
         return 0.0
     return min(1.0, epoch / mixing.ramp_epochs) if mixing.ramp_epochs else 1.0
 
 
 def image_size(resize: Resize, epochs: int, epoch: float, full: Sequence[int]) -> tuple[int, int]:
-    """Height and width of the training images: initial_scale of full for delay_epochs, then growing linearly."""
+    """(H, W) of the training images: initial_scale of the full size for delay_epochs, then growing linearly."""
     growing = epochs - resize.delay_epochs - resize.finetune_epochs
     if epoch >= epochs - resize.finetune_epochs or resize.initial_scale == 1:
         return full[0], full[1]

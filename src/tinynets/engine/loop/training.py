@@ -32,45 +32,53 @@ def train(
     pretrained: bool = False,
     init: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Train a model and leave a run directory behind.
+    """Train a model and write a run directory.
 
-    The directory gets recipe.json, metrics.csv (a row an epoch), events.jsonl, best.safetensors (by validation
-    accuracy), last.safetensors, state.pt (all that is needed to go on) and summary.json. The test set is read once, at
-    the end, for the last and the best weights. Images that were left out are listed in skipped.txt. Under torchrun the
-    processes train together.
+    The directory holds recipe.json, metrics.csv (one row per epoch), events.jsonl, best.safetensors (best validation
+    accuracy), last.safetensors, state.pt (to resume) and summary.json. skipped.txt lists images that were left out. The
+    test set is read once, at the end, for the last and the best weights. Processes that were started by torchrun train
+    together.
 
-    What it needs otherwise than the process has it is put back at the end: glibc's malloc settings (see
-    `loop/cpu.py`), torch's global generators, default device and dtype, signal handlers.
+    Settings of the process are restored at the end: glibc's malloc (see `loop/cpu.py`), torch's global generators,
+    default device and dtype, signal handlers.
 
     Args:
-        model: one of `tinynets.list_models()`, or any model timm knows: its classes, channels and image size follow the
-            data. Or a module of your own that gives (N, classes) logits: it is trained in place, recipe.seed does not
-            touch its initial weights, and its checkpoints state that it must be given again.
-        data: what to train on.
-        recipe: how.
-        out: the run directory; made if need be.
-        device: where.
+        model: a model of ours or of timm by name. Its classes, channels and image size follow the data. Or a module of
+            your own that returns logits (N, classes). It is trained in place; recipe.seed does not change its initial
+            weights; its checkpoints can only be loaded into such a module.
+        data: the data set.
+        recipe: how to train.
+        out: the run directory, created if necessary.
+        device: device to train on.
         model_args: further arguments of the model's class, such as {"width": 0.5}.
-        resume: go on with the run in out, bit by bit as if it had not stopped; start it if there is none. With more
-            epochs in the recipe than the run had, a finished one too: weights, optimizer and random numbers are
-            kept, the schedule is that of the longer run.
-        save_seconds: the state is saved so often, and after every epoch.
-        tensorboard: log to out/tensorboard too; needs the package of that name.
-        pretrained: start from the model's pretrained weights.
-        init: start from these weights: a checkpoint, a run directory, or a model with weights by name. Either way the
-            classifier is new unless the classes are the same, the first layer is adapted to the channels, and images
-            are normalised as the weights know them.
+        resume: continue the run in out; the result is bit for bit that of an uninterrupted run. Without a run in out,
+            start one. A recipe with more epochs continues a finished run: weights, optimizer and random numbers are
+            kept, and the schedule is that of the longer run.
+        save_seconds: the state is saved after this many seconds, and after every epoch.
+        tensorboard: also log to out/tensorboard. Needs the package tensorboard.
+        pretrained: start from the pretrained weights of the model.
+        init: start from these weights: a checkpoint, a run directory, or the name of a model with weights. With init or
+            pretrained the classifier is new unless the classes are the same, the first layer is adapted to the
+            channels, and images are normalised as for these weights.
 
     Returns:
-        What summary.json holds.
+        The content of summary.json.
 
     Raises:
-        FileExistsError: out holds a run already, and resume is false.
-        FloatingPointError: the loss stopped being a finite number; what was saved before is intact.
-        KeyboardInterrupt: Ctrl-C or SIGTERM; the run is saved.
-        OSError: the disk is full, or out cannot be written; what was saved before is intact.
-        RuntimeError: another process trains in out, the device is not to be had, or weights are not.
-        ValueError: the recipe or model_args do not fit the model or the data, or the run in out is another one.
+        FileExistsError: out holds a run, and resume is false.
+        FloatingPointError: a loss was not finite. What was saved before is intact.
+        KeyboardInterrupt: Ctrl-C or SIGTERM. The run is saved.
+        OSError: the disk is full, or out cannot be written. What was saved before is intact.
+        RuntimeError: another process is training in out, or the device or weights are not available.
+        ValueError: the recipe or model_args do not fit the model or the data, or the run in out is a different one.
+
+    Example:
+        >>> from tinynets.engine import get_recipe, load_data, train, with_epochs
+        >>> recipe = with_epochs(get_recipe("simplecnn_mnist", "digits"), 2)
+        >>> summary = train("simplecnn_mnist", load_data("digits"), recipe, out="runs/digits")
+        >>> last = summary["last"]
+        >>> last["epoch"], last["test_top1"] > 80
+        (2, True)
     """
     with contextlib.ExitStack() as inside:
         inside.enter_context(plain_defaults())
@@ -89,7 +97,7 @@ def train(
                 try:
                     return training.go(interrupt)
                 except RuntimeError as error:
-                    if interrupt.requested and not team.is_main:  # the main process has saved the run and gone
+                    if interrupt.requested and not team.is_main:  # the main process has saved the run and ended
                         raise KeyboardInterrupt from error
                     raise
         finally:
@@ -97,7 +105,7 @@ def train(
 
 
 def _facts_in(directory: RunDir) -> dict[str, Any]:
-    """What the run in the directory knows of its model and data: nothing if it was begun by an older version."""
+    """What the run in the directory says about its model and data. Empty for a run of an older version."""
     state = directory.state()
     return {"held": state is not None, **((state or {}).get("facts") or {})}
 
@@ -111,14 +119,16 @@ def _begin(
     init: str | Path | None,
     before: dict[str, Any] | None,
 ) -> tuple[Any, ImageData, Checkpoint, str | None]:
-    """The model a run begins with, the data as it sees them, the facts about both, and what it starts from in words.
+    """The model at the start of a run, its data, the facts about both, and what it starts from, in words.
 
-    before: of the run that is gone on with, if it is: its weights come from there.
+    before: the facts of the run that is continued, if there is one. Its weights are loaded from there later.
     """
     if pretrained and init is not None:
-        raise ValueError("pretrained and init both name weights to start from: give one of them")
+        raise ValueError("pretrained and init both choose the weights to start from: use one of them")
     if pretrained and not isinstance(model, str):
-        raise ValueError("pretrained needs a model's name; a module of your own brings its weights along, or take init")
+        raise ValueError(
+            "pretrained needs the name of a model: load the weights into your own module before training, or use init"
+        )
     digest = data.digest()
     held = dict(before or {})
     start, started_from = None, held.get("started_from")
@@ -134,7 +144,7 @@ def _begin(
         net, args = build_model(name, data, recipe, args)
     else:
         if model_args:
-            raise ValueError("model_args are for models by name: build your module with them")
+            raise ValueError("model_args need the name of a model: pass them to your module when you create it")
         name, net, args = f"{type(model).__module__}.{type(model).__qualname__}", model, {}
     check_fit(net, name, data)
     story = start.load(net, data) if start else None

@@ -1,4 +1,6 @@
-"""What decides how a model is trained: frozen dataclasses that refuse what does not make sense, by the field's name."""
+"""Recipes: frozen dataclasses that decide how a model is trained. Invalid values are refused by the name of their
+field.
+"""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -11,19 +13,32 @@ from .section import Section
 
 @dataclass(frozen=True)
 class Optimizer(Section):
-    """One of timm's optimizers by name ("sgd" is Nesterov's), and what it is given.
+    """The optimizer: one of timm's, by name, and its options.
 
-    Norms, biases and other one-dimensional parameters have no weight decay.
+    Norms, biases and other 1-D parameters get no weight decay. "sgd" uses Nesterov momentum.
 
-    "muon" steps along the orthogonalised momentum of matrices and of convolution kernels, each taken as a matrix of
-    out_chans rows: stem and classifier included, and the symmetric matrices that SymmetricConv1x1 packs. To an AdamW
-    within it leaves depthwise kernels, biases, the weights of norms, and matrices with a side below 4 or one side more
-    than 128 times the other.
+    "muon" updates matrices along their orthogonalised momentum. A convolution kernel counts as a matrix with out_chans
+    rows. This includes the stem, the classifier and the symmetric matrices of SymmetricConv1x1. AdamW updates the rest:
+    depthwise kernels, biases, the weights of norms, and matrices with a side below 4 or with one side more than 128
+    times the other.
 
-    momentum: None for the usual 0.9. Refused where the optimizer has none: Adam's kind has betas, which stay timm's.
-    adamw_lr: the learning rate of Muon's AdamW at its highest, None for the same as lr; it follows the same schedule.
-    muon_precision: of that orthogonalisation, "bf16" or "fp32". A processor without bf16 units emulates it: there
-        fp32 is about 20 times faster.
+    Attributes:
+        name: name of the optimizer in timm.
+        lr: highest learning rate.
+        momentum: None for the usual 0.9. Only for optimizers with momentum: Adam and its variants have betas, which
+            keep timm's values.
+        weight_decay: weight decay.
+        muon_precision: "bf16" or "fp32", for the orthogonalisation of Muon. On a processor without bf16 units, fp32 is
+            about 20 times faster.
+        adamw_lr: highest learning rate of Muon's AdamW, None for lr. It follows the same schedule.
+
+    Raises:
+        ValueError: a value is invalid, or the optimizer does not have an option.
+
+    Example:
+        >>> from tinynets.engine import Optimizer
+        >>> Optimizer("adamw", lr=1e-3, weight_decay=0.05).name
+        'adamw'
     """
 
     prefix: ClassVar[str] = "optimizer."
@@ -36,6 +51,7 @@ class Optimizer(Section):
     adamw_lr: float | None = None
 
     def check(self) -> None:
+        """Raise ValueError unless all values are valid."""
         self.one_of("name", tuple(map(str, list_optimizers())))
         self.one_of("muon_precision", ("bf16", "fp32"))
         self.positive("lr")
@@ -46,17 +62,17 @@ class Optimizer(Section):
             self.positive("adamw_lr")
         for option in self.ignored(self.name):
             if (value := getattr(self, option)) != type(self).__dataclass_fields__[option].default:
-                raise ValueError(f"optimizer.{option} {value!r} means nothing to {self.name}: leave it out")
+                raise ValueError(f"{self.name} does not use optimizer.{option}, got {value!r}: leave it out")
 
     @staticmethod
     def ignored(name: str) -> tuple[str, ...]:
-        """Options that an optimizer has no use for."""
+        """The options that an optimizer does not have."""
         none = () if get_optimizer_info(name).has_momentum else ("momentum",)
         return none if name == "muon" else (*none, "muon_precision", "adamw_lr")
 
     @property
     def inertia(self) -> float | None:
-        """The momentum it trains with, None where it has none."""
+        """The momentum, None for an optimizer without one."""
         if "momentum" in self.ignored(self.name):
             return None
         return 0.9 if self.momentum is None else self.momentum
@@ -64,16 +80,32 @@ class Optimizer(Section):
 
 @dataclass(frozen=True)
 class Schedule(Section):
-    """How long, and the learning rate at every step.
+    """The number of epochs, and the learning rate at every step.
 
-    "warmup_cosine" rises linearly over warmup_epochs, from above 0 in the first step to lr in the step behind the
-    warm-up, and falls from there along half a cosine to min_lr. "cosine" is its older form, which the shipped weights
-    were trained with: the first step's rate is 0, and the cosine has begun with the run, so that the rate drops a
-    little where the warm-up ends. "one_cycle" is Smith's: half a cosine up from lr / 25 over warmup_epochs, half a
-    cosine down to min_lr, momentum going 0.1 down and up again.
+    - "warmup_cosine" rises linearly over warmup_epochs, then falls along half a cosine to min_lr. The rate of the first
+      step is above 0, and the step after the warm-up has the full rate.
+    - "cosine" is the older form, with which the shipped weights of CIFAR-10 and MNIST were trained. Its first rate is
+      0. Its cosine begins with the run, so the rate drops a little where the warm-up ends.
+    - "one_cycle" is Smith's: half a cosine up from lr / 25 over warmup_epochs, half a cosine down to min_lr. Momentum
+      goes down by 0.1 and up again.
 
-    cosine_epochs: where the cosine would reach min_lr if the run went on, None for its end.
-    patience: stop after so many epochs without a better validation accuracy, 0 for never.
+    Attributes:
+        epochs: number of epochs.
+        warmup_epochs: epochs of the warm-up.
+        min_lr: learning rate at the end.
+        cosine_epochs: epoch at which the cosine would reach min_lr, at least epochs. None for the end of the run.
+        kind: "warmup_cosine", "cosine" or "one_cycle".
+        patience: stop after that many epochs without a better validation accuracy, 0 for never.
+
+    Raises:
+        ValueError: a value is invalid.
+
+    Source: one cycle is Smith and Topin, Super-Convergence, 2018 (https://arxiv.org/abs/1708.07120).
+
+    Example:
+        >>> from tinynets.engine import Schedule
+        >>> Schedule(epochs=100, warmup_epochs=5).kind
+        'warmup_cosine'
     """
 
     prefix: ClassVar[str] = "schedule."
@@ -86,6 +118,7 @@ class Schedule(Section):
     patience: int = 0
 
     def check(self) -> None:
+        """Raise ValueError unless all values are valid."""
         self.at_least(1, "epochs")
         self.at_least(0, "warmup_epochs", "min_lr", "patience")
         self.one_of("kind", ("warmup_cosine", "cosine", "one_cycle"))
@@ -103,19 +136,36 @@ class Schedule(Section):
 
 @dataclass(frozen=True)
 class Augment(Section):
-    """What happens to a training image, each number drawn anew for every image, in the order of the fields.
+    """The augmentation of training images. Every image gets its own random numbers, uniform within the given bounds.
 
-    pad: pixels added on every side before a random crop back to size.
-    pad_mode: what they are, "constant" (black) or "reflect" (the image mirrored).
-    flip: mirror half of the images.
-    policy: "autoaugment" (the CIFAR-10 policy) or "trivialaugment" (wide).
-    rotate, shear: degrees to either side.
-    scale: factor 1 - scale .. 1 + scale.
-    shift: fraction of the side, in both directions.
-    contrast, brightness: x (1 + contrast) + brightness, x in 0..1, each from -value to value.
-    hue, saturation, value: added in HSV space, hue in degrees, the others of 0..1.
-    cutout: side in pixels of cutout_holes squares set to the mean colour.
-    affine_prob, light_prob, hsv_prob, cutout_prob: the share of images that get it at all.
+    Attributes:
+        pad: pixels added on every side before a random crop back to size.
+        pad_mode: "constant" for black pixels, "reflect" for mirrored ones.
+        flip: mirror half of the images left to right.
+        policy: "autoaugment" (the CIFAR-10 policy), "trivialaugment" (wide) or None.
+        rotate: largest rotation to either side, in degrees.
+        scale: largest change of scale: factors from 1 - scale to 1 + scale.
+        shift: largest shift in both directions, as a fraction of the side.
+        shear: largest shear to either side, in degrees.
+        affine_prob: fraction of images that are rotated, scaled, shifted and sheared.
+        contrast: largest change of contrast: x (1 + contrast), x in 0..1.
+        brightness: largest change of brightness: x + brightness, x in 0..1.
+        light_prob: fraction of images that change contrast and brightness.
+        hue: largest change of hue, in degrees.
+        saturation: largest change of saturation, in 0..1.
+        value: largest change of value, in 0..1.
+        hsv_prob: fraction of images that change hue, saturation and value.
+        cutout: side of cutout squares in pixels. They get the mean colour.
+        cutout_holes: number of cutout squares.
+        cutout_prob: fraction of images with cutout squares.
+
+    Raises:
+        ValueError: a value is invalid.
+
+    Example:
+        >>> from tinynets.engine import Augment
+        >>> Augment(pad=4, flip=True, cutout=8).pad_mode
+        'constant'
     """
 
     prefix: ClassVar[str] = "augment."
@@ -141,6 +191,7 @@ class Augment(Section):
     cutout_prob: float = 1.0
 
     def check(self) -> None:
+        """Raise ValueError unless all values are valid."""
         self.at_least(0, "pad", "rotate", "shear", "contrast", "brightness", "hue", "saturation", "value", "cutout")
         self.at_least(1, "cutout_holes")
         self.below_one("scale", "shift")
@@ -152,12 +203,27 @@ class Augment(Section):
 
 @dataclass(frozen=True)
 class Mixing(Section):
-    """Images made of several: the share of batches that get each kind, every image with a mixture of its own.
+    """Mixing of training images. A batch is mixed in one way or not at all; every image of it gets its own mixture.
 
-    mixup, cutmix, ricap: probabilities, their sum at most 1.
-    mixup_alpha, cutmix_alpha, ricap_beta: of the Beta(a, a) that shares are drawn from.
-    ramp_epochs: the probabilities grow from 0 over so many epochs at the start.
-    clean_epochs: no mixing in so many epochs at the end.
+    Attributes:
+        mixup: probability of mixup. The sum of the three probabilities is at most 1.
+        cutmix: probability of CutMix.
+        ricap: probability of RICAP.
+        mixup_alpha: shares are drawn from Beta(alpha, alpha).
+        cutmix_alpha: areas are drawn from Beta(alpha, alpha).
+        ricap_beta: corners are drawn from Beta(beta, beta).
+        ramp_epochs: the probabilities grow from 0 over this many epochs at the start.
+        clean_epochs: no mixing in this many epochs at the end.
+
+    Raises:
+        ValueError: a value is invalid.
+
+    Source: Zhang et al., mixup, 2017; Yun et al., CutMix, 2019; Takahashi et al., RICAP, 2018.
+
+    Example:
+        >>> from tinynets.engine import Mixing
+        >>> Mixing(cutmix=0.5, ramp_epochs=10).any
+        0.5
     """
 
     prefix: ClassVar[str] = "mixing."
@@ -172,6 +238,7 @@ class Mixing(Section):
     clean_epochs: float = 0.0
 
     def check(self) -> None:
+        """Raise ValueError unless all values are valid."""
         self.probability("mixup", "cutmix", "ricap")
         self.positive("mixup_alpha", "cutmix_alpha", "ricap_beta")
         self.at_least(0, "ramp_epochs", "clean_epochs")
@@ -180,22 +247,32 @@ class Mixing(Section):
 
     @property
     def any(self) -> float:
+        """Probability that a batch is mixed."""
         return self.mixup + self.cutmix + self.ricap
 
 
 @dataclass(frozen=True)
 class Resize(Section):
-    """Progressive resizing: training images are small at first and reach their full size before the end.
+    """Progressive resizing: training images start small and reach full size before the end of the run.
 
-    Images are augmented and mixed at full size and shrunk afterwards, so every augmentation keeps its proportions. A
-    teacher sees the full-size images. Validation and test images always have the full size.
+    Images are augmented and mixed at full size and then shrunk, so the augmentation keeps its proportions. A teacher
+    sees the full-size images. Validation and test images always have full size.
 
-    initial_scale: side of the first images as a fraction of the full side, 1 for full size throughout.
-    delay_epochs: epochs at initial_scale. After them the side grows linearly.
-    finetune_epochs: epochs at full size at the end.
-    size_increment: sides are rounded to multiples of so many pixels.
+    Attributes:
+        initial_scale: side of the first images as a fraction of the full side. 1 for full size throughout.
+        delay_epochs: epochs at initial_scale. After them the side grows linearly.
+        finetune_epochs: epochs at full size at the end.
+        size_increment: sides are rounded to multiples of this many pixels.
 
-    Source: the same schedule as Composer's ProgressiveResizing, with epochs in place of fractions.
+    Raises:
+        ValueError: a value is invalid.
+
+    Source: the schedule of Composer's ProgressiveResizing, with epochs in place of fractions.
+
+    Example:
+        >>> from tinynets.engine import Resize
+        >>> Resize(initial_scale=0.5, delay_epochs=10, finetune_epochs=5).size_increment
+        4
     """
 
     prefix: ClassVar[str] = "resize."
@@ -206,6 +283,7 @@ class Resize(Section):
     size_increment: int = 4
 
     def check(self) -> None:
+        """Raise ValueError unless all values are valid."""
         self.positive("initial_scale")
         self.probability("initial_scale")
         self.at_least(0, "delay_epochs", "finetune_epochs")
@@ -218,10 +296,20 @@ class Resize(Section):
 
 @dataclass(frozen=True)
 class Recursion(Section):
-    """For models whose stages are applied to themselves behind gates (EGRR).
+    """Settings for recursive models with gates (EGRR).
 
-    depth_warmup_epochs: active steps a stage grow from 1 to all over so many epochs.
-    tau_start, tau_end: temperature of the gates, falling geometrically over the whole run.
+    Attributes:
+        depth_warmup_epochs: the number of steps per stage grows from 1 to all over this many epochs.
+        tau_start: temperature of the gates at the start.
+        tau_end: temperature of the gates at the end. It changes geometrically over the whole run.
+
+    Raises:
+        ValueError: a value is invalid.
+
+    Example:
+        >>> from tinynets.engine import Recursion
+        >>> Recursion(depth_warmup_epochs=10, tau_end=0.1).tau_start
+        1.0
     """
 
     prefix: ClassVar[str] = "recursion."
@@ -231,16 +319,33 @@ class Recursion(Section):
     tau_end: float = 1.0
 
     def check(self) -> None:
+        """Raise ValueError unless all values are valid."""
         self.at_least(0, "depth_warmup_epochs")
         self.positive("tau_start", "tau_end")
 
 
 @dataclass(frozen=True)
 class Distill(Section):
-    """A teacher that sees the same augmented, mixed images: loss = (1 - weight) CE + weight T^2 KL(teacher, student).
+    """Distillation from a teacher that sees the same augmented and mixed images.
 
-    teacher: a model of tinynets or timm by name (its pretrained weights), or a checkpoint of ours; None for none.
-    kind: "kd" (Hinton 2015) or "logit_std", which standardises both logits first (Sun 2024).
+    loss = (1 - weight) CE + weight T^2 KL(softmax(teacher / T) || softmax(student / T))
+
+    Attributes:
+        teacher: a model with pretrained weights by name, or a checkpoint. None for no teacher.
+        kind: "kd", or "logit_std", which standardises the logits of both first.
+        weight: weight of the teacher in the loss, in 0..1.
+        temperature: T.
+
+    Raises:
+        ValueError: a value is invalid.
+
+    Source: Hinton et al., Distilling the Knowledge in a Neural Network, 2015; Sun et al., Logit Standardization in
+    Knowledge Distillation, 2024.
+
+    Example:
+        >>> from tinynets.engine import Distill
+        >>> Distill(teacher="runs/teacher/last.safetensors", kind="logit_std").weight
+        0.9
     """
 
     prefix: ClassVar[str] = "distill."
@@ -251,6 +356,7 @@ class Distill(Section):
     temperature: float = 4.0
 
     def check(self) -> None:
+        """Raise ValueError unless all values are valid."""
         self.one_of("kind", ("kd", "logit_std"))
         self.probability("weight")
         self.positive("temperature")
@@ -260,21 +366,40 @@ class Distill(Section):
 class Recipe(Section):
     """Everything that decides how a model is trained.
 
-    batch_size: images an optimizer step, over all processes and accumulation steps together.
-    accumulate: backward passes a step.
-    label_smoothing: mass taken from the label and spread over all classes.
-    class_weights: "balanced" weighs every image by (images / classes) / images of its class, so that all classes count
-        alike however many images they have; "none" counts every image once.
-    clip_grad: largest norm of the whole gradient, 0 for no limit.
-    ema_decay: of the running average of weights and buffers that is validated and saved, 0 for none.
-    drop_rate: dropout before the classifier, None for the model's own.
-    freeze: "body" trains the classifier alone: all other weights and the statistics of their norms stay as they are.
-    bn_images: clean training images on which the saved model's batch norm statistics are estimated anew at the end.
-    precision: "fp32", or autocast in "bf16" or "fp16" (with loss scaling).
-    channels_last, compile: memory format; torch.compile of the training step's forward and backward.
-    sync_bn: batch norm over all processes (CUDA only).
-    val_size: fraction of the training set held out for validation, class by class; 0 trains on everything.
-    seed: of the initial weights, the split, the order of the images, their augmentation and the model's noise.
+    Attributes:
+        batch_size: images per optimizer step, over all processes and accumulation steps.
+        optimizer: the optimizer.
+        schedule: epochs and learning rate.
+        augment: augmentation of single images.
+        mixing: mixing of images.
+        resize: progressive resizing.
+        recursion: settings of recursive models.
+        distill: the teacher.
+        label_smoothing: probability that is moved from the label to all classes.
+        class_weights: "balanced" weighs every image by (images / classes) / images of its class, so that all classes
+            count equally. "none" counts every image once.
+        clip_grad: largest norm of the gradient of all parameters, 0 for no limit.
+        ema_decay: decay of the running average of weights and buffers, which is validated and saved. 0 for no average.
+        drop_rate: dropout in front of the classifier, None for the model's default.
+        freeze: "body" trains only the classifier; all other weights and running statistics stay fixed. "none" trains
+            all.
+        bn_images: number of clean training images on which the batch norm statistics are computed again at the end.
+        accumulate: backward passes per optimizer step.
+        precision: "fp32", or autocast in "bf16" or "fp16" (with loss scaling).
+        channels_last: whether the model and images are channels_last.
+        compile: whether to use torch.compile for the forward and backward pass.
+        sync_bn: whether batch norm uses the images of all processes (CUDA only).
+        val_size: fraction of every class of the training set that is held out for validation. 0 trains on everything.
+        seed: seed of the initial weights, the split, the order of the images, their augmentation and the model's noise.
+
+    Raises:
+        ValueError: a value is invalid, or values contradict each other.
+
+    Example:
+        >>> from tinynets.engine import Optimizer, Recipe, Schedule
+        >>> recipe = Recipe(batch_size=64, optimizer=Optimizer("adamw", lr=1e-3), schedule=Schedule(epochs=10))
+        >>> recipe.schedule.epochs
+        10
     """
 
     batch_size: int = 128
@@ -301,6 +426,7 @@ class Recipe(Section):
     seed: int = 0
 
     def check(self) -> None:
+        """Raise ValueError unless all values are valid and fit together."""
         self.at_least(1, "batch_size", "accumulate")
         self.at_least(0, "clip_grad", "bn_images", "seed")
         self.below_one("label_smoothing", "ema_decay", "val_size")
@@ -325,4 +451,5 @@ class Recipe(Section):
             raise ValueError("schedule.patience needs a validation split: val_size must be above 0")
 
     def to_dict(self) -> dict[str, Any]:
+        """Convert to nested dictionaries, which `recipe_from_dict` converts back."""
         return dataclasses.asdict(self)

@@ -1,4 +1,4 @@
-"""What the parts of a recipe have in common: they refuse what does not make sense, by the field's name."""
+"""What all parts of a recipe share: checks of their values, with messages that name the field."""
 
 import math
 import types
@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from tinynets._checks import unknown
 
-_KINDS = {int: "an integer", float: "a finite number", bool: "true or false", str: "a text", type(None): "none"}
+_KINDS = {int: "an integer", float: "a finite number", bool: "true or false", str: "a string", type(None): "none"}
 
 
 class Section:
-    """Checks the type of every field, then what the section says about their values."""
+    """Base class of the parts of a recipe. It checks the type of every field, then calls `check` for their values."""
 
     prefix: ClassVar[str] = ""
 
@@ -22,7 +22,7 @@ class Section:
         self.check()
 
     def check(self) -> None:
-        """Raise ValueError for values that make no sense."""
+        """Raise ValueError unless all values are valid."""
 
     def _check_type(self, name: str, kind: Any) -> None:
         value = getattr(self, name)
@@ -35,25 +35,30 @@ class Section:
             raise ValueError(f"{self.prefix}{name} must be {wanted}, got {value!r}")
 
     def at_least(self, low: float, *names: str) -> None:
+        """Raise ValueError unless each named field is at least low."""
         for name in names:
             if getattr(self, name) < low:
                 raise ValueError(f"{self.prefix}{name} must be at least {low:g}, got {getattr(self, name)!r}")
 
     def below_one(self, *names: str) -> None:
+        """Raise ValueError unless each named field is in [0, 1)."""
         for name in names:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{self.prefix}{name} must be in [0, 1), got {getattr(self, name)!r}")
 
     def probability(self, *names: str) -> None:
+        """Raise ValueError unless each named field is in [0, 1]."""
         for name in names:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{self.prefix}{name} must be a probability in [0, 1], got {getattr(self, name)!r}")
 
     def positive(self, *names: str) -> None:
+        """Raise ValueError unless each named field is above 0."""
         for name in names:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{self.prefix}{name} must be above 0, got {getattr(self, name)!r}")
 
     def one_of(self, name: str, known: tuple[str, ...]) -> None:
+        """Raise ValueError unless the named field is one of the known values."""
         if getattr(self, name) not in known:
             raise unknown(f"{self.prefix}{name}", getattr(self, name), known)

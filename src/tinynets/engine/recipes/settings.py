@@ -1,4 +1,4 @@
-"""Recipes from and to plain values: dictionaries, `section.field=text` settings, another length."""
+"""Convert recipes from and to plain values, and change their fields."""
 
 import dataclasses
 import json
@@ -15,12 +15,23 @@ from .section import Section
 
 
 def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
-    """The inverse of `Recipe.to_dict`; fields that are not named keep their defaults.
+    """Make a recipe of the dictionaries of `Recipe.to_dict`. Missing fields keep their defaults.
 
-    Older versions wrote momentum 0.9, their default, for every optimizer: it is left out for those that have none.
+    Older versions wrote momentum 0.9 for every optimizer. It is dropped for optimizers without momentum.
+
+    Args:
+        values: fields and sections by name.
+
+    Returns:
+        The recipe.
 
     Raises:
-        ValueError: an unknown field, a value of the wrong type, or values that contradict each other.
+        ValueError: a field is unknown, a value has the wrong type, or values contradict each other.
+
+    Example:
+        >>> from tinynets.engine import recipe_from_dict
+        >>> recipe_from_dict({"batch_size": 64, "schedule": {"epochs": 10}}).batch_size
+        64
     """
     optimizer = values.get("optimizer")
     if isinstance(optimizer, Mapping) and optimizer.get("momentum") == 0.9 and "adamw_lr" not in optimizer:
@@ -31,10 +42,23 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """The recipe in a JSON file, such as a run's recipe.json.
+    """Read a recipe from a JSON file, such as the recipe.json of a run.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The recipe.
 
     Raises:
-        ValueError: the file is no JSON object, or `recipe_from_dict` refuses what it says.
+        ValueError: the file is not a JSON object, or not a recipe.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tinynets.engine import read_recipe
+        >>> size = Path("recipe.json").write_text('{"batch_size": 64}')
+        >>> read_recipe("recipe.json").batch_size
+        64
     """
     try:
         values = json.loads(Path(path).read_text())
@@ -46,10 +70,26 @@ def read_recipe(path: str | Path) -> Recipe:
 
 
 def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """The recipe with some values replaced; keys are fields, "section.field", or a section with a mapping.
+    """Copy a recipe with some values replaced.
 
-    Everything is replaced at once, so that values which only fit together can be given in any order. Another optimizer
-    takes no option over that it has no use for.
+    All values are replaced at once, so values that depend on each other can come in any order. If the optimizer
+    changes, options that the new one does not have get their defaults.
+
+    Args:
+        recipe: the recipe.
+        values: new values. A key is a field, "section.field", or a section with a mapping of its fields.
+
+    Returns:
+        The new recipe.
+
+    Raises:
+        ValueError: a field is unknown, or a value is invalid.
+
+    Example:
+        >>> from tinynets.engine import get_recipe, override
+        >>> recipe = override(get_recipe("simplecnn_mnist"), {"optimizer.lr": 0.02, "batch_size": 64})
+        >>> recipe.optimizer.lr, recipe.batch_size
+        (0.02, 64)
     """
     nested: dict[str, dict[str, Any]] = {}
     plain: dict[str, Any] = {}
@@ -63,7 +103,9 @@ def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
             plain[section] = value
             continue
         if not dot and not isinstance(value, Mapping):
-            raise ValueError(f"{section} must be a section such as {section}.{_SECTIONS[section][0]}, got {value!r}")
+            raise ValueError(
+                f"{section} is a section: set a field such as {section}.{_SECTIONS[section][0]}, got {value!r}"
+            )
         for inner, inner_value in ({name: value} if dot else value).items():
             if inner not in _SECTIONS[section]:
                 raise unknown("recipe field", f"{section}.{inner}", _paths())
@@ -76,9 +118,23 @@ def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
-    """["optimizer.lr=0.1", "augment.flip=true"] as {"optimizer.lr": 0.1, "augment.flip": True}.
+    """Parse settings of the form "section.field=value", as the command line's `--set` takes them.
 
-    Values are JSON, "none" is null, and what is neither is a text.
+    A value is JSON or "none". Anything else is a string.
+
+    Args:
+        settings: the settings.
+
+    Returns:
+        Values by field, for `override`.
+
+    Raises:
+        ValueError: a setting has no "=".
+
+    Example:
+        >>> from tinynets.engine import parse_settings
+        >>> parse_settings(["optimizer.lr=0.1", "augment.flip=true"])
+        {'optimizer.lr': 0.1, 'augment.flip': True}
     """
     values = {}
     for setting in settings:
@@ -90,7 +146,23 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    """The recipe at another length: warm-ups, ramps and the clean tail keep their share of the run."""
+    """Copy a recipe with another number of epochs. Warm-ups, ramps and epochs without mixing keep their share.
+
+    Args:
+        recipe: the recipe.
+        epochs: the new number of epochs.
+
+    Returns:
+        The new recipe.
+
+    Raises:
+        ValueError: epochs is not positive.
+
+    Example:
+        >>> from tinynets.engine import get_recipe, with_epochs
+        >>> with_epochs(get_recipe("c1c2c3c4o_cifar10"), 50).schedule.warmup_epochs
+        2.5
+    """
     s, m, r, z = recipe.schedule, recipe.mixing, recipe.recursion, recipe.resize
     share = epochs / s.epochs
     return dataclasses.replace(
@@ -108,7 +180,21 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
 
 
 def differences(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
-    """Fields in which two recipes differ, as {"section.field": (one's, other's)}."""
+    """Find the fields in which two recipes differ.
+
+    Args:
+        one: a recipe.
+        other: another recipe.
+
+    Returns:
+        Both values by "section.field".
+
+    Example:
+        >>> from tinynets.engine import Recipe
+        >>> from tinynets.engine.recipes import differences
+        >>> differences(Recipe(batch_size=64), Recipe(seed=1))
+        {'batch_size': (64, 128), 'seed': (0, 1)}
+    """
     left, right = _flat(one), _flat(other)
     return {key: (left[key], right[key]) for key in left if left[key] != right[key]}
 

@@ -1,10 +1,12 @@
-"""The recipes we ship, by model.
+"""The recipes in this package, by model.
 
-"default" is ours for the data the model is named after, "digits" for the small embedded set, "finetune" for weights
-that have been trained before, and "original" the published recipe; where that leaves a number open, it is the usual one
-of its time. Where shipped weights were trained with the schedule's older kind it is kept, so that their logs repeat. A
-teacher is part of the command, not of the recipe.
-Models that are not ours have "default", "digits" and "finetune".
+- "default": ours, for the data that the model is named after.
+- "digits": for the small embedded data set.
+- "finetune": for weights that were trained before.
+- "original": the published recipe. Where it leaves a number open, the usual value of its time is used.
+
+Shipped weights that were trained with the older schedule "cosine" keep it, so that their logs can be reproduced. A
+teacher is part of the command, not of the recipe. Models that are not ours have "default", "digits" and "finetune".
 """
 
 from dataclasses import replace
@@ -53,7 +55,7 @@ _ANY = Recipe(
     ema_decay=0.99,
 )
 
-_ALIASES = {"seed": "original"}  # as it was called once
+_ALIASES = {"seed": "original"}  # its old name
 
 _SHIFT_SCALE_ROTATE = Augment(flip=True, shift=0.0625, scale=0.1, rotate=15, affine_prob=0.5)
 
@@ -151,18 +153,30 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
 
 
 def get_recipe(model: str, name: str = "default") -> Recipe:
-    """A shipped recipe; for models that are not ours one that suits most.
+    """Get a recipe of the package. Models that are not ours get a general one.
+
+    Args:
+        model: name of a model of ours or of timm.
+        name: one of `list_recipes(model)`.
+
+    Returns:
+        The recipe.
 
     Raises:
-        ValueError: nobody knows the model, or it has no recipe of that name.
+        ValueError: the model is unknown, or has no recipe of that name.
+
+    Example:
+        >>> from tinynets.engine import get_recipe
+        >>> get_recipe("simplecnn_mnist").schedule.epochs
+        150
     """
     model, name = model.split(".")[0], _ALIASES.get(name, name)
-    if model not in _RECIPES and ":" not in model and not timm.is_model(model):  # hf-hub:user/model is timm's to know
+    if model not in _RECIPES and ":" not in model and not timm.is_model(model):  # hf-hub:user/model is left to timm
         raise unknown("model", model, _RECIPES)
     if name not in list_recipes(model):
         raise unknown(f"recipe of {model}", name, list_recipes(model))
     if name == "finetune":
-        digits = model == "simplecnn_mnist"  # which have no mirror images
+        digits = model == "simplecnn_mnist"  # digits must not be mirrored
         return replace(_FINETUNE, augment=_DIGITS.augment) if digits else _FINETUNE
     if name == "digits":
         return _DIGITS if model in _RECIPES else replace(_ANY, augment=_DIGITS.augment)
@@ -170,5 +184,17 @@ def get_recipe(model: str, name: str = "default") -> Recipe:
 
 
 def list_recipes(model: str) -> list[str]:
-    """Names of a model's recipes."""
+    """List the names of a model's recipes, sorted.
+
+    Args:
+        model: name of a model.
+
+    Returns:
+        The names.
+
+    Example:
+        >>> from tinynets.engine import list_recipes
+        >>> list_recipes("egrr_cifar100")
+        ['default', 'digits', 'finetune', 'original']
+    """
     return sorted({"default", "digits", "finetune", *_RECIPES.get(model.split(".")[0], ())})

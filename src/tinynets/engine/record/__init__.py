@@ -1,4 +1,4 @@
-"""What a run leaves behind: its directory, checkpoints, resumable state, and what is shown meanwhile."""
+"""The files of a run: its directory, checkpoints and state. Also the progress display."""
 
 from .checkpoint import Checkpoint, load_checkpoint, read_checkpoint, save_checkpoint
 from .run_dir import RunDir, read_metrics

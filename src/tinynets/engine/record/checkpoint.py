@@ -8,21 +8,32 @@ from tinynets._guest import plain_defaults
 from tinynets.engine.any_model import create_any_model
 from tinynets.weights import load_into, read_weights, save_weights
 
-FORMAT = 2  # 1 said neither where the data were nor their digest, and had no number
+FORMAT = 2  # format 1 had no number, no location and no digest of the data
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file of weights says about itself: how to build the model again and what it was trained on.
+    """What a file of weights says about itself: how to create the model, and what it was trained on.
 
-    model, model_args: name and arguments of `create_model`; the class's name for a module of the user's own.
-    data: the data set's name; data_source: what `load_data` needs to find it again, with an absolute path;
-    data_sha256: its `ImageData.digest`.
-    mean, std, class_names, img_size: of the images it takes, per channel, in the order of its logits, (H, W). No class
-    names and no img_size where nobody knows them.
-    started_from: the weights that training started from, by name or file; None from scratch.
-    own_module: the model was a module given to `train`, which has to be given again.
-    format: version of these facts.
+    Attributes:
+        model: name of the model; the class for a module of your own.
+        model_args: arguments of `create_model`.
+        data: name of the data set.
+        mean: mean of the normalisation, per channel.
+        std: standard deviation of the normalisation, per channel.
+        class_names: names of the classes in the order of the logits; empty if unknown.
+        img_size: (H, W) of the images, None if unknown.
+        results: figures of the last epoch.
+        data_source: arguments with which `load_data` finds the data again, with an absolute path.
+        data_sha256: `ImageData.digest` of the data.
+        started_from: name or file of the weights that training started from, None for random weights.
+        own_module: whether the model was a module given to `train`, which `load_checkpoint` then needs.
+        format: version of these facts.
+
+    Example:
+        >>> from tinynets.engine import Checkpoint
+        >>> Checkpoint("simplecnn_mnist", {}, "mnist", (0.13,), (0.31,), ()).own_module
+        False
     """
 
     model: str
@@ -41,10 +52,14 @@ class Checkpoint:
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any], source: str) -> "Checkpoint":
-        """The facts in a file of weights, of this or an older format.
+        """Convert the facts in a file of weights, of this or an older format.
+
+        Args:
+            facts: the facts.
+            source: what error messages call the file.
 
         Raises:
-            ValueError: they are not such facts, or of a newer format.
+            ValueError: these are not such facts, or their format is newer.
         """
         version = facts.get("format", 1)
         if not isinstance(version, int) or version > FORMAT:
@@ -59,35 +74,78 @@ class Checkpoint:
 
 
 def save_checkpoint(path: str | Path, model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Write the model's tensors and what they are to a safetensors file, atomically."""
+    """Write a model's tensors and facts to a safetensors file. The file is either complete or not there at all.
+
+    Args:
+        path: the file to write.
+        model: the model.
+        checkpoint: the facts.
+
+    Raises:
+        OSError: the file cannot be written.
+
+    Example:
+        >>> import tinynets
+        >>> from tinynets.engine import Checkpoint, load_checkpoint, save_checkpoint
+        >>> model = tinynets.create_model("simplecnn_mnist")
+        >>> save_checkpoint("net.safetensors", model, Checkpoint("simplecnn_mnist", {}, "mnist", (0.13,), (0.31,), ()))
+        >>> load_checkpoint("net.safetensors")[1].data
+        'mnist'
+    """
     save_weights(path, model.state_dict(), asdict(replace(checkpoint, format=FORMAT)))
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Checkpoint]:
-    """The tensors that `save_checkpoint` wrote, without a model around them, and what they are."""
+    """Read the tensors and facts of a checkpoint without creating the model.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Tensors by name, and the facts.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or is not a tinynets checkpoint.
+
+    Example:
+        >>> from tinynets.engine.record import read_checkpoint
+        >>> from tinynets.weights import find_weights
+        >>> read_checkpoint(find_weights("simplecnn_mnist").path)[1].model
+        'simplecnn_mnist'
+    """
     state, facts = read_weights(path)
     return state, Checkpoint.from_dict(facts, str(path))
 
 
 def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[nn.Module, Checkpoint]:
-    """Build the model that `save_checkpoint` wrote, in evaluation mode.
+    """Create the model of a checkpoint and load its weights.
 
     Args:
         path: the file.
-        model: load the tensors into this module instead of building one; a module of the user's own that was given to
-            `train` has to be given here.
+        model: load the tensors into this module instead. Needed for checkpoints of a module of your own.
+
+    Returns:
+        The model in evaluation mode, and the facts.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, not ours, of a newer format, its tensors do not fit the model it names, or it
-            needs a module and none is given.
+        ValueError: the file is damaged, is not a tinynets checkpoint, or has a newer format; its tensors do not fit the
+            model; or it needs a module and none is given.
+
+    Example:
+        >>> from tinynets.engine import load_checkpoint
+        >>> from tinynets.weights import find_weights
+        >>> model, facts = load_checkpoint(find_weights("simplecnn_mnist").path)
+        >>> model.num_classes, facts.data
+        (10, 'mnist')
     """
     state, checkpoint = read_checkpoint(path)
     if model is None:
         if checkpoint.own_module:
             raise ValueError(
-                f"{path} holds the weights of a module of your own, {checkpoint.model}: build it again in Python and "
-                "give it to load_checkpoint(path, model=...)"
+                f"{path} holds the weights of a module of your own, {checkpoint.model}: create it in Python and "
+                "pass it to load_checkpoint(path, model=...)"
             )
         with plain_defaults():
             model = create_any_model(checkpoint.model, **checkpoint.model_args)

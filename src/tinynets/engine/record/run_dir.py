@@ -27,10 +27,21 @@ FILES = (
 
 
 class RunDir:
-    """The files of one training run.
+    """The directory of a training run.
 
-    recipe.json, metrics.csv (a row an epoch), events.jsonl (what happened, in order of time), best.safetensors,
-    last.safetensors, summary.json, and state.pt with all that is needed to go on; state.previous.pt is the one before.
+    It holds recipe.json, metrics.csv (one row per epoch), events.jsonl, best.safetensors, last.safetensors,
+    summary.json, state.pt (to resume) and state.previous.pt (the state before it).
+
+    Args:
+        path: the directory.
+
+    Example:
+        >>> from tinynets.engine import RunDir
+        >>> run = RunDir("runs/mine")
+        >>> with run.claim(resume=False):
+        ...     run.write_json("summary.json", {"epochs": 3})
+        >>> run.read_json("summary.json")
+        {'epochs': 3}
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -38,37 +49,41 @@ class RunDir:
 
     @contextmanager
     def claim(self, resume: bool) -> Iterator[None]:
-        """Make the directory and keep other processes out.
+        """Create the directory and lock it against other processes.
+
+        Args:
+            resume: whether it may hold a run.
 
         Raises:
-            FileExistsError: it holds a run and resume is false.
-            OSError: nothing can be written there.
-        RuntimeError: another process is at work there.
+            FileExistsError: it holds a run, and resume is false.
+            OSError: it cannot be written.
+            RuntimeError: another process is training in it.
         """
         held = [name for name in FILES if (self.path / name).exists()]
         if held and not resume:
             raise FileExistsError(
-                f"{self.path} holds a run already ({held[0]}): go on with it (--resume, resume=True) or name another"
+                f"{self.path} holds a run already ({held[0]}): continue it (--resume, resume=True) or choose "
+                "another directory"
             )
         lock = FileLock(self.path / ".lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise RuntimeError(f"another process is training in {self.path}: name another directory") from error
+            raise RuntimeError(f"another process is training in {self.path}: choose another directory") from error
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
-            raise OSError(error.errno, f"cannot write to {self.path} ({reason}): name another directory") from error
+            raise OSError(error.errno, f"cannot write to {self.path} ({reason}): choose another directory") from error
         try:
             yield
         finally:
             lock.release()
 
     def state(self) -> dict[str, Any] | None:
-        """What `save_state` wrote last, or before that if the last is damaged; None if there is nothing yet.
+        """Read the last state, or the one before it if the last is damaged. None if there is no state yet.
 
         Raises:
-            ValueError: what is there cannot be read.
+            ValueError: neither can be read.
         """
         path, backup = self.path / "state.pt", self.path / "state.previous.pt"
         if not path.exists():
@@ -79,25 +94,29 @@ class RunDir:
             if not backup.exists():
                 raise
             state = load_state(backup)
-            os.replace(path, self.path / "state.damaged.pt")  # never to become the backup
-            say(f"tinynets: {error}; going on from {backup.name}, saved before it")
+            os.replace(path, self.path / "state.damaged.pt")  # so that it never becomes the backup
+            say(f"tinynets: {error}; continuing from {backup.name}, which was saved before it")
             return state
 
     def save_state(self, state: dict[str, Any]) -> None:
+        """Write state.pt and keep the state before it as state.previous.pt."""
         save_state(self.path / "state.pt", state, backup=self.path / "state.previous.pt")
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
+        """Write a dictionary as a JSON file."""
         write_file(self.path / name, json.dumps(value, indent=2) + "\n")
 
     def read_json(self, name: str) -> dict[str, Any] | None:
+        """Read a JSON file, None if there is none."""
         path = self.path / name
         return json.loads(path.read_text()) if path.exists() else None
 
     def write_lines(self, name: str, lines: Iterable[str]) -> None:
+        """Write lines to a text file."""
         write_file(self.path / name, "".join(f"{line}\n" for line in lines))
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
-        """All epochs so far; rewritten whole, so that a resumed run leaves no row twice."""
+        """Write metrics.csv with all epochs so far. It is written as a whole, so a resumed run has no row twice."""
         text = io.StringIO()
         writer = csv.DictWriter(text, rows[0], lineterminator="\n")
         writer.writeheader()
@@ -105,7 +124,7 @@ class RunDir:
         write_file(self.path / "metrics.csv", text.getvalue())
 
     def add_event(self, event: dict[str, Any]) -> None:
-        """One more line of events.jsonl."""
+        """Add a line to events.jsonl."""
         path = self.path / "events.jsonl"
         torn = path.exists() and not path.read_bytes().endswith(b"\n")
         with open(path, "a") as file:
@@ -113,6 +132,22 @@ class RunDir:
 
 
 def read_metrics(path: str | Path) -> list[dict[str, float]]:
-    """The rows of a run's metrics.csv."""
+    """Read the metrics.csv of a run.
+
+    Args:
+        path: the run directory.
+
+    Returns:
+        One dictionary per epoch.
+
+    Raises:
+        FileNotFoundError: there is no metrics.csv.
+
+    Example:
+        >>> from tinynets.engine import RunDir, read_metrics
+        >>> RunDir(".").write_metrics([{"epoch": 1, "val_top1": 91.5}])
+        >>> read_metrics(".")
+        [{'epoch': 1.0, 'val_top1': 91.5}]
+    """
     with open(Path(path) / "metrics.csv", newline="") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

@@ -11,9 +11,9 @@ FORMAT = 1
 
 
 def save_state(path: Path, state: dict[str, Any], backup: Path) -> None:
-    """Write all that a run needs to go on: tensors and plain values, complete or not at all.
+    """Write everything that a resumed run needs. The file is either complete or not there at all.
 
-    backup: where the state before this one goes.
+    backup: where the previous state goes.
     """
     buffer = io.BytesIO()
     torch.save({"tinynets_state": FORMAT, **state}, buffer)
@@ -21,16 +21,16 @@ def save_state(path: Path, state: dict[str, Any], backup: Path) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """What `save_state` wrote, on the CPU. Nothing in the file is ever executed.
+    """Read what `save_state` wrote, onto the CPU. Nothing in the file is executed.
 
     Raises:
-        ValueError: the file is damaged, not ours, or asks for code to be run.
+        ValueError: the file is damaged, is not a state, or contains code.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f"{path} is no state of a run: it holds more than tensors and plain values, and was not executed"
+            f"{path} is not a state of a run: it holds more than tensors and plain values (nothing was executed)"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -8,7 +8,20 @@ import torchvision
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions and machine, as a summary.json has them."""
+    """Versions and machine, as written into summary.json.
+
+    Args:
+        device: device of the run.
+
+    Returns:
+        Plain values by name.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.engine.record import environment
+        >>> sorted(environment(torch.device("cpu")))
+        ['device', 'host', 'threads', 'versions']
+    """
     return {
         "versions": {
             "tinynets": version("tinynets"),

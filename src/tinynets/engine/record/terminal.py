@@ -7,11 +7,24 @@ from tinynets._say import say
 
 
 class _Bar(tqdm):
-    monitor_interval = 0  # no thread that outlives the run
+    monitor_interval = 0  # no monitor thread, which would outlive the run
 
 
 class Terminal:
-    """Progress on stderr: a bar over the whole run with the time left, or a line an epoch where it is no terminal."""
+    """Progress on stderr. A terminal shows a bar over the whole run with the time left; anything else gets one line per
+    epoch.
+
+    Args:
+        steps: number of steps per epoch.
+        epochs: number of epochs.
+        done: number of steps that are done already.
+
+    Example:
+        >>> from tinynets.engine.record import Terminal
+        >>> terminal = Terminal(steps=2, epochs=1)
+        >>> terminal.step(epoch=1)
+        >>> terminal.close()
+    """
 
     def __init__(self, steps: int, epochs: int, done: int = 0) -> None:
         self.steps, self.epochs = steps, epochs
@@ -26,11 +39,13 @@ class Terminal:
         )
 
     def step(self, epoch: int) -> None:
+        """Count one step."""
         if not self.bar.disable:
             self.bar.set_description(f"epoch {epoch}/{self.epochs}", refresh=False)
         self.bar.update()
 
     def epoch(self, row: dict[str, Any], seconds_left: float) -> None:
+        """Print the figures of an epoch."""
         val = f"  val {row['val_top1']:6.2f} %" if "val_top1" in row else ""
         left = f"  {duration(seconds_left)} left" if seconds_left else ""
         self.line(
@@ -39,17 +54,19 @@ class Terminal:
         )
 
     def line(self, text: str) -> None:
+        """Print a line."""
         if self.bar.disable:
             say(text)
         else:
             tqdm.write(text, file=sys.stderr)
 
     def close(self) -> None:
+        """Remove the bar."""
         self.bar.close()
 
 
 def duration(seconds: float) -> str:
-    """45 s, 12 min, 3.5 h."""
+    """Format a duration as 45 s, 12 min or 3.5 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""What the kernels over (N, C, H, W) maps share: how programs are laid over them, and how windows are read."""
+"""What the kernels over (N, C, H, W) maps share: the grid of programs, and how windows are read."""
 
 from collections.abc import Callable
 from typing import Any
