@@ -1,4 +1,7 @@
-"""What the tests of training share: recipes, a model of a user's own, and reading a run's figures."""
+"""What tests share: recipes, a model of a user's own, reading a run's figures, and the maintainers' tools."""
+
+import importlib.util
+from pathlib import Path
 
 import timm
 import torch
@@ -80,3 +83,11 @@ def train_everything(data, out, resume=True, recipe=EVERYTHING):
     """A small EGRR with everything on, its state saved at almost every step."""
     torch.set_num_threads(1)
     train("egrr_cifar100", data, recipe, out, model_args=EGRR_ARGS, resume=resume, save_seconds=0.05)
+
+
+def load_tool(name):
+    """The module tools/NAME.py."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / f"tools/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,25 +1,15 @@
 """The maintainers' tools, on runs of the embedded data."""
 
 import csv
-import importlib.util
 import json
 import re
 import sys
-from pathlib import Path
 
 import pytest
+from support import load_tool
 
 from tinynets.engine import get_recipe, load_data, load_trained, override, train, with_epochs
 from tinynets.weights import Weights, read_weights
-
-TOOLS = Path(__file__).parents[1] / "tools"
-
-
-def load_tool(name):
-    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def call(tool, monkeypatch, *argv):

@@ -169,10 +169,11 @@ def _training(weights: Weights) -> str:
         each = ", ".join(f"{top1:.2f} % (seed {seed})" for seed, top1 in seeds.items())
         lines.append(f"Over {len(seeds)} seeds: {each}; mean {sum(seeds.values()) / len(seeds):.2f} %.")
     rows = [(f"{r['epoch']:.0f}", f"{r['train_loss']:.10f}", f"{r['train_top1']:.4f} %") for r in facts["log"][:3]]
-    lines.append(
-        "Its first epochs, which the same machine type, versions and thread count repeat to the digit:\n\n"
-        + markdown_table(("epoch", "training loss", "training top-1"), rows, slice(1, 3))
-    )
+    repeats = "A GPU repeats them up to rounding"
+    if "NVIDIA" not in facts["device"]:
+        repeats = "The same machine type, versions and thread count repeat them to the digit"
+    table = markdown_table(("epoch", "training loss", "training top-1"), rows, slice(1, 3))
+    lines.append(f"Its first epochs. {repeats}:\n\n{table}")
     return "\n\n".join(lines)
 
 

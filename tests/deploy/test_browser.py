@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import os
 import shutil
 import subprocess
 import threading
@@ -12,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from browsers import BROWSER, onnxruntime_web
 from support import randomised
 
 import tinynets
 from tinynets.deploy import FORMATS, export
 
 HERE = Path(__file__).with_name("browser")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="needs Chromium"),
@@ -28,21 +27,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
-    """Folder of onnxruntime-web: $ONNXRUNTIME_WEB, or installed by npm."""
-    if "ONNXRUNTIME_WEB" in os.environ:
-        return Path(os.environ["ONNXRUNTIME_WEB"])
-    if shutil.which("npm") is None:
-        pytest.skip("needs npm")
-    folder = tmp_path_factory.mktemp("npm")
-    shutil.copy(HERE / "package.json", folder)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    except subprocess.TimeoutExpired:
-        pytest.skip("npm does not answer")
-    if done.returncode:
-        pytest.skip(f"npm cannot install onnxruntime-web: {done.stderr[-200:]}")
-    return folder / "node_modules/onnxruntime-web/dist"
+    return onnxruntime_web(tmp_path_factory.mktemp("npm"))
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
