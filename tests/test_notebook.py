@@ -46,9 +46,8 @@ def test_its_outputs_are_those_of_one_run_and_name_no_machine():
 
 @pytest.mark.slow
 def test_it_runs(tmp_path):
-    import nbformat
-    from nbclient import NotebookClient
-
+    nbformat = pytest.importorskip("nbformat")
+    NotebookClient = pytest.importorskip("nbclient").NotebookClient
     notebook = nbformat.read(TOUR, as_version=4)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
