@@ -31,7 +31,7 @@ def main() -> None:
     recipe = recipe_from_dict(facts["recipe"])
     data = load_data(facts["data"], args.data_dir)
     torch.set_num_threads(facts["threads"])
-    same_gpu = torch.cuda.is_available() and torch.cuda.get_device_name() == facts["device"]
+    same_gpu = torch.cuda.is_available() and facts["device"].startswith(torch.cuda.get_device_name())
     keep_freed_memory()
     same = True
     with workers("cuda" if same_gpu else "cpu") as team:

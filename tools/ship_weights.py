@@ -58,7 +58,6 @@ def main() -> None:
         "threads": summary["threads"],
         "recipe": summary["recipe"],
         "log": read_metrics(args.run),
-        **({"stopped_after": summary["stopped_after"]} if "stopped_after" in summary else {}),
     }
     manifest_path.write_text(json.dumps(dict(sorted(manifest.items())), indent=1) + "\n")
     if before and before["file"] != path.name:

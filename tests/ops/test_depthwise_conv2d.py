@@ -1,3 +1,5 @@
+import importlib
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -91,3 +93,12 @@ def test_autocast_compilers_and_transforms_get_torchs_form():
     torch.testing.assert_close(torch.jit.script(depthwise_conv2d)(x, weight, bias, 2), expected)
     grad = torch.func.grad(lambda x: depthwise_conv2d(x, weight, bias, 2).sum())(x.detach())
     torch.testing.assert_close(grad, torch.autograd.grad(expected.sum(), x)[0])
+
+
+def test_triton_gets_what_its_kernels_can_take(monkeypatch):
+    module = importlib.import_module("tinynets.ops.depthwise_conv2d")
+    monkeypatch.setattr(module, "on_triton", lambda x: True)
+    x, weight = torch.ones(1, 2, 4, 4), torch.ones(2, 1, 3, 3, requires_grad=True)
+    assert module._trains_here(x, weight, 2)
+    assert not module._trains_here(x, weight, 1024)  # dilations are packed into 10 bits
+    assert not module._trains_here(x, torch.ones(2, 1, 9, 9, requires_grad=True), 2)

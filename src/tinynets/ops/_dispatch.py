@@ -1,7 +1,7 @@
 """Which of an op's formulations applies where: the rules that all ops share."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -62,6 +62,11 @@ def use_triton(enabled: bool = True) -> None:
 def on_triton(x: Tensor) -> bool:
     """Whether x is for our Triton kernels."""
     return _triton_wanted and x.is_cuda and _has_triton() and not torch.compiler.is_compiling()
+
+
+def packable(dilations: Sequence[int]) -> bool:
+    """Whether the Triton kernels accept these dilations. They receive them packed into one 64-bit number."""
+    return len(dilations) <= 6 and max(dilations) < 1024
 
 
 @cache

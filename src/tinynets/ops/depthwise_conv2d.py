@@ -8,7 +8,7 @@ from tinynets._checks import check_maps
 
 from ._checks import check_depthwise, check_dilation
 from ._depthwise_pieces import channels_last, convolve, weight_gradient
-from ._dispatch import in_pieces, on_triton, pieces, records_gradients, runs_eagerly
+from ._dispatch import in_pieces, on_triton, packable, pieces, records_gradients, runs_eagerly
 
 
 def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
@@ -41,7 +41,7 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
         check_depthwise(x, weight, bias)
         check_dilation(dilation)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-        if dilation > 1 and _trains_here(x, weight):
+        if dilation > 1 and _trains_here(x, weight, dilation):
             if torch.is_autocast_enabled(x.device.type):
                 dtype = torch.get_autocast_dtype(x.device.type)
                 x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
@@ -50,12 +50,12 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
     return _forward(x, weight, bias, dilation)
 
 
-def _trains_here(x: Tensor, weight: Tensor) -> bool:
+def _trains_here(x: Tensor, weight: Tensor, dilation: int) -> bool:
     """Whether this is eager training, on the CPU in one type or on Triton's kernels."""
     if not runs_eagerly() or not records_gradients(x, weight):
         return False
     if on_triton(x):
-        return weight[0].numel() <= 49
+        return packable([dilation]) and weight[0].numel() <= 49  # the kernels unroll their taps
     return in_pieces(x) and not torch.is_autocast_enabled("cpu") and x.dtype == weight.dtype
 
 

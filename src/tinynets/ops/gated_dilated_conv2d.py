@@ -8,7 +8,7 @@ from tinynets._checks import check_maps
 
 from . import _gated_pieces, _gated_stencil
 from ._checks import check_depthwise, check_gate
-from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
+from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, packable, records_gradients
 from ._windows import small
 
 
@@ -87,13 +87,8 @@ def _few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dil
     return y if bias is None else y + bias.view(1, -1, 1, 1)
 
 
-def _packable(dilations: Sequence[int]) -> bool:
-    """Whether the Triton kernels accept these dilations. They receive them packed into one 64-bit number."""
-    return len(dilations) <= 6 and max(dilations) < 1024
-
-
 def _run(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
-    if on_triton(x) and _packable(dilations):
+    if on_triton(x) and packable(dilations):
         from ._triton.gated_dilated_conv2d import forward
 
         return forward(x, weight, bias, gate, dilations)
@@ -104,7 +99,7 @@ def _run(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations
 def _run_backward(
     grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor, dilations: Sequence[int]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    if on_triton(x) and _packable(dilations):
+    if on_triton(x) and packable(dilations):
         from ._triton.gated_dilated_conv2d import backward
 
         return backward(grad, x, weight, gate, dilations)

@@ -112,7 +112,7 @@ def test_a_frozen_body_does_not_move(tiny_data, name):
 
 def test_a_body_that_cannot_be_told_is_not_frozen(tiny_data):
     recipe = override(QUICK, {"freeze": "body"})
-    with pytest.raises(ValueError, match=r"freeze=body needs a get_classifier\(\) that gives a layer, GroupNormNet"):
+    with pytest.raises(ValueError, match=r"freeze=body needs a get_classifier\(\) that returns a layer, GroupNormNet"):
         Run(build_model("groupnorm_net", tiny_data, recipe, None)[0], tiny_data, recipe, ALONE)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import inspect
 
 import pytest
 import timm.optim.muon
@@ -240,3 +241,23 @@ def test_muon_orthogonalises_in_the_precision_asked_for():
     assert (steps[0] - steps[1]).norm() / steps[0].norm() < 0.05
     assert not torch.equal(*steps)
     assert timm.optim.muon.zeropower_via_newtonschulz is ORIGINAL
+
+
+@pytest.mark.parametrize("capturable", [False, True])
+def test_only_capturable_groups_get_the_fused_adamw(capturable, monkeypatch):
+    """The fused one wants step counts on the GPU, where timm puts them for capturable groups alone."""
+    from tinynets.engine.loop import optimizer as module
+
+    calls = []
+    signature = inspect.signature(module.adamw)
+    monkeypatch.setattr(module, "adamw", lambda *args, **kwargs: calls.append(signature.bind(*args, **kwargs)))
+    bias = nn.Parameter(torch.ones(3))
+    ours = create_optimizer(nn.ParameterList([bias]), Optimizer("muon", lr=0.1))
+    if "capturable" not in ours.param_groups[0]:
+        pytest.skip("this timm's Muon cannot be captured")
+    ours.param_groups[0]["capturable"] = capturable
+    bias.grad = torch.ones(3)
+    ours.step()
+    assert len(calls) == capturable
+    assert all(call.arguments["fused"] and call.arguments["capturable"] for call in calls)
+    assert torch.equal(bias.detach(), torch.ones(3)) == capturable  # else timm's own has moved it

@@ -19,6 +19,7 @@ from tinynets.engine.trained import checkpoint_path, class_order, load_trained
 from tinynets.weights import find_weights, load_into
 
 from .processes import Workers
+from .schedules import image_size
 
 _OF_THE_DATA = ("num_classes", "in_chans", "img_size", "drop_rate")
 
@@ -76,6 +77,35 @@ def check_fit(model: nn.Module, name: str, data: ImageData) -> None:
             f"{name} returns {got} for 2 images, but {data.name} has {data.num_classes} classes: it must return "
             f"logits of shape (2, {data.num_classes})"
         )
+
+
+def check_recursion(model: Any, recipe: Recipe) -> int:
+    """Number of steps of the deepest stage. Raises ValueError if the model does not support the recipe's settings."""
+    r = recipe.recursion
+    if r.depth_warmup_epochs and not hasattr(model, "set_active_steps"):
+        raise ValueError(
+            f"recursion.depth_warmup_epochs needs a model with recursive stages, {type(model).__name__} has none"
+        )
+    if (r.tau_start, r.tau_end) != (1, 1) and not hasattr(model, "set_tau"):
+        raise ValueError(f"recursion.tau needs gates with a temperature, {type(model).__name__} has none")
+    return max((stage.num_steps for stage in model.stages), default=1) if r.depth_warmup_epochs else 1
+
+
+@torch.no_grad()
+def check_sizes(model: Any, data: ImageData, recipe: Recipe) -> None:
+    """Raise ValueError if the model cannot process the smallest images of a resize schedule."""
+    size = image_size(recipe.resize, recipe.schedule.epochs, 0, data.img_size)
+    if size == tuple(data.img_size):
+        return
+    try:
+        with evaluation_mode(model):
+            model(torch.zeros(1, data.in_chans, *size, device=next(model.parameters()).device))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"resize.initial_scale {recipe.resize.initial_scale:g} gives images of {size[0]}x{size[1]} pixels, which "
+            f"{type(model).__name__} cannot take ({reason}): leave it at 1"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -58,7 +58,6 @@ class Muon(timm.optim.muon.Muon):
         super().__init__(params, **defaults)
         self.precision, self.adamw_scale = precision, adamw_scale
         self.matrices = {layer.packed: nn.Parameter(layer.weight_matrix().detach().clone()) for layer in layers}
-        self.on_cuda = any(p.is_cuda for group in self.param_groups for p in group["params"])
         if layers:
             self.muon = timm.optim.muon.Muon(list(self.matrices.values()), **defaults)
 
@@ -68,7 +67,7 @@ class Muon(timm.optim.muon.Muon):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        with _newton_schulz_in(self.precision), _fused_adamw() if self.on_cuda else nullcontext():
+        with _newton_schulz_in(self.precision), _fused_adamw():
             self._step()
         return loss
 
@@ -114,13 +113,17 @@ def _newton_schulz_in(dtype: torch.dtype) -> Iterator[None]:
 
 @contextmanager
 def _fused_adamw() -> Iterator[None]:
-    """Inside, timm's AdamW is replaced by torch's fused one. timm's makes a dozen calls per parameter if rates are
-    tensors.
+    """Inside, capturable groups use torch's fused AdamW. timm's makes a dozen calls per parameter where rates are
+    tensors. Other groups keep timm's: their step counts are on the CPU, which the fused one refuses.
     """
     original = timm.optim.muon.adamw
 
-    def fused(*tensors: Any, caution: bool = False, max_lr: Any = None, foreach: Any = None, **options: Any) -> None:
-        adamw(*tensors, fused=True, **options)
+    def fused(*tensors: Any, **options: Any) -> None:
+        if not options.get("capturable"):
+            original(*tensors, **options)
+            return
+        known = {name: value for name, value in options.items() if name not in ("caution", "foreach", "max_lr")}
+        adamw(*tensors, fused=True, **known)
 
     timm.optim.muon.adamw = fused
     try:

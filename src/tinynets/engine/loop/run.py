@@ -8,13 +8,12 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from tinynets._modes import evaluation_mode
 from tinynets.engine.augment import Augmenter, Draws, Mixer, resize
 from tinynets.engine.data import ImageData, split_validation
 from tinynets.engine.evaluation import evaluate
 from tinynets.engine.recipes import Augment, Recipe
 
-from .build import freeze_body, prepared
+from .build import check_recursion, check_sizes, freeze_body, prepared
 from .norms import estimate_norms, mend_lagging_norms
 from .objective import Objective, autocast, balanced_weights
 from .optimizer import create_optimizer
@@ -55,8 +54,8 @@ class Run:
 
         self.model = prepared(model, recipe, team)
         self.frozen = freeze_body(self.model) if recipe.freeze == "body" else []
-        self.deepest = _check_recursion(model, recipe)
-        _check_sizes(self.model, data, recipe)
+        self.deepest = check_recursion(model, recipe)
+        check_sizes(self.model, data, recipe)
         self.optimizer = create_optimizer(self.model, recipe.optimizer)
         self.set_learning_rate = learning_rate_setter(self.optimizer, recipe.schedule, self.steps)
         self.set_learning_rate(0)
@@ -313,32 +312,3 @@ class Run:
         self.loss_sum.copy_(state["loss_sum"])
         self.hits.copy_(state["hits"])
         self.set_learning_rate(self.step)  # a longer run has another learning rate here
-
-
-def _check_recursion(model: Any, recipe: Recipe) -> int:
-    """Number of steps of the deepest stage. Raises ValueError if the model does not support the recipe's settings."""
-    r = recipe.recursion
-    if r.depth_warmup_epochs and not hasattr(model, "set_active_steps"):
-        raise ValueError(
-            f"recursion.depth_warmup_epochs needs a model with recursive stages, {type(model).__name__} has none"
-        )
-    if (r.tau_start, r.tau_end) != (1, 1) and not hasattr(model, "set_tau"):
-        raise ValueError(f"recursion.tau needs gates with a temperature, {type(model).__name__} has none")
-    return max((stage.num_steps for stage in model.stages), default=1) if r.depth_warmup_epochs else 1
-
-
-@torch.no_grad()
-def _check_sizes(model: Any, data: ImageData, recipe: Recipe) -> None:
-    """Raise ValueError if the model cannot process the smallest images of a resize schedule."""
-    size = image_size(recipe.resize, recipe.schedule.epochs, 0, data.img_size)
-    if size == tuple(data.img_size):
-        return
-    try:
-        with evaluation_mode(model):
-            model(torch.zeros(1, data.in_chans, *size, device=next(model.parameters()).device))
-    except (AssertionError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"resize.initial_scale {recipe.resize.initial_scale:g} gives images of {size[0]}x{size[1]} pixels, which "
-            f"{type(model).__name__} cannot take ({reason}): leave it at 1"
-        ) from error

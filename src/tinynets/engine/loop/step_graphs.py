@@ -1,4 +1,4 @@
-"""Training steps as CUDA graphs: a small net's step is thousands of kernels, which Python cannot launch in time."""
+"""Training steps as CUDA graphs. A small net's step is thousands of short kernels, and Python launches them slowly."""
 
 import warnings
 from collections import Counter
@@ -12,23 +12,23 @@ from torch.optim import Optimizer
 
 from tinynets._say import say
 
-WARM_UP = 3  # steps of a kind that run as usual first: kernels are compiled and chosen, the optimizer makes its state
+WARM_UP = 3  # eager steps before a capture: they compile and choose kernels and create the optimizer's state
 
 
 class StepGraphs:
-    """Runs training steps; from the fourth of a kind on by replaying its CUDA graph.
+    """Run training steps. The fourth step of a kind is captured as a CUDA graph, which is replayed from then on.
 
-    Steps are of one kind if their setting and the shapes and types of their inputs are the same. Each kind has a graph
-    of its own. A step that cannot be captured is said once, and all go on as usual.
+    Steps are of the same kind if their setting and the shapes and types of their inputs are equal. Each kind has its
+    own graph. If a step cannot be captured, one line says so, and all steps run eagerly.
 
-    The optimizer's update is part of the graph where it can be: where it has the option `capturable` and nothing but
-    its learning rate changes from step to step.
+    The graph contains the optimizer's update if the optimizer has the option `capturable` and only its learning rate
+    changes from step to step.
 
     Args:
-        gradients: setting, *inputs -> a tensor of figures. It sets the parameters' gradients anew.
+        gradients: function of (setting, *inputs). It computes the gradients and returns a tensor of figures.
         update: the optimizer's step.
-        optimizer: whose `capturable` groups are told about it.
-        constant_momentum: whether momentum and betas stay as they are.
+        optimizer: the optimizer. Its groups are made capturable.
+        constant_momentum: whether momentum and betas stay constant.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class StepGraphs:
         return figures
 
     def _step(self, setting: Hashable, inputs: tuple[Tensor, ...]) -> Tensor:
-        """On the stream that is captured later: autograd remembers streams."""
+        """Run eagerly, on the stream of the later capture, because autograd remembers streams."""
         current = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
@@ -98,7 +98,7 @@ class StepGraphs:
 
     @contextmanager
     def _rates_on_device(self) -> Iterator[None]:
-        """A number would be captured as a constant: inside, learning rates are tensors."""
+        """Inside, learning rates are tensors. A capture would make numbers constant."""
         rates = [group["lr"] for group in self.optimizer.param_groups]
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate
@@ -112,7 +112,7 @@ class StepGraphs:
 
 
 class _Graph:
-    """A captured step, the memory it reads its inputs from, and what it leaves behind."""
+    """A captured step, the tensors it reads, and the figures and gradients it writes."""
 
     figures: Tensor
     grads: list[Tensor | None]
@@ -129,7 +129,7 @@ class _Graph:
 
 
 def make_capturable(groups: list[dict[str, Any]], capturable: bool) -> bool:
-    """Set that option of an optimizer's groups, so far as they have it. Whether all of them are capturable now."""
+    """Set this option in all groups that have it. Returns whether all groups are capturable now."""
     for group in groups:
         if "capturable" in group:
             group["capturable"] = capturable

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ._maps import grid_over, jit, launcher, locate, offset, step_by, tiles, widen, within
 
-# pixels times channels of a program's tile, measured on an H100
+# pixels times channels of a program's tile
 FORWARD_TILE = 2048
 GRAD_X_TILE = 1024
 GRAD_GATE_TILE = 2048
@@ -21,10 +21,10 @@ def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor | None,
     y = torch.empty_like(x)
     if x.numel() > 0:
         taps, tile, given = _by_taps(weight), tiles(x, FORWARD_TILE), _or_any(gate, x)
-        bias_or_any = taps if bias is None else bias
-        strides = (*x.stride(), *taps.stride(), bias_or_any.stride(-1), *given.stride(), *y.stride())
+        added = _or_any(bias, taps)
+        strides = (*x.stride(), *taps.stride(), added.stride(-1), *given.stride(), *y.stride())
         launcher(gated_conv_kernel)[grid_over(x, tile)](
-            x, taps, bias_or_any, given, y, *strides, **tile, **_kernel(x, weight, dilations),
+            x, taps, added, given, y, *strides, **tile, **_kernel(x, weight, dilations),
             GATED=gate is not None, HAS_BIAS=bias is not None,
         )  # fmt: skip
     return y
@@ -90,8 +90,9 @@ def _by_taps(weight: Tensor) -> Tensor:
     return taps.copy_(weight.flatten(1).t())
 
 
-def _or_any(gate: Tensor | None, x: Tensor) -> Tensor:
-    return x if gate is None else gate
+def _or_any(given: Tensor | None, other: Tensor) -> Tensor:
+    """Kernels want a pointer even for what they do not read."""
+    return other if given is None else given
 
 
 def _kernel(x: Tensor, weight: Tensor, dilations: Sequence[int]) -> dict[str, Any]:
