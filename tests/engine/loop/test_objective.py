@@ -96,7 +96,7 @@ def test_a_teacher_gets_its_own_normalisation(tiny_data, tmp_path):
     teacher = load_teacher(str(tmp_path / "t.safetensors"), turned, torch.device("cpu"))
     torch.testing.assert_close(teacher((pixels - 0.3) / 0.3), wanted.flip(1), rtol=1e-4, atol=1e-4)
     other = dataclasses.replace(tiny_data, class_names=("top", "left", "bottom"))
-    with pytest.raises(ValueError, match=r"knows other classes \(top, \.\.\.\) than stripes"):
+    with pytest.raises(ValueError, match=r"was trained on other classes \(top, \.\.\.\) than stripes"):
         load_teacher(str(tmp_path / "t.safetensors"), other, torch.device("cpu"))
 
 
