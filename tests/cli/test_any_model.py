@@ -151,14 +151,14 @@ def test_fine_tuning_in_one_command(run, trained, pets, tmp_path):
     [
         (["--pretrained"], "--pretrained needs the name of a MODEL"),
         (["--init", "none.safetensors"], "no weights file at none.safetensors"),
-        (["egrr_cifar100", "--pretrained", "--data", "digits"], "egrr_cifar100 ships no pretrained weights"),
+        (["c1c2c3c4o_cifar10", "--pretrained", "--data", "digits"], "c1c2c3c4o_cifar10 ships no pretrained weights"),
         (
             ["simplecnn_mnist", "--data", "digits", "--set", "optimizer.momentum=0.9"],
             "adamw does not use optimizer.momentum",
         ),
     ],
 )
-def test_wrong_starts_are_one_line(run, tmp_path, monkeypatch, argv, message):
+def test_wrong_starts_are_one_line(run, tmp_path, monkeypatch, unshipped, argv, message):
     monkeypatch.chdir(tmp_path)
     code, out, err = run("train", *argv)
     assert (code, out, len(err.splitlines())) == (1, "", 1)

@@ -38,9 +38,9 @@ def test_arguments_scale_the_models(name):
         ("ecnet_cifar10", {"dilations": ()}, "at least one dilation"),
         ("egrr_cifar100", {"num_steps": (1, 2)}, "must name the same stages"),
         ("egrr_cifar100", {"num_classes": -1}, "num_classes must be an integer of at least 0"),
-        ("egrr_cifar100", {"global_pool": ""}, "set num_classes=0"),
+        ("egrr_cifar100", {"global_pool": ""}, "allows num_classes=0 only"),
         ("simplecnn_mnist", {"img_size": 3}, "img_size must be at least 4x4"),
-        ("simplecnn_mnist", {"global_pool": ""}, "set num_classes=0"),
+        ("simplecnn_mnist", {"global_pool": ""}, "allows num_classes=0 only"),
     ],
 )
 def test_bad_arguments_are_named(name, model_args, message):
