@@ -97,7 +97,7 @@ def draw(op: str, seed: int) -> Case:
             lambda x: ops.local_variance(x, k),
             lambda x: plain(op)(x, k),
             [random.maps(*size)],
-            lambda x, grad: (0.0, largest(grad) * x),
+            lambda x, grad: (above_the_mean(x, random.dtype), largest(grad) * x),
         )
     bias = random.one_of([None, random.values(c)])
     if op == "projected_variance":
@@ -108,10 +108,7 @@ def draw(op: str, seed: int) -> Case:
             lambda x, weight, bias: ops.projected_variance(x, weight, bias, k),
             lambda x, weight, bias: F.conv2d(plain("local_variance")(x, k), weight, bias),
             [random.maps(*size), random.maps(out, c, 1, 1), bias],
-            lambda x, grad: (
-                (x - x.mean((2, 3), keepdim=True)).square().sum(1) + 1e-7 * x.square().sum(1),
-                largest(grad) * x.sum(1),
-            ),
+            lambda x, grad: (above_the_mean(x, random.dtype).sum(1), largest(grad) * x.sum(1)),
         )
     if op == "depthwise_conv2d":
         dilation = random.one_of([1, 2, 3, 4, 9, 100])
@@ -152,6 +149,11 @@ OPS = (
     "gumbel_gate",
     "symmetric_weight",
 )
+
+
+def above_the_mean(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Squares of the differences to the map's mean, which is itself rounded."""
+    return (x - x.mean((2, 3), keepdim=True)).square() + torch.finfo(dtype).eps * x.square()
 
 
 def largest(x: Tensor | float) -> float:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.library import triton_op
+from torch.nn import Parameter
 
 
 def runs_eagerly() -> bool:
@@ -17,8 +18,12 @@ def runs_eagerly() -> bool:
 
     False while it is traced, compiled or transformed by torch.func, and under forward-mode differentiation.
     """
-    recorded = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return not recorded and not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._is_tracing()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    )
 
 
 def custom_ops_apply(x: Tensor) -> bool:
@@ -30,7 +35,7 @@ def custom_ops_apply(x: Tensor) -> bool:
     """
     if torch.compiler.is_compiling():
         return not torch.compiler.is_exporting() and not torch._C._are_functorch_transforms_active()
-    return runs_eagerly() and (x.device.type == "cpu" or on_triton(x))
+    return runs_eagerly() and (x.is_cpu or on_triton(x))
 
 
 _triton_wanted = os.environ.get("TINYNETS_TRITON", "1") not in ("", "0")
@@ -81,16 +86,23 @@ def in_pieces(x: Tensor) -> bool:
     get the form that a compiler can fuse, without loops and in-place updates. The same holds under a dispatch mode,
     such as a counter of multiply-adds, which should see the function and not its implementation.
     """
-    watched = not runs_eagerly() or torch._C._len_torch_dispatch_stack() > 0
-    return not watched and type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu"
+    ordinary = (type(x) is Tensor or type(x) is Parameter) and x.is_cpu
+    return ordinary and runs_eagerly() and torch._C._len_torch_dispatch_stack() == 0
 
 
 def records_gradients(*tensors: Tensor | None) -> bool:
     """Whether autograd records operations on these tensors."""
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+    if torch.is_grad_enabled():
+        for tensor in tensors:
+            if tensor is not None and tensor.requires_grad:
+                return True
+    return False
 
 
-def pieces(x: Tensor, elements: int = 3 << 18) -> Iterator[slice]:
+PIECE = 3 << 18  # elements of a piece: 3 MB of fp32
+
+
+def pieces(x: Tensor, elements: int = PIECE) -> Iterator[slice]:
     """Split a batch into slices that fit into the processor's cache.
 
     Args:
@@ -110,6 +122,16 @@ def pieces(x: Tensor, elements: int = 3 << 18) -> Iterator[slice]:
     images = -(-x.shape[0] // max(parts, 1))
     for start in range(0, x.shape[0], max(images, 1)):
         yield slice(start, start + images)
+
+
+def by_piece(function: Callable[..., Tensor], x: Tensor, *arguments: Any) -> Tensor:
+    """function(x, *arguments) piece by piece. The function maps each image to one of the same shape and type."""
+    if x.numel() <= PIECE:
+        return function(x, *arguments)
+    y = torch.empty_like(x)
+    for piece in pieces(x):
+        y[piece] = function(x[piece], *arguments)
+    return y
 
 
 def inference_pieces(x: Tensor, *parameters: Tensor) -> list[slice] | None:

@@ -10,24 +10,27 @@ import torch
 from torch import Tensor
 
 from ._depthwise_pieces import channels_last, convolve, weight_gradient
-from ._dispatch import pieces
+from ._dispatch import PIECE, pieces
+from ._windows import small
 
 
 def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
-    y = torch.empty_like(x)
     weight = weight.contiguous()
+    if small(x) or (x.numel() <= PIECE and x.is_contiguous(memory_format=torch.channels_last)):
+        return _blend(x, weight, bias, gate, dilations)
+    y = torch.empty_like(x)
     for piece in pieces(x):
-        whole, out = channels_last(x[piece]), y[piece]
-        # branches get no name: each is freed before the next is computed, which then reuses memory that is in the cache
-        for k, dilation in enumerate(dilations):
-            share = gate[piece, k : k + 1]
-            if k == 0:
-                torch.mul(convolve(whole, weight, dilation), share, out=out)
-            else:
-                out.addcmul_(convolve(whole, weight, dilation), share)
-        if bias is not None:
-            out.add_(bias.view(1, -1, 1, 1))
+        y[piece] = _blend(channels_last(x[piece]), weight, bias, gate[piece], dilations)
     return y
+
+
+def _blend(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
+    shares = gate.split(1, 1)
+    y = convolve(x, weight, dilations[0]).mul_(shares[0])
+    # the branches get no name: each is freed before the next is computed, which then reuses memory that is in the cache
+    for dilation, share in zip(dilations[1:], shares[1:], strict=True):
+        y.addcmul_(convolve(x, weight, dilation), share)
+    return y if bias is None else y.add_(bias.view(1, -1, 1, 1))
 
 
 def backward(

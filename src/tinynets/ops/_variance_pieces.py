@@ -1,83 +1,75 @@
-"""`local_variance` in eager mode on the CPU, one piece of the batch at a time, with few passes over memory."""
+"""`local_variance` in eager mode on the CPU, one piece of the batch at a time.
 
-from functools import lru_cache
-from typing import NamedTuple
+The differences are taken to the mean of the map, which takes the fewest passes over memory: V = mean(d^2) - mean(d)^2,
+d = x - mean_map(x).
+"""
+
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from ._dispatch import pieces
-from ._windows import accumulable, eager_inverse_count, eager_window_sum, inverse_length
+from ._dispatch import by_piece, pieces
+from ._windows import accumulable, eager_inverse_count, eager_window_mean, eager_window_sum, in_type_of
 
 
-def three_by_three(x: Tensor) -> Tensor:
-    """Variance in 3x3 windows of maps of at least 2x2 pixels, from differences of neighbours.
+def forward(x: Tensor, kernel_size: int) -> Tensor:
+    return by_piece(_variance, x, kernel_size)
 
-    V = mean_rows(Var_columns(x)) + Var_rows(mean_columns(x)). Three values with the differences a and b have the
-    variance 2/9 (a^2 + ab + b^2). At the border there are two values, with the variance 1/4 b^2; there a = 0. The
-    differences of the rows' means are the means of the differences.
-    """
-    scales = _scales(x.shape[2], x.shape[3], accumulable(x[:0]).dtype)
-    variance = torch.empty_like(x)
-    for piece in pieces(x):
-        wide = accumulable(x[piece])
-        squares = torch.empty_like(wide)
-        _quadratic(_difference(wide, 3), 3, squares).mul_(scales.within_rows)
-        within_rows = eager_window_sum(squares, 3, 1)
-        _quadratic(eager_window_sum(_difference(wide, 2), 1, 3), 2, squares).mul_(scales.between_rows)
-        torch.addcmul(squares, within_rows, scales.rows, out=variance[piece])
-    return variance
+
+def _variance(x: Tensor, kernel_size: int) -> Tensor:
+    return in_type_of(x, unclamped(x, kernel_size).relu_())
+
+
+def unclamped(x: Tensor, kernel_size: int) -> Tensor:
+    """V in the type of sums. Rounding can make it negative where it is zero."""
+    difference = centred(x)
+    mean = eager_window_mean(difference, kernel_size)
+    return eager_window_mean(difference.square_(), kernel_size).addcmul_(mean, mean, value=-1)
+
+
+def centred(x: Tensor) -> Tensor:
+    """d = x - mean_map(x), in the type of sums."""
+    wide = accumulable(x)
+    return wide - F.avg_pool2d(wide, wide.shape[2:])
 
 
 def backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
-    """grad_x = x * sum(u) - sum(u * mean), u = 2 * grad / count, with the mean of the image subtracted from x first."""
+    """grad_x = d * sum(u) - sum(u * mean(d)), u = 2 * grad / count."""
     grad_x = torch.empty_like(x)
     inverse = eager_inverse_count(x, kernel_size)
     for piece in pieces(x):
-        wide = accumulable(x[piece])
-        wide = wide - wide.mean((2, 3), keepdim=True)
+        difference = centred(x[piece])
         weight = accumulable(grad[piece]) * (2 * inverse)
-        weighted_mean = eager_window_sum(wide, kernel_size, kernel_size).mul_(weight).mul_(inverse)
-        total = wide.mul_(eager_window_sum(weight, kernel_size, kernel_size))
-        torch.sub(total, eager_window_sum(weighted_mean, kernel_size, kernel_size), out=grad_x[piece])
+        weighted_mean = eager_window_mean(difference, kernel_size).mul_(weight)
+        total = difference.mul_(eager_window_sum(weight, kernel_size))
+        torch.sub(total, eager_window_sum(weighted_mean, kernel_size), out=grad_x[piece])
     return grad_x
 
 
-class _Scales(NamedTuple):
-    within_rows: Tensor
-    between_rows: Tensor
-    rows: Tensor
+class SmallVariance(torch.autograd.Function):
+    """The variance of a small input, with what its gradient needs kept instead of computed again."""
 
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel_size: int) -> Tensor:
+        difference = centred(x)
+        mean = eager_window_mean(difference, kernel_size)
+        square = eager_window_mean(difference * difference, kernel_size)
+        ctx.save_for_backward(x, difference, mean)
+        ctx.kernel_size = kernel_size
+        return in_type_of(x, square.addcmul_(mean, mean, value=-1).relu_())
 
-@lru_cache
-def _scales(height: int, width: int, dtype: torch.dtype) -> _Scales:
-    with torch.inference_mode(False):
-        rows = inverse_length(torch.empty(height, dtype=dtype, device="cpu"), 0, 1).unsqueeze(1)
-        columns = inverse_length(torch.empty(width, dtype=dtype, device="cpu"), 0, 1)
-        return _Scales(_variance_scale(width, dtype), _variance_scale(height, dtype).unsqueeze(1) * columns**2, rows)
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, difference, mean = ctx.saved_tensors
+        if torch.is_grad_enabled():  # for a second derivative
+            from .local_variance import _forward
 
-
-def _variance_scale(size: int, dtype: torch.dtype) -> Tensor:
-    scale = torch.full((size,), 2 / 9, dtype=dtype, device="cpu")
-    scale[0] = scale[-1] = 1 / 4
-    return scale
-
-
-def _difference(x: Tensor, dim: int) -> Tensor:
-    """x_{i+1} - x_i along dim, one shorter than x."""
-    size = x.shape[dim]
-    return x.narrow(dim, 1, size - 1) - x.narrow(dim, 0, size - 1)
-
-
-def _quadratic(differences: Tensor, dim: int, out: Tensor) -> Tensor:
-    """a^2 + ab + b^2, where a and b are the differences on both sides of a pixel.
-
-    It is computed as (a + b)^2 - ab, which is never negative and loses at most a factor 4/3 of precision.
-    """
-    size = out.shape[dim]
-    torch.square(differences.select(dim, 0), out=out.select(dim, 0))
-    torch.square(differences.select(dim, -1), out=out.select(dim, -1))
-    a, b = differences.narrow(dim, 0, size - 2), differences.narrow(dim, 1, size - 2)
-    inside = out.narrow(dim, 1, size - 2)
-    torch.add(a, b, out=inside).square_().addcmul_(a, b, value=-1)
-    return out
+            return torch.autograd.grad(_forward(x, ctx.kernel_size), x, grad, create_graph=True)[0], None
+        grad = accumulable(grad)
+        size, reach = [ctx.kernel_size] * 2, [ctx.kernel_size // 2] * 2
+        to_windows = torch.ops.aten.avg_pool2d_backward
+        direct = to_windows(grad, difference, size, [1, 1], reach, False, False, None)
+        through_mean = to_windows(grad * mean, difference, size, [1, 1], reach, False, False, None)
+        return in_type_of(x, direct.mul_(difference).sub_(through_mean).mul_(2)), None

@@ -9,9 +9,14 @@ from torch.nn import functional as F
 
 def accumulable(x: Tensor) -> Tensor:
     """Return x in a type precise enough for sums over windows: half precision becomes fp32, fp32 and fp64 stay."""
-    if x.dtype == torch.float16 or x.dtype == torch.bfloat16:
-        return x.float()
-    return x
+    if x.dtype == torch.float32 or x.dtype == torch.float64:
+        return x
+    return x.float()
+
+
+def in_type_of(x: Tensor, y: Tensor) -> Tensor:
+    """Return y in the type of x. Tensor.to costs as much as an addition of small tensors, even if nothing changes."""
+    return y if y.dtype == x.dtype else y.to(x.dtype)
 
 
 def window_mean(x: Tensor, kernel_size: int) -> Tensor:
@@ -25,26 +30,40 @@ def window_sum(x: Tensor, kernel_size: int) -> Tensor:
 _SMALL = 1 << 17
 
 
-def small(x: Tensor, weight: int = 1) -> bool:
+def small(x: Tensor, times: int = 1) -> bool:
     """Whether x is so small that the number of calls determines the time in eager mode, and not the amount of data.
 
-    Args:
-        x: the input.
-        weight: work per element of the form with few calls, relative to the other form.
+    times: factor on the limit, for forms that differ more in their number of calls.
     """
-    return x.numel() * weight <= _SMALL
+    return x.numel() <= times * _SMALL
 
 
-def eager_window_sum(x: Tensor, height: int, width: int) -> Tensor:
-    """`window_sum` in eager mode on the CPU. For large channels_last fp32 maps it is a depthwise convolution with ones,
-    which oneDNN computes three times as fast as average pooling.
+def eager_window_sum(x: Tensor, kernel_size: int) -> Tensor:
+    """`window_sum` in eager mode on the CPU, by the faster of average pooling and a depthwise convolution with ones.
+
+    The convolution has the higher fixed cost and the lower cost per element. Pooling is only fast in channels_last.
     """
-    padding = [height // 2, width // 2]
-    if x.dtype == torch.float32 and not small(x) and x.is_contiguous(memory_format=torch.channels_last):
+    if _convolves(x):
         channels = x.shape[1]
-        ones = torch.ones(channels, 1, height, width, device="cpu")
+        ones = torch.ones(channels, 1, kernel_size, kernel_size, device="cpu")
+        padding = [kernel_size // 2, kernel_size // 2]
         return torch.convolution(x, ones, None, [1, 1], padding, [1, 1], False, [0, 0], channels)
-    return F.avg_pool2d(x, (height, width), 1, padding, divisor_override=1)
+    return window_sum(x, kernel_size)
+
+
+def eager_window_mean(x: Tensor, kernel_size: int) -> Tensor:
+    """`window_mean` in eager mode on the CPU, computed like `eager_window_sum`."""
+    if _convolves(x):
+        return eager_window_sum(x, kernel_size).mul_(eager_inverse_count(x, kernel_size))
+    return F.avg_pool2d(x, kernel_size, 1, kernel_size // 2, False, False)
+
+
+def _convolves(x: Tensor) -> bool:
+    """Whether oneDNN sums windows of x faster than average pooling does."""
+    size = x.numel()
+    if size * 16 <= _SMALL or x.dtype != torch.float32:
+        return False
+    return size > _SMALL if x.is_contiguous(memory_format=torch.channels_last) else x.is_contiguous()
 
 
 def inverse_count(x: Tensor, kernel_size: int) -> Tensor:

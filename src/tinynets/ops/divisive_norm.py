@@ -1,14 +1,18 @@
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from tinynets._checks import check_maps
 
 from ._checks import check_eps, check_window
-from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
+from ._dispatch import by_piece, custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
 from ._windows import (
     accumulable,
     eager_inverse_count,
+    eager_window_mean,
     eager_window_sum,
+    in_type_of,
     inverse_count,
     small,
     window_mean,
@@ -47,10 +51,10 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
         check_eps(eps)
     if not torch.jit.is_scripting():
         if in_pieces(x):
-            if small(x):
-                return _forward(x, kernel_size, eps)  # torch's own autograd is cheaper than that of a custom op
             if not records_gradients(x):
-                return _run(x, kernel_size, eps)
+                return by_piece(_divided, x, kernel_size, eps)
+            if small(x, 2):
+                return _Small.apply(x, kernel_size, eps)
         if custom_ops_apply(x):
             return torch.ops.tinynets.divisive_norm(x, kernel_size, eps)
     return _forward(x, kernel_size, eps)
@@ -77,15 +81,41 @@ def _run(x: Tensor, kernel_size: int, eps: float) -> Tensor:
         from ._triton.divisive_norm import forward
 
         return forward(x, kernel_size, eps)
-    if not in_pieces(x) or small(x):
-        return _forward(x, kernel_size, eps)
-    y = torch.empty_like(x)
-    inverse = eager_inverse_count(x, kernel_size)
-    for piece in pieces(x):
-        wide = accumulable(x[piece])
-        mean = eager_window_sum(wide.abs(), kernel_size, kernel_size).mul_(inverse)
-        torch.div(wide, mean.add_(eps), out=y[piece])
-    return y
+    return by_piece(_divided, x, kernel_size, eps) if in_pieces(x) else _forward(x, kernel_size, eps)
+
+
+def _divided(x: Tensor, kernel_size: int, eps: float) -> Tensor:
+    """`_forward` for eager mode on the CPU."""
+    wide = accumulable(x)
+    return in_type_of(x, wide / _divisor(wide, kernel_size, eps))
+
+
+def _divisor(x: Tensor, kernel_size: int, eps: float) -> Tensor:
+    """eps + mean(|x|)."""
+    return eager_window_mean(x.abs(), kernel_size).add_(eps)
+
+
+class _Small(torch.autograd.Function):
+    """A small input is normalised in few calls. The divisor is kept for the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel_size: int, eps: float) -> Tensor:
+        wide = accumulable(x)
+        divisor = _divisor(wide, kernel_size, eps)
+        ctx.save_for_backward(x, divisor)
+        ctx.kernel_size, ctx.eps = kernel_size, eps
+        return in_type_of(x, wide / divisor)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, divisor = ctx.saved_tensors
+        if torch.is_grad_enabled():  # for a second derivative
+            return _second(grad, x, ctx.kernel_size, ctx.eps), None, None
+        direct = accumulable(grad) / divisor
+        size, reach = [ctx.kernel_size] * 2, [ctx.kernel_size // 2] * 2
+        through_mean = (direct * x).div_(divisor)
+        spread = torch.ops.aten.avg_pool2d_backward(through_mean, divisor, size, [1, 1], reach, False, False, None)
+        return in_type_of(x, direct.addcmul_(spread, x.sign(), value=-1)), None, None
 
 
 def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:
@@ -93,19 +123,23 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tens
         from ._triton.divisive_norm import backward
 
         return backward(grad, x, kernel_size, eps)
-    if not in_pieces(x) or small(x):
+    if not in_pieces(x):
         return _backward(grad, x, kernel_size, eps)
     grad_x = torch.empty_like(x)
     inverse = eager_inverse_count(x, kernel_size)
     for piece in pieces(x):  # `_backward`, in place
         wide = accumulable(x[piece])
-        mean = eager_window_sum(wide.abs(), kernel_size, kernel_size).mul_(inverse)
-        scale = mean.add_(eps).reciprocal_()
+        scale = _divisor(wide, kernel_size, eps).reciprocal_()
         direct = accumulable(grad[piece]) * scale
         through_mean = scale.mul_(direct).mul_(wide).mul_(inverse)
-        through_mean = eager_window_sum(through_mean, kernel_size, kernel_size).mul_(wide.sign())
+        through_mean = eager_window_sum(through_mean, kernel_size).mul_(wide.sign())
         torch.sub(direct, through_mean, out=grad_x[piece])
     return grad_x
+
+
+def _second(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:
+    """The gradient as a function that can be differentiated again."""
+    return torch.autograd.grad(_forward(x, kernel_size, eps), x, grad, create_graph=True)[0]
 
 
 def _setup(ctx, inputs, output) -> None:
@@ -116,7 +150,7 @@ def _setup(ctx, inputs, output) -> None:
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
     if torch.is_grad_enabled():  # for a second derivative
-        return torch.autograd.grad(_forward(x, ctx.kernel_size, ctx.eps), x, grad, create_graph=True)[0], None, None
+        return _second(grad, x, ctx.kernel_size, ctx.eps), None, None
     return torch.ops.tinynets.divisive_norm_backward(grad, x, ctx.kernel_size, ctx.eps), None, None
 
 

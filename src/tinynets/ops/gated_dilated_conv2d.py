@@ -8,8 +8,9 @@ from tinynets._checks import check_maps
 
 from . import _gated_pieces, _gated_stencil
 from ._checks import check_depthwise, check_gate
+from ._depthwise_pieces import convolve
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, packable, records_gradients
-from ._windows import small
+from ._windows import in_type_of, small
 
 
 def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
@@ -44,20 +45,20 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
         check_maps(x)
         check_depthwise(x, weight, bias)
         check_gate(x, gate, dilations)
-    if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
+    if not torch.jit.is_scripting():
+        if in_pieces(x) and not torch.is_autocast_enabled("cpu"):
+            gate = in_type_of(x, gate)
+            if not records_gradients(x, weight, bias, gate):
+                return _gated_pieces.forward(x, weight, bias, gate, dilations)
+            if x.shape[0] == 1 and small(x):
+                return _few_calls(x, weight, bias, gate, dilations)
         if custom_ops_apply(x):
             device = x.device.type
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
                 dtype = torch.get_autocast_dtype(device)
-                x, weight, gate = x.to(dtype), weight.to(dtype), gate.to(dtype)
+                x, weight = x.to(dtype), weight.to(dtype)
                 bias = None if bias is None else bias.to(dtype)
-            gate = gate.to(x.dtype)
-            if in_pieces(x):
-                if x.shape[0] == 1 and small(x):
-                    return _few_calls(x, weight, bias, gate, dilations)
-                if not records_gradients(x, weight, bias, gate):
-                    return _run(x, weight, bias, gate, dilations)
-            return torch.ops.tinynets.gated_dilated_conv2d(x, weight, bias, gate, dilations)
+            return torch.ops.tinynets.gated_dilated_conv2d(x, weight, bias, gate.to(x.dtype), dilations)
     return _forward(x, weight, bias, gate, dilations)
 
 
@@ -78,10 +79,9 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilat
 
 def _few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
     """`_forward` in one type, for a single image: there, the number of calls costs more than memory traffic."""
-    reach, channels = weight.shape[-1] // 2, weight.shape[0]
     y: Tensor | None = None
     for dilation, share in zip(dilations, gate.split(1, 1), strict=True):
-        branch = F.conv2d(x, weight, None, 1, dilation * reach, dilation, channels)
+        branch = convolve(x, weight, dilation)
         y = branch * share if y is None else torch.addcmul(y, branch, share)
     assert y is not None
     return y if bias is None else y + bias.view(1, -1, 1, 1)

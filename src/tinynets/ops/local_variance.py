@@ -6,8 +6,8 @@ from tinynets._checks import check_maps
 
 from . import _variance_pieces
 from ._checks import check_window
-from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
-from ._windows import accumulable, inverse_count, small, window_mean
+from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
+from ._windows import accumulable, inverse_count, small
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
@@ -16,9 +16,9 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     The variance is taken per channel. At the border the window covers the pixels inside the map only. V >= 0.
 
     The textbook form mean(x^2) - mean(x)^2 loses all digits when |mean| is much larger than sqrt(V). Here V is computed
-    from the differences d to the window's centre pixel: V = mean(d^2) - mean(d)^2. The centre belongs to the window, so
-    mean(d)^2 is at most (n - 1) V for n pixels, and little can cancel. Small inputs use the textbook form in fp64
-    instead.
+    from differences d: V = mean(d^2) - mean(d)^2. In eager mode on the CPU they are the differences to the mean of the
+    whole map, and the rounding error of V is about 1e-7 of mean(d^2) in fp32. Elsewhere they are the differences to the
+    window's centre pixel, and the error is about 1e-7 of V.
 
     Args:
         x: (N, C, H, W), any floating-point type. Half precision is accumulated in fp32.
@@ -34,7 +34,7 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     Example:
         >>> import torch
         >>> from tinynets.ops import local_variance
-        >>> local_variance(torch.tensor([[[[1.0, 3.0, 1000.0]]]]))[..., 0]
+        >>> local_variance(torch.tensor([[[[1.0, 3.0, 5.0]]]]))[..., 0]
         tensor([[[1.]]])
     """
     if not torch.jit.is_tracing():
@@ -42,30 +42,19 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
         check_window(kernel_size)
     if not torch.jit.is_scripting():
         if in_pieces(x):
-            if x.dtype != torch.float64 and small(x, 4):
-                return _in_few_calls(x, kernel_size)
             if not records_gradients(x):
-                return _run(x, kernel_size)
+                return _variance_pieces.forward(x, kernel_size)
+            if small(x, 2):
+                return _variance_pieces.SmallVariance.apply(x, kernel_size)
         if custom_ops_apply(x):
             return torch.ops.tinynets.local_variance(x, kernel_size)
     return _forward(x, kernel_size)
 
 
 def _forward(x: Tensor, kernel_size: int) -> Tensor:
+    """The plain formula, which autograd, compilers and exporters can follow."""
     shift, square = _centred_moments(accumulable(x), kernel_size)
     return (square - shift * shift).clamp(min=0).to(x.dtype)
-
-
-def _in_few_calls(x: Tensor, kernel_size: int) -> Tensor:
-    """The textbook form in fp64, with torch's own autograd.
-
-    Cancellation leaves an error of 1e-16 of mean(x)^2. That is below the square of the distance between two
-    neighbouring fp32 numbers of that size.
-    """
-    wide = x.double()
-    mean = window_mean(wide, kernel_size)
-    square = window_mean(wide * wide, kernel_size)
-    return torch.addcmul(square, mean, mean, value=-1).clamp_(min=0).to(x.dtype)
 
 
 def _centred_moments(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
@@ -108,14 +97,7 @@ def _run(x: Tensor, kernel_size: int) -> Tensor:
         from ._triton.local_variance import forward
 
         return forward(x, kernel_size)
-    if not in_pieces(x):
-        return _forward(x, kernel_size)
-    if kernel_size == 3 and min(x.shape[2:]) > 1:
-        return _variance_pieces.three_by_three(x)
-    variance = torch.empty_like(x)
-    for piece in pieces(x):
-        variance[piece] = _forward(x[piece], kernel_size)
-    return variance
+    return _variance_pieces.forward(x, kernel_size) if in_pieces(x) else _forward(x, kernel_size)
 
 
 def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
@@ -123,9 +105,7 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
         from ._triton.local_variance import backward
 
         return backward(grad, x, kernel_size)
-    if not in_pieces(x):
-        return _backward(grad, x, kernel_size)
-    return _variance_pieces.backward(grad, x, kernel_size)
+    return _variance_pieces.backward(grad, x, kernel_size) if in_pieces(x) else _backward(grad, x, kernel_size)
 
 
 def _setup(ctx, inputs, output) -> None:

@@ -6,16 +6,15 @@ from tinynets._checks import check_maps
 
 from ._checks import check_pointwise, check_window
 from ._dispatch import in_pieces, pieces, records_gradients
-from ._windows import accumulable, eager_inverse_count, eager_window_sum, small, window_mean
+from ._variance_pieces import centred, unclamped
+from ._windows import accumulable, eager_inverse_count, eager_window_sum, in_type_of, small
 from .local_variance import local_variance
 
 
 def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int = 3) -> Tensor:
     """Compute the local variance and a 1x1 convolution of it: y = conv1x1(local_variance(x), weight) + bias.
 
-    In eager inference on the CPU the variance itself is never stored. It is then computed from the differences to the
-    mean of the whole map, in two thirds of the time of local_variance. Its rounding error is about 1e-7 of the variance
-    of the whole map. That is small in a sum over channels, but too much for local_variance itself.
+    In eager inference on the CPU the variance itself is never stored, which saves passes over memory.
 
     Args:
         x: (N, C, H, W).
@@ -42,19 +41,13 @@ def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_si
         check_window(kernel_size)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
         if in_pieces(x) and not torch.is_autocast_enabled("cpu") and not records_gradients(x, weight, bias):
-            return (_in_few_calls if small(x) else _shifted)(x, weight, bias, kernel_size)
+            return _eager(x, weight, bias, kernel_size)
     return F.conv2d(local_variance(x, kernel_size), weight, bias)
 
 
-def _in_few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -> Tensor:
-    wide = accumulable(x)
-    centred = wide - wide.mean((2, 3), keepdim=True)
-    mean = window_mean(centred, kernel_size)
-    variance = window_mean(centred.mul_(centred), kernel_size).addcmul_(mean, mean, value=-1)
-    return F.conv2d(variance.to(x.dtype), weight, bias)
-
-
-def _shifted(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -> Tensor:
+def _eager(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -> Tensor:
+    if small(x):
+        return F.conv2d(in_type_of(x, unclamped(x, kernel_size)), weight, bias)
     n, _, height, width = x.shape
     size = (n, weight.shape[0], height, width)
     y = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
@@ -62,13 +55,10 @@ def _shifted(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -
     root = share.sqrt()
     weight = accumulable(weight)
     for piece in pieces(x):
-        wide = accumulable(x[piece])
-        centred = wide - wide.mean((2, 3), keepdim=True)
-        squared = eager_window_sum(centred.square(), kernel_size, kernel_size)
-        total = eager_window_sum(centred, kernel_size, kernel_size).mul_(root)
-        scaled = squared.addcmul_(
-            total, total, value=-1
-        )  # count * V; the division follows after the channels are reduced
+        difference = centred(x[piece])
+        total = eager_window_sum(difference, kernel_size).mul_(root)
+        squared = eager_window_sum(difference.square_(), kernel_size)
+        scaled = squared.addcmul_(total, total, value=-1)  # count * V: divided after the channels are reduced
         y[piece] = F.conv2d(scaled, weight).mul_(share)
     if bias is not None:
         y += bias.view(1, -1, 1, 1)

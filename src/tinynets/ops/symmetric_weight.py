@@ -1,7 +1,10 @@
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from ._checks import check_packed, check_square
+from ._dispatch import in_pieces
 
 
 def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
@@ -29,10 +32,26 @@ def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
     """
     if not torch.jit.is_tracing():
         check_packed(packed, dim)
+    if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
+        if in_pieces(packed):
+            index, factor = _places(dim, packed.dtype)
+            return packed.flatten().index_select(0, index).view(dim, dim) * factor
     rows, columns = torch.tril_indices(dim, dim, device=packed.device).unbind(0)
     lower = torch.zeros(dim, dim, dtype=packed.dtype, device=packed.device)
     lower = lower.index_put([rows, columns], packed.flatten())
     return lower + lower.t()
+
+
+@lru_cache
+def _places(dim: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """For every element of W, row by row: its place in the packed triangle, and its factor, 2 on the diagonal.
+
+    On the CPU the gather and its gradient take a third of the time of the scatter.
+    """
+    with torch.inference_mode(False):
+        side = torch.arange(dim, dtype=torch.int32, device="cpu")
+        low, high = torch.minimum(side, side.unsqueeze(1)), torch.maximum(side, side.unsqueeze(1))
+        return (high * (high + 1) // 2 + low).flatten(), 1 + torch.eye(dim, dtype=dtype, device="cpu")
 
 
 def pack_symmetric(weight: Tensor) -> Tensor:
