@@ -9,6 +9,7 @@ def test_table_csv_and_plot(run, tmp_path):
         "bench", "simplecnn_mnist", *QUICK, "--csv", tmp_path / "t.csv", "--plot", tmp_path / "t.png"
     )
     assert code == 0, stderr
+    assert "timing simplecnn_mnist in eager, fused" in stderr  # it can take minutes, so it says what it does
     assert stdout.splitlines()[0].split()[:4] == ["model", "runtime", "batch", "threads"]
     rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
     assert [(row["runtime"], row["batch_size"]) for row in rows] == [

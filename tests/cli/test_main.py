@@ -22,6 +22,12 @@ def test_list(run):
     assert [m["model"] for m in facts["models"] if m["weights"]] == list_weights()
 
 
+def test_without_a_command_the_help_is_printed(run):
+    code, out, err = run()
+    assert (code, out) == (2, "")
+    assert "train a model" in err
+
+
 def test_info(run, name):
     code, out, _ = run("info", name)
     assert code == 0
@@ -110,7 +116,7 @@ def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):
         (["train", "egrr", "--data", "digits"], "unknown model 'egrr'"),
         (
             ["train", "simplecnn_mnist", "--data", "digit", "--out", tmp_path / "x"],
-            "unknown data set 'digit': did you mean digits",
+            "unknown data set 'digit': there is no folder or file",
         ),
         (["train", "simplecnn_mnist", "--data-dir", tmp_path / "none", "--out", tmp_path / "x"], "does not exist"),
         (["train", "simplecnn_mnist", "--data", "digits", "--out", out], "holds a run already"),

@@ -26,6 +26,11 @@ def test_unknown_names_come_with_the_nearest(wrong):
         assert "did you mean egrr_cifar100" in str(caught.value)
 
 
+def test_a_path_is_sent_to_load_trained(tmp_path):
+    with pytest.raises(ValueError, match=r"it is a path; load .* with tinynets\.engine\.load_trained"):
+        tinynets.create_model(str(tmp_path))
+
+
 @pytest.mark.parametrize("create", [tinynets.create_model, timm.create_model])
 def test_missing_weights_are_an_error_and_never_a_random_net(create, unshipped):
     with pytest.raises(ValueError, match=rf"{unshipped} ships no pretrained weights .* pretrained=False"):

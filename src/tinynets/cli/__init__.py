@@ -15,7 +15,11 @@ from . import augment_preview, bench, evaluate, export, info, listing, plot, pre
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command. An error prints one line on stderr and exits with code 1, a wrong call with code 2."""
+    argv = sys.argv[1:] if argv is None else argv
     with _any_text_prints():
+        if not argv:
+            _parser().print_help(sys.stderr)
+            raise SystemExit(2)
         _run(_parser().parse_args(argv))
 
 

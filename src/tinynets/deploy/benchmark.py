@@ -132,6 +132,7 @@ def bench(
     chosen = list(runtimes or installed_runtimes())
     source = source_of(name, model, img_size=img_size)
     rows: list[Timing] = []
+    say(f"tinynets: timing {name} in {', '.join(chosen)}: fewer runtimes, batch sizes and threads take less time")
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         files = _files(chosen, source, Path(folder), must=runtimes is not None)
         chosen = list(files)

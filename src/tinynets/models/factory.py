@@ -1,3 +1,4 @@
+import os
 from typing import Any, TypeVar
 
 import timm
@@ -37,6 +38,10 @@ def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Modul
         torch.Size([1, 10])
     """
     if not isinstance(name, str) or name.split(".")[0] not in _NAMES:
+        if isinstance(name, str) and os.path.exists(name):
+            raise ValueError(
+                f"unknown model {name!r}: it is a path; load a run or a checkpoint with tinynets.engine.load_trained"
+            )
         raise unknown("model", name, _NAMES)
     checkpoint_path = kwargs.pop("checkpoint_path", None)
     model = timm.create_model(name, pretrained=pretrained, **kwargs)

@@ -34,12 +34,20 @@ def test_digits_without_scikit_learn(monkeypatch):
 
 def test_unknown_names_and_missing_directories(tmp_path):
     assert list_data() == ["cifar10", "cifar100", "digits", "mnist"]
-    with pytest.raises(ValueError, match="unknown data set 'cifar': did you mean cifar10"):
+    with pytest.raises(ValueError, match=r"'cifar': there is no folder or file .*cifar, and .* cifar10, cifar100,"):
         load_data("cifar")
     with pytest.raises(
         FileNotFoundError, match=r"data directory .*nowhere does not exist: .* to download the data set into it"
     ):
         load_data("mnist", tmp_path / "nowhere")
+
+
+def test_a_folder_of_images_given_as_the_data_directory_is_noticed(tmp_path, capsys):
+    load_data("digits", tmp_path)
+    assert not capsys.readouterr().err
+    (tmp_path / "train").mkdir()
+    load_data("digits", tmp_path)
+    assert f"this is digits; for the images in {tmp_path} write --data {tmp_path}" in capsys.readouterr().err
 
 
 def test_split_is_stratified_and_whole():

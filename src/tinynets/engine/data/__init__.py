@@ -3,7 +3,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinynets._checks import unknown
 from tinynets._guest import plain_defaults
 from tinynets._say import say
 
@@ -76,6 +75,7 @@ def load_data(
             return load_arrays(name)
         if isinstance(name, str) and name in LOADERS:
             _warn_of_namesake(name)
+            _warn_of_images(name, data_dir)
             source = {"name": name, "data_dir": None if name == "digits" else str(Path(data_dir or "data").absolute())}
             return _sized(LOADERS[name](data_dir), img_size, source)
         path = Path(name)
@@ -86,7 +86,10 @@ def load_data(
             return dataclasses.replace(data, source=source | options | {"skip_bad": skip_bad})
         if path.exists():
             return _sized(load_arrays(path), img_size, source)
-        raise unknown("data set", str(name), [*LOADERS, "the path of a folder or an .npz"])
+        raise ValueError(
+            f"unknown data set {str(name)!r}: there is no folder or file {printable(path.absolute())}, "
+            f"and the built-in data sets are {', '.join(list_data())}"
+        )
 
 
 def _sized(data: ImageData, img_size: Sequence[int] | None, source: dict[str, Any]) -> ImageData:
@@ -104,6 +107,13 @@ def _size(size: Sequence[int] | None) -> tuple[int, int] | None:
 def _warn_of_namesake(name: str) -> None:
     if any((Path(name) / part).is_dir() for part in ("train", "test", "val")):
         say(f"tinynets: {name} means the built-in data set; for the folder write ./{name}")
+
+
+def _warn_of_images(name: str, data_dir: str | Path | None) -> None:
+    """A folder of one's own images is easily given as --data-dir. The built-in data would be downloaded into it."""
+    if data_dir is not None and any((Path(data_dir) / part).is_dir() for part in ("train", "test", "val")):
+        folder = printable(data_dir)
+        say(f"tinynets: this is {name}; for the images in {folder} write --data {folder} in place of --data-dir")
 
 
 def list_data() -> list[str]:
