@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import sys
 
 import pytest
@@ -17,13 +18,20 @@ def call(tool, monkeypatch, *argv):
     tool.main()
 
 
-@pytest.fixture
-def runs(tmp_path):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
     """Two runs that differ in the seed, and one that differs in more."""
+    folder = tmp_path_factory.mktemp("runs")
     recipe = with_epochs(get_recipe("simplecnn_mnist", "digits"), 2)
     for name, values in {"a": {}, "b": {"seed": 1}, "c": {"seed": 2, "optimizer.lr": 0.01}}.items():
-        train("simplecnn_mnist", load_data("digits"), override(recipe, values), tmp_path / name)
-    return tmp_path
+        train("simplecnn_mnist", load_data("digits"), override(recipe, values), folder / name)
+    return folder
+
+
+@pytest.fixture
+def runs(trained, tmp_path):
+    """A copy of them."""
+    return shutil.copytree(trained, tmp_path / "runs")
 
 
 @pytest.fixture

@@ -9,10 +9,18 @@ from captures import ONNX, WAYS, narrow
 
 import tinynets
 
+WITH_OPS = ("egrr_cifar100", "ecnet_cifar10")  # the others consist of torch's own layers
+CASES = [
+    pytest.param((name, form), marks=[] if name in WITH_OPS else pytest.mark.slow, id=f"{form}-{name}")
+    for name in tinynets.list_models()
+    for form in ("plain", "fused")
+]
 
-@pytest.fixture(params=["plain", "fused"])
-def model(request, name):
-    return narrow(name, request.param == "fused")
+
+@pytest.fixture(params=CASES)
+def model(request):
+    name, form = request.param
+    return narrow(name, form == "fused")
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit")

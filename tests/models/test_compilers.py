@@ -75,6 +75,7 @@ def test_compile_whole_graph(quick, x):
     torch.testing.assert_close(compiled(x), quick(x))
 
 
+@pytest.mark.slow
 def test_compile_whole_training_graph(quick, x):
     torch.compile(quick.train(), fullgraph=True, backend="aot_eager")(x).sum().backward()
     assert all(p.grad is not None for p in quick.parameters())

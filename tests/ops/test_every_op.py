@@ -77,7 +77,7 @@ def test_opcheck(name):
     opcheck(getattr(torch.ops.tinynets, name).default, (*inputs, *OPS[name][1]))
 
 
-@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("dynamic", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_compiles_whole_forward_and_backward(name, dynamic):
     compiled = torch.compile(OPS[name][0], fullgraph=True, dynamic=dynamic, backend="aot_eager")
     ours, theirs = ([t.requires_grad_() for t in inputs_of(name)] for _ in range(2))

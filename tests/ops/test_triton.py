@@ -31,6 +31,9 @@ CONSTANTS = {
 INTERMEDIATES = ("direct_ptr", "through_ptr", "shift_ptr", "parts_ptr")
 
 
+TARGETS = [(capability, dtype) for capability in (80, 90) for dtype in ("fp32", "fp16", "bf16", "fp64")]
+
+
 def kernels():
     for name in MODULES:
         module = importlib.import_module(f"tinynets.ops._triton.{name}")
@@ -48,8 +51,10 @@ def test_interpreted_kernels_equal_the_formulas():
 
 
 @pytest.mark.parametrize("kernel", list(kernels()))
-@pytest.mark.parametrize("capability", [80, 90])
-@pytest.mark.parametrize("dtype", ["fp32", "fp16", "bf16", "fp64"])
+@pytest.mark.parametrize(
+    ("capability", "dtype"),
+    [(80, "fp32"), *(pytest.param(*case, marks=pytest.mark.slow) for case in TARGETS if case != (80, "fp32"))],
+)
 def test_compiles_ahead_of_time(kernel, capability, dtype, tmp_path, monkeypatch):
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource

@@ -7,7 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from support import rows_of
+import torch
+from support import QUICK, rows_of
+
+from tinynets.engine import override
+from tinynets.engine.loop import Run, Workers, build_model
 
 PROGRAM = """
 import os, signal, sys, torch
@@ -105,11 +109,13 @@ def test_egrr_with_depth_warm_up_from_the_command_line(program, tmp_path):
     assert len(rows_of(tmp_path / "run")) == 3
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(program, tmp_path):
-    command = ["-m", "tinynets", "train", "simplecnn_mnist", "--data", "digits", "--batch-size", 15]
-    done = torchrun(*command, "--out", tmp_path / "run")
-    assert done.returncode != 0
-    assert "batch_size (15) must be a multiple of processes x accumulate (2 x 1)" in done.stderr
-    assert not (tmp_path / "run").exists()
-    done = torchrun(*command[:-1], 16, "--set", "sync_bn=true", "--out", tmp_path / "run")
-    assert "sync_bn needs CUDA" in done.stderr
+def test_what_processes_cannot_share_is_refused(tiny_data):
+    team = Workers(0, 2, torch.device("cpu"))
+    for values, message in (
+        ({"batch_size": 15}, r"batch_size \(15\) must be a multiple of processes x accumulate \(2 x 1\)"),
+        ({"sync_bn": True}, "sync_bn needs CUDA"),
+    ):
+        recipe = override(QUICK, values)
+        model, _ = build_model("simplecnn_mnist", tiny_data, recipe, None)
+        with pytest.raises(ValueError, match=message):
+            Run(model, tiny_data, recipe, team)

@@ -111,12 +111,6 @@ def test_more_batch_than_data(tiny_data, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_the_demo_reaches_97_percent(tmp_path):
-    summary = train("simplecnn_mnist", load_data("digits"), get_recipe("simplecnn_mnist", "digits"), tmp_path)
-    assert summary["last"]["test_top1"] >= 97
-    assert summary["train_seconds"] < 120
-
-
 @pytest.mark.slow
 def test_the_published_recipe_on_real_mnist(real_data, tmp_path):
     torch.set_num_threads(2)
