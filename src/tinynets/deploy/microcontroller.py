@@ -115,7 +115,7 @@ def _check(content: bytes) -> None:
     _runtime()
     from tflite_micro.tensorflow.lite.micro.python.schema_py_generated import Model
 
-    model = Model.GetRootAs(content)
+    model: Any = Model.GetRootAs(content)
     if any(model.Buffers(index).Offset() for index in range(model.BuffersLength())):
         raise RuntimeError(
             "TensorFlow Lite Micro cannot run this file: its weights are behind the flatbuffer, where they are not "

@@ -46,7 +46,8 @@ def _weights_inside(content: Any) -> bytes:
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(flatbuffer_utils.read_model_from_bytearray(content)))
+    model: Any = flatbuffer_utils.read_model_from_bytearray(content)
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def _steps() -> list[dict[str, Any]]:
