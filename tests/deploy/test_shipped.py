@@ -6,19 +6,22 @@ from tinynets.deploy import artifact
 from tinynets.weights import manifest, read_manifest
 
 SHIPPED = [name for name, weights in read_manifest().items() if "files" in weights.facts]
+RECURSIVE = ("ecnet_cifar10", "egrr_cifar100")  # their errors add up over the steps
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_int8_files_are_what_the_manifest_says(name):
     path = artifact(name)
-    facts = read_manifest()[name].facts
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == facts["files"]["tflite-int8"]["sha256"]
-    assert facts["top1"] - facts["files"]["tflite-int8"]["top1"] <= 0.3
-    assert 40_000 < path.stat().st_size < 800_000
+    weights = read_manifest()[name]
+    figures = weights.facts["files"]["tflite-int8"]
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == figures["sha256"]
+    assert weights.facts["top1"] - figures["top1"] <= (1.0 if name in RECURSIVE else 0.3)
+    assert figures["micro_agreement"] >= 95
+    assert 40_000 < path.stat().st_size < weights.path.stat().st_size
 
 
 def test_most_nets_ship_one():
-    assert {"c1c2c3c4o_cifar10", "optimized200k_cifar10", "simplecnn_mnist"} <= set(SHIPPED)
+    assert {"c1c2c3c4o_cifar10", "egrr_cifar100", "optimized200k_cifar10", "simplecnn_mnist"} <= set(SHIPPED)
 
 
 def test_no_file_is_left_over():

@@ -23,12 +23,10 @@ def arena_bytes(content: bytes) -> int:
 
     Raises:
         ImportError: tflite_micro is not installed.
-        RuntimeError: tflite_micro does not support an operation of the file.
+        RuntimeError: tflite_micro does not support an operation of the file, or does not find its weights.
         ValueError: content is not a TFLite file.
     """
-    if content[4:8] != b"TFL3":
-        raise ValueError("content is not a TFLite file")
-    _runtime()
+    _check(content)
     script = Path(__file__).with_name("arena_probe.py")
     deadly: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +52,11 @@ def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray
     Args:
         content: bytes of the .tflite file.
         arena: bytes of RAM, None for the result of `arena_bytes`.
+
+    Raises:
+        ImportError, RuntimeError, ValueError: as in `arena_bytes`.
     """
+    _check(content)
     arena = arena_bytes(content) if arena is None else arena
     with quiet():
         interpreter = _runtime().Interpreter.from_bytes(content, arena_size=arena)
@@ -104,6 +106,21 @@ def write_c_array(content: bytes, path: str | Path) -> tuple[Path, Path]:
 
 def has_micro() -> bool:
     return importlib.util.find_spec("tflite_micro") is not None
+
+
+def _check(content: bytes) -> None:
+    """Raise an error unless content is a TFLite file with all weights inside its flatbuffer."""
+    if content[4:8] != b"TFL3":
+        raise ValueError("content is not a TFLite file")
+    _runtime()
+    from tflite_micro.tensorflow.lite.micro.python.schema_py_generated import Model
+
+    model: Any = Model.GetRootAs(content)
+    if any(model.Buffers(index).Offset() for index in range(model.BuffersLength())):
+        raise RuntimeError(
+            "TensorFlow Lite Micro cannot run this file: its weights are behind the flatbuffer, where they are not "
+            "found (tinynets export puts them inside)"
+        )
 
 
 def _runtime() -> Any:
