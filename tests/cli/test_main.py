@@ -46,6 +46,13 @@ def test_info_with_arguments(run):
     assert run("info", "c1c2c3c4o_cifar10", "--input-size", "64")[0] == 2
 
 
+@pytest.mark.parametrize("side", ["32x32", "0", "-3", "1.5", "large"])
+def test_a_size_that_is_no_side_is_named(run, side):
+    code, _, err = run("train", "simplecnn_mnist", "--data", "digits", f"--img-size={side}")
+    assert code == 2
+    assert f"argument --img-size: '{side}' is no side in pixels" in err
+
+
 def test_train_reports_and_evaluate_agrees(run, finished):
     out, stdout = finished
     summary = json.loads((out / "summary.json").read_text())

@@ -11,7 +11,7 @@ from tinynets._files import check_writable, write_file
 from tinynets.deploy import RUNTIMES, Timing, bench
 from tinynets.report.table import text_table
 
-from .options import common_options, report
+from .options import common_options, report, side
 
 
 def add_command(commands: Any) -> None:
@@ -28,7 +28,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--batch-sizes", default="1,128", help="separated by commas (default: 1,128)")
     command.add_argument("--threads", help="separated by commas (default: one and all)")
     command.add_argument("--seconds", type=float, default=2.0, help="of timed calls for every figure (default: 2)")
-    command.add_argument("--img-size", type=int, help="side of the images in pixels (default: the model's)")
+    command.add_argument("--img-size", type=side, help="side of the images in pixels (default: the model's)")
     command.add_argument("--no-memory", action="store_true", help="do not measure memory")
     command.add_argument("--csv", metavar="FILE", help="write the figures to FILE too")
     command.add_argument("--plot", metavar="FILE", help="draw the latencies of the smallest batch into FILE")

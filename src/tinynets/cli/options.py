@@ -17,6 +17,13 @@ def _group() -> argparse.ArgumentParser:
     return argparse.ArgumentParser(add_help=False)
 
 
+def side(text: str) -> int:
+    """The value of --img-size: images are square."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no side in pixels: images are square, give one number, like 32")
+    return int(text)
+
+
 def common_options() -> argparse.ArgumentParser:
     group = _group()
     group.add_argument("--json", action="store_true", help="print one JSON object instead of text")
@@ -43,7 +50,7 @@ def data_options() -> argparse.ArgumentParser:
     group.add_argument(
         "--data-dir", help="folder of the named data set, which is downloaded into it if missing (default: data)"
     )
-    group.add_argument("--img-size", type=int, help="side in pixels that a folder's images are cropped and resized to")
+    group.add_argument("--img-size", type=side, help="side in pixels that a folder's images are cropped and resized to")
     group.add_argument("--skip-bad", action="store_true", help="leave out images that cannot be read, and list them")
     return group
 

@@ -78,7 +78,7 @@ def test_two_processes_are_one_at_the_same_global_batch(program, tmp_path):
     alone = subprocess.run([sys.executable, program, tmp_path / "one"], capture_output=True, text=True)
     assert alone.returncode == 0, alone.stderr
     stopped = torchrun(program, tmp_path / "two", "--stop")
-    assert "3 epochs and 1 steps are saved" in stopped.stderr
+    assert "3 epochs and 1 step are saved" in stopped.stderr
     together = torchrun(program, tmp_path / "two", "--resume")
     assert together.returncode == 0, together.stderr
     assert together.stderr.count("epoch 10/10") == 1  # one of them speaks

@@ -83,7 +83,7 @@ def test_ctrl_c_saves_and_says_so(tiny_data, tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "_train_step", interrupted)
-        with pytest.raises(KeyboardInterrupt, match=r"1 epochs and 4 steps are saved in .*: continue with --resume"):
+        with pytest.raises(KeyboardInterrupt, match=r"1 epoch and 4 steps are saved in .*: continue with --resume"):
             train_everything(tiny_data, tmp_path / "stopped", recipe=recipe)
     assert signal.getsignal(signal.SIGINT) is handler
     train_everything(tiny_data, tmp_path / "stopped", recipe=recipe)

@@ -172,9 +172,8 @@ class Training:
             self._save_state()
             self._event("interrupted")
             epoch, step = divmod(self.run.step, self.run.steps)
-            raise KeyboardInterrupt(
-                f"{epoch} epochs and {step} steps are saved in {self.directory.path}: continue with --resume"
-            )
+            done = f"{epoch} epoch{'s' * (epoch != 1)} and {step} step{'s' * (step != 1)}"
+            raise KeyboardInterrupt(f"{done} are saved in {self.directory.path}: continue with --resume")
 
     def _finish(self) -> dict[str, Any]:
         self._save_state(finished=True)
