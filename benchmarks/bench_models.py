@@ -5,8 +5,9 @@
 
 A row is one model at one batch size: milliseconds of an inference call (medians, interleaved in one process, every call
 after an untimed one of its own) of the plain model on the naive ops, the model as it is, `tinynets.fuse` of it, and
-torch.compile of the first and the last. Peers have no fused form: `naive` is the model as timm makes it. The largest
-batch also has a training step (forward and backward in train mode), naive and ours. fp32, channels_last; nothing else
+torch.compile of the first and the last. Speedups are against the naive form, compiled_speedup against the naive form
+compiled. Peers have no fused form: `naive` is the model as timm makes it. A training step is forward and backward in
+train mode. fp32, channels_last; nothing else
 should be running. Every model has a process of its own: how much memory the naive forms have to ask the system for
 depends on what ran before, and their time with it (EGRR's from 500 to 870 ms).
 """
@@ -95,8 +96,10 @@ def inference(name: str, batch: int, rounds: int, compiled: bool, device: torch.
         times = paired(forms, rounds, device)
     row: dict[str, Any] = {"parameters": sum(p.numel() for p in model.parameters()), "batch": batch}
     row |= {f"{form}_ms": round(median(times[form]), 3) if form in times else "" for form in FORMS}
-    for form in ("fused", "fused_compiled"):
+    for form in ("ours", "fused", "fused_compiled"):
         row[f"{form}_speedup"] = round(ratio(times["naive"], times[form]), 2) if form in times else ""
+    both = {"naive_compiled", "fused_compiled"} <= times.keys()
+    row["compiled_speedup"] = round(ratio(times["naive_compiled"], times["fused_compiled"]), 2) if both else ""
     best = min(median(values) for values in times.values())
     row |= {"best_images_per_second": round(1e3 * batch / best), "relative_error": f"{error:.1e}"}
     for form in FORMS[3:]:
@@ -142,13 +145,16 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def measure(name: str, args: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
-    batches = args.batch or [1, 512 if device.type == "cuda" else 128]
+    batches = args.batch or ([1, 512] if device.type == "cuda" else [1, 8, 128])
+    if args.threads:
+        torch.set_num_threads(args.threads)
     rows = []
     for batch in batches:
-        row = {"model": name} | inference(name, batch, args.rounds, not args.no_compile, device)
+        rounds = args.rounds * max(128 // batch // 8, 1)
+        row = {"model": name} | inference(name, batch, rounds, not args.no_compile, device)
         steps = {"naive_step_ms": "", "ours_step_ms": "", "step_speedup": ""}
-        if batch == max(batches) and not args.no_training:
-            steps = training(name, batch, max(args.rounds // 3, 1), device)
+        if not args.no_training:
+            steps = training(name, batch, max(rounds // 3, 1), device)
         rows.append(row | steps | {"memory": "kept" if args.keep_memory else "default"} | made_by(device))
         print(" ".join(f"{key}={value}" for key, value in rows[-1].items() if value != ""), flush=True)
     return rows
@@ -174,8 +180,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--models", nargs="+", default=[*tinynets.list_models(), *PEERS])
-    parser.add_argument("--batch", type=int, nargs="+", help="default: 1 and 128, on a GPU 1 and 512")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--batch", type=int, nargs="+", help="default: 1, 8 and 128, on a GPU 1 and 512")
+    parser.add_argument("--threads", type=int, help="default: all")
+    parser.add_argument("--rounds", type=int, default=15, help="at batch 128; more at smaller ones")
     parser.add_argument("--keep-memory", action="store_true", help="the C library keeps freed memory, as in the engine")
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--no-training", action="store_true")

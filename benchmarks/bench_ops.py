@@ -126,7 +126,8 @@ def table(batches: list[int], rounds: int, device: torch.device, dtype: torch.dt
         for name in ("egrr_cifar100", "ecnet_cifar10"):
             for (op, shapes), calls in calls_of(name, batch).items():
                 for backward in (False, True):
-                    row = measure(op, shapes, backward, rounds, bandwidth, device=device, dtype=dtype)
+                    often = rounds * max(128 // batch // 8, 1)
+                    row = measure(op, shapes, backward, often, bandwidth, device=device, dtype=dtype)
                     head = {"model": name, "batch": batch, "calls": calls}
                     rows.append(head | row | {"copy_gb_s": round(bandwidth, 1)} | made_by(device))
                     print(" ".join(str(value) for value in (head | row).values()), flush=True)
@@ -170,15 +171,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
-    parser.add_argument("--batch", type=int, nargs="+", help="default: 1 and 128, on a GPU 1 and 512")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--batch", type=int, nargs="+", help="default: 1, 8 and 128, on a GPU 1 and 512")
+    parser.add_argument("--threads", type=int, help="default: all")
+    parser.add_argument("--rounds", type=int, default=15, help="at batch 128; more at smaller ones")
     parser.add_argument("--keep-memory", action="store_true", help="the C library keeps freed memory, as in the engine")
     parser.add_argument("--out", type=Path, help="a CSV to write, and a plot beside it")
     args = parser.parse_args()
     device = torch.device(args.device)
     if args.keep_memory:
         keep_freed_memory()
-    batches = args.batch or [1, 512 if device.type == "cuda" else 128]
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    batches = args.batch or ([1, 512] if device.type == "cuda" else [1, 8, 128])
     rows = table(batches, args.rounds, device, getattr(torch, args.dtype))
     rows = [row | {"memory": "kept" if args.keep_memory else "default"} for row in rows]
     summarise(rows)
