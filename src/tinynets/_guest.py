@@ -10,7 +10,8 @@ import torch
 def plain_defaults() -> Iterator[None]:
     """Inside, new tensors are fp32 on the CPU by default, whatever defaults the program has set."""
     dtype = torch.get_default_dtype()
-    with torch.device("cpu") if torch.get_default_device().type != "cpu" else nullcontext():
+    on_cpu = torch.empty(0).is_cpu  # torch.get_default_device() fails in torch 2.7 after set_default_device(None)
+    with nullcontext() if on_cpu else torch.device("cpu"):
         if dtype != torch.float32:
             torch.set_default_dtype(torch.float32)
         try:

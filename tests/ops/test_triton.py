@@ -97,7 +97,7 @@ def test_on_a_gpu(dtype, memory_format, channels):
 
 
 class OnCuda:
-    is_cuda, device = True, torch.device("cuda")
+    is_cuda, is_cpu, device = True, False, torch.device("cuda")
 
 
 def test_kernels_can_be_left_out(monkeypatch):

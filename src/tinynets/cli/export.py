@@ -89,7 +89,7 @@ def _images(args: argparse.Namespace, trained: Any, calibrated: bool) -> dict[st
     from tinynets.engine import match_data
 
     facts = trained.facts
-    data = load_data_of(args, None, facts, facts.model, trained.model.in_chans)
+    data = load_data_of(args, None, facts, facts.model, trained.in_chans)
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split("test")
     some = slice(args.images)

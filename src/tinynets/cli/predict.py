@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> None:
     model, facts = trained.model, trained.facts
     background = args.background or (facts.data_source or {}).get("background", "white")
     height, width = getattr(model, "img_size", None) or facts.img_size or model.pretrained_cfg["input_size"][1:]
-    mode = {1: "L", 3: "RGB"}.get(model.in_chans)
+    mode = {1: "L", 3: "RGB"}.get(trained.in_chans)
     if mode is None:
-        raise ValueError(f"{args.model} takes {model.in_chans}-channel images: image files have 1 or 3")
+        raise ValueError(f"{args.model} takes {trained.in_chans}-channel images: image files have 1 or 3")
     model, normalise = model.to(device_of(args)), Augmenter(Augment(), facts.mean, facts.std)
     paths, errors = _find_images(args.images)
     class_names = facts.class_names or tuple(map(str, range(model.num_classes)))

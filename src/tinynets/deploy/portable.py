@@ -68,7 +68,8 @@ def gated_conv(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dil
     reach = weight.shape[-1] // 2
     total = None
     for dilation, share in zip(dilations, gate.split(1, 1), strict=True):
-        branch = F.conv2d(x, weight, bias, 1, dilation * reach, dilation, weight.shape[0]) * share
+        pad = dilation * reach
+        branch = F.conv2d(x, weight, bias, 1, [pad, pad], dilation, weight.shape[0]) * share
         total = branch if total is None else total + branch
     assert total is not None
     return total

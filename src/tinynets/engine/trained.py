@@ -37,6 +37,11 @@ class Trained:
     model: Any
     facts: Checkpoint
 
+    @property
+    def in_chans(self) -> int:
+        """Number of channels of its images."""
+        return len(self.facts.mean)
+
 
 def load_trained(name: str | Path, model: nn.Module | None = None, **model_args: Any) -> Trained:
     """Load a trained model by name or from a file.
@@ -145,13 +150,10 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
         names = data.class_names  # the model's class names are unknown
     else:
         names = facts.class_names
-    channels = in_chans_of(trained)
     size = tuple(facts.img_size) if resize and facts.img_size else data.img_size
-    return replace(data.changed(order, channels, (size[0], size[1])), class_names=names, mean=facts.mean, std=facts.std)
-
-
-def in_chans_of(trained: Trained) -> int:
-    return len(trained.facts.mean)
+    return replace(
+        data.changed(order, trained.in_chans, (size[0], size[1])), class_names=names, mean=facts.mean, std=facts.std
+    )
 
 
 def class_order(names: tuple[str, ...], known: tuple[str, ...]) -> list[int] | None:

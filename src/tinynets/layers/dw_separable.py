@@ -26,7 +26,8 @@ def dilated_depthwise(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
     """
     if not torch.jit.is_tracing() and min(x.shape[2], x.shape[3]) > 2 * dilation:
         return depthwise_conv2d(x, weight, None, dilation)
-    return F.conv2d(x, weight, None, 1, dilation * (weight.shape[-1] // 2), dilation, weight.shape[0])
+    pad = dilation * (weight.shape[-1] // 2)
+    return F.conv2d(x, weight, None, 1, [pad, pad], dilation, weight.shape[0])
 
 
 class DilatedDepthwise(nn.Conv2d):

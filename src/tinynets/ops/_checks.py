@@ -79,7 +79,9 @@ def autocast(x: Tensor) -> bool:
     if torch.jit.is_scripting():
         return torch.is_autocast_enabled() or torch.is_autocast_cpu_enabled()
     else:
-        return torch.amp.is_autocast_available(x.device.type) and torch.is_autocast_enabled(x.device.type)
+        device = x.device.type
+        known = device in ("cpu", "cuda") or torch.amp.is_autocast_available(device)
+        return known and torch.is_autocast_enabled(device)
 
 
 def check_gate(x: Tensor, gate: Tensor, dilations: list[int]) -> None:

@@ -60,7 +60,8 @@ def _trains_here(x: Tensor, weight: Tensor, dilation: int) -> bool:
 
 
 def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
-    return F.conv2d(x, weight, bias, 1, dilation * (weight.shape[-1] // 2), dilation, weight.shape[0])
+    pad = dilation * (weight.shape[-1] // 2)
+    return F.conv2d(x, weight, bias, 1, [pad, pad], dilation, weight.shape[0])
 
 
 class _Depthwise(torch.autograd.Function):

@@ -65,12 +65,14 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
 def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
     reach = weight.shape[-1] // 2
     channels = weight.shape[0]
-    y = F.conv2d(x, weight, None, 1, dilations[0] * reach, dilations[0], channels)
+    pad = dilations[0] * reach  # a list below: torch.jit.trace of torch 2.7 takes no single number that it traces
+    y = F.conv2d(x, weight, None, 1, [pad, pad], dilations[0], channels)
     gate = gate.to(y.dtype)  # under autocast the convolution decides the type
     y = y * gate.narrow(1, 0, 1)
     for index in range(1, len(dilations)):
         dilation = dilations[index]
-        branch = F.conv2d(x, weight, None, 1, dilation * reach, dilation, channels)
+        pad = dilation * reach
+        branch = F.conv2d(x, weight, None, 1, [pad, pad], dilation, channels)
         y = y + branch * gate.narrow(1, index, 1)
     if bias is not None:
         y = y + bias.to(y.dtype).view(1, -1, 1, 1)

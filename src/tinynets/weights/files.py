@@ -8,6 +8,7 @@ from timm.models import load_state_dict
 from torch import Tensor, nn
 
 from tinynets._files import write_file
+from tinynets._guest import plain_defaults
 
 _KEY = "tinynets"
 
@@ -57,7 +58,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     try:
-        with safe_open(path, framework="pt") as file:
+        with plain_defaults(), safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as error:
@@ -92,7 +93,8 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     try:
-        return load_state_dict(str(path), weights_only=True)
+        with plain_defaults():
+            return load_state_dict(str(path), weights_only=True)
     except Exception as error:  # errors differ between formats
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path} is not a readable file of weights ({reason}): copy or train it again") from error

@@ -12,9 +12,8 @@ from ..source import Source
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     """Write a program with a dynamic batch size."""
     del calibration
-    program = torch.export.export(
-        source.network(), (source.example(2),), dynamic_shapes=({0: torch.export.Dim("batch")},)
-    )
+    batch = torch.export.Dim("batch", max=1 << 31)  # without a bound torch 2.7 refuses ECNet
+    program = torch.export.export(source.network(), (source.example(2),), dynamic_shapes=({0: batch},))
     torch.export.save(program, path)
 
 

@@ -104,10 +104,10 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
     """
     trained = load_trained(name)
     model, facts = trained.model, trained.facts
-    if (model.num_classes, model.in_chans) != (data.num_classes, data.in_chans):
+    if (model.num_classes, trained.in_chans) != (data.num_classes, data.in_chans):
         raise ValueError(
-            f"distill.teacher {name} takes {model.in_chans}-channel images of {model.num_classes} classes, {data.name} "
-            f"has {data.in_chans} and {data.num_classes}: name a teacher trained on {data.name}"
+            f"distill.teacher {name} takes {trained.in_chans}-channel images of {model.num_classes} classes, "
+            f"{data.name} has {data.in_chans} and {data.num_classes}: name a teacher trained on {data.name}"
         )
     order = class_order(data.class_names, facts.class_names)
     if order is None and facts.class_names:
