@@ -38,6 +38,7 @@ QUICK = [
     ("ecnet", "tflite", False),
     ("c1c2c3c4o", "tflite", True),
     ("c1c2c3c4o", "onnx", True),
+    ("simplecnn", "executorch", True),
 ]
 QUICK += [(name, "pt2", False) for name in SMALL]
 REST = [

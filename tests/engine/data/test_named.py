@@ -1,11 +1,13 @@
 import pickle
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import torchvision
 
+import tinynets
 from tinynets._statistics import CIFAR10
 from tinynets.engine import list_data, load_data
 from tinynets.engine.data import named, split_validation
@@ -100,6 +102,19 @@ def test_torchvision_sets_are_downloaded_once_and_read_in_the_right_order(tmp_pa
     assert torch.equal(data.test_images[0, 0, :, 7], torch.arange(32, dtype=torch.uint8))
     assert (data.test_images[:, 1:] == 5).all()
     assert data.class_names[3] == "class 3"
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("cifar10", "c1c2c3c4o_cifar10"), ("cifar100", "egrr_cifar100"), ("mnist", "simplecnn_mnist")]
+)
+def test_a_set_has_the_statistics_of_the_model_named_after_it(name, model, tmp_path, monkeypatch):
+    channels = tinynets.create_model(model).in_chans
+    read = SimpleNamespace(data=np.zeros((2, 4, 4, channels), np.uint8), targets=[0, 1], classes=["a", "b"])
+    monkeypatch.setattr(named, "_open_or_download", lambda *args: read)
+    data = load_data(name, tmp_path)
+    assert data.img_size == (4, 4)
+    cfg = tinynets.create_model(model).pretrained_cfg
+    assert (data.mean, data.std) == (cfg["mean"], cfg["std"])
 
 
 def test_a_failed_download_says_so(tmp_path, monkeypatch):
