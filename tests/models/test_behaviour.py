@@ -51,6 +51,8 @@ def test_egrr_warm_up_shortens_training_but_not_evaluation():
     assert all(p.grad is not None for p in model.parameters())
     model.set_active_steps(2)
     assert [stage.active_steps for stage in model.stages] == [2, 2]
+    model.set_active_steps(3)
+    assert model.train()(x).isfinite().all()  # the second stage has two steps only
     with pytest.raises(ValueError, match="steps must be an integer of at least 1"):
         model.set_active_steps(0)
 
@@ -106,6 +108,14 @@ def test_ecnet_dilates_by_iteration():
     model.block(x, 1)[0, :, 7, 7].sum().backward()
     rows = x.grad.abs().sum((0, 1, 3)).nonzero().flatten().tolist()
     assert rows == [2, 7, 12]
+
+
+def test_optimized200k_adds_the_shortcut_before_the_activation():
+    model = randomise_norms(tinynets.create_model("optimized200k_cifar10", width=0.25))
+    for block in (model.stages[0][1], model.stages[1][0]):  # with and without an identity as shortcut
+        x = torch.randn(2, block.conv1.conv_dw.in_channels, 8, 8)
+        expected = torch.relu(block.conv2(block.conv1(x)) + block.shortcut(x))
+        torch.testing.assert_close(block(x), expected)
 
 
 def test_simplecnn_batch_stats_is_the_published_models_behaviour():
