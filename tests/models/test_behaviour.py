@@ -2,23 +2,13 @@
 
 import pytest
 import torch
+from support import randomised
 
 import tinynets
 
 
-def randomise_norms(model):
-    """Statistics and affine pairs as a trained net might have them."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, std=0.2)
-            module.running_mean.normal_(std=0.2)
-            module.running_var.uniform_(0.5, 2)
-    return model.eval()
-
-
 def test_logits_do_not_depend_on_the_batch(name):
-    model = randomise_norms(tinynets.create_model(name))
+    model = randomised(tinynets.create_model(name))
     x = torch.randn(4, *model.pretrained_cfg["input_size"])
     together, alone = model(x), torch.cat([model(image.unsqueeze(0)) for image in x])
     assert (together - alone).abs().max() < 1e-5 * max(together.abs().max(), 1)
@@ -59,7 +49,7 @@ def test_egrr_warm_up_shortens_training_but_not_evaluation():
 
 def test_egrr_step_is_the_published_one():
     model = small_egrr()
-    stage = randomise_norms(model).stages[1]
+    stage = randomised(model).stages[1]
     x = torch.randn(2, 12, 8, 8)
     expected = stage.down(x)
     assert expected.shape == (2, 24, 4, 4)
@@ -111,7 +101,7 @@ def test_ecnet_dilates_by_iteration():
 
 
 def test_optimized200k_adds_the_shortcut_before_the_activation():
-    model = randomise_norms(tinynets.create_model("optimized200k_cifar10", width=0.25))
+    model = randomised(tinynets.create_model("optimized200k_cifar10", width=0.25))
     for block in (model.stages[0][1], model.stages[1][0]):  # with and without an identity as shortcut
         x = torch.randn(2, block.conv1.conv_dw.in_channels, 8, 8)
         expected = torch.relu(block.conv2(block.conv1(x)) + block.shortcut(x))
