@@ -741,7 +741,7 @@ MUTATIONS = {
         (
             "self.loss_sum.item() / self.steps",
             "self.loss_sum.item()",
-            "engine/loop/test_training.py engine/loop/test_step.py",
+            "engine/loop/test_step.py::test_an_epochs_figures_are_means_over_its_images",
         ),
     ],
     "engine/loop/schedules.py": [

@@ -89,8 +89,8 @@ def test_every_row_of_the_policy_table_is_torchvisions():
 
 
 def test_an_operation_happens_as_often_as_its_probability_says(monkeypatch):
-    invert = policy._NAMES.index("Invert")
-    table = torch.tensor([[invert, invert]]), torch.tensor([[0.9, 0.0]]), torch.zeros(1, 2), torch.zeros(1, 2).bool()
+    operations = torch.tensor([[policy._NAMES.index("Invert"), policy._NAMES.index("Brightness")]])
+    table = operations, torch.tensor([[0.9, 0.0]]), torch.zeros(1, 2), torch.zeros(1, 2).bool()
     monkeypatch.setattr(policy, "_cifar10_tables", lambda side: table)
     out = policy.auto_augment(
         torch.zeros(1000, 1, 2, 2, dtype=torch.uint8), Draws(torch.Generator().manual_seed(0), 1000)
