@@ -239,9 +239,17 @@ MUTATIONS = {
     ],
     # models
     "models/base.py": [
-        ('nn.init.constant_(step.get_parameter("weight"), 1 / norm.num_steps)', "pass", "models/test_behaviour.py"),
+        (
+            'nn.init.constant_(step.get_parameter("weight"), 1 / norm.num_steps)',
+            "pass",
+            "models/test_behaviour.py::test_ecnet_starts_with_small_residuals",
+        ),
         ("self.head.train(self.training)", "pass", "models/test_timm_interface.py"),
-        ("pool = self.default_pool", "pool = 'max'", "models/test_timm_interface.py"),
+        (
+            "pool = self.default_pool",
+            "pool = 'max'",
+            "models/test_timm_interface.py::test_a_model_without_pooling_gets_it_back_with_a_classifier",
+        ),
     ],
     "models/c1c2c3c4o.py": [
         ("dilation=2, **relu", "dilation=1, **relu", "analysis/test_field_tally.py::test_running_tally_of_c1c2c3c4o"),
@@ -273,7 +281,11 @@ MUTATIONS = {
     "models/factory.py": [
         ('model.pretrained_cfg["first_conv"] = cfg.first_conv', "pass", "weights/test_manifest.py"),
         ("* (have / want)", "", "weights/test_manifest.py"),
-        ('{**overlay, "first_conv": None}', "overlay", "weights/test_manifest.py"),
+        (
+            "if pretrained and shipped:",
+            "if False:",
+            "weights/test_manifest.py::test_damaged_or_missing_artifacts_are_found_out",
+        ),
     ],
     "models/optimized200k.py": [
         ("(1, 2, 2, 2)", "(2, 1, 2, 2)", "models/test_timm_interface.py::test_features_only"),
@@ -285,8 +297,16 @@ MUTATIONS = {
     ],
     "models/simplecnn.py": [
         ("if min(img_size) < 4:", "if min(img_size) < 3:", "models/test_counts.py"),
-        ("self.branch(x) + self.scale * x", "self.branch(x) + x", "models/test_behaviour.py"),
-        ("head.hidden = old.hidden", "pass", "models/test_timm_interface.py"),
+        (
+            "self.branch(x) + self.scale * x",
+            "self.branch(x) + x",
+            "models/test_timm_interface.py::test_every_parameter_gets_a_gradient",
+        ),
+        (
+            "head.hidden = old.hidden",
+            "pass",
+            "models/test_timm_interface.py::test_a_new_classifier_keeps_simplecnns_hidden_layer",
+        ),
     ],
     # weights
     "weights/files.py": [
