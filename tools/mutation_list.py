@@ -300,7 +300,7 @@ MUTATIONS = {
         (
             "self.branch(x) + self.scale * x",
             "self.branch(x) + x",
-            "models/test_timm_interface.py::test_every_parameter_gets_a_gradient",
+            "models/test_behaviour.py::test_simplecnn_scales_its_shortcuts",
         ),
         (
             "head.hidden = old.hidden",
@@ -731,8 +731,12 @@ MUTATIONS = {
         ("            raise KeyboardInterrupt", "            pass", "engine/loop/test_interrupt.py"),
     ],
     "engine/loop/norms.py": [
-        ("norm.momentum = None", "pass", "engine/loop/test_step.py"),
-        ("buffer.copy_(buffers[name])", "pass", "engine/loop/test_training.py"),
+        ("norm.momentum = None", "pass", "engine/loop/test_step.py::test_norms_estimated_anew_are_the_clean_images"),
+        (
+            "buffer.copy_(buffers[name])",
+            "pass",
+            "engine/loop/test_longer.py::test_norms_that_do_not_lag_stay_as_they_are",
+        ),
     ],
     "engine/loop/objective.py": [
         ("return t**2 * F.kl_div", "return t * F.kl_div", "engine/loop/test_objective.py"),

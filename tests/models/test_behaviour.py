@@ -108,6 +108,15 @@ def test_optimized200k_adds_the_shortcut_before_the_activation():
         torch.testing.assert_close(block(x), expected)
 
 
+def test_simplecnn_scales_its_shortcuts():
+    model = tinynets.create_model("simplecnn_mnist").eval()
+    blocks = [module for module in model.modules() if hasattr(module, "branch")]
+    assert [block.scale for block in blocks] == [2.5, 2.0]
+    for block in blocks:
+        x = torch.randn(2, next(block.parameters()).shape[1], 6, 6)
+        torch.testing.assert_close(block(x), block.branch(x) + block.scale * x)
+
+
 def test_simplecnn_batch_stats_is_the_published_models_behaviour():
     model = tinynets.create_model("simplecnn_mnist", batch_stats=True).eval()
     assert tinynets.count_parameters(model) == 21_614
