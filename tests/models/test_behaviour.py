@@ -113,7 +113,8 @@ def test_simplecnn_scales_its_shortcuts():
     blocks = [module for module in model.modules() if hasattr(module, "branch")]
     assert [block.scale for block in blocks] == [2.5, 2.0]
     for block in blocks:
-        x = torch.randn(2, next(block.parameters()).shape[1], 6, 6)
+        conv = next(module for module in block.modules() if isinstance(module, torch.nn.Conv2d))
+        x = torch.randn(2, conv.in_channels, 6, 6)
         torch.testing.assert_close(block(x), block.branch(x) + block.scale * x)
 
 
