@@ -3,9 +3,9 @@
     python benchmarks/ablation.py ecnet_cifar10 --data-dir ~/data --out runs/ablation
     python benchmarks/ablation.py egrr_cifar100 --variants egrr_free --seeds 0 1 --epochs 60 --out runs/ablation
 
-The recipe is the net's own unless options say otherwise. Every variant and seed is a run directory, gone on with where
-it stopped. Accuracy and loss are those of the validation split after the last epoch; shift consistency is taken on the
-test images, whose labels it does not need. The table goes to benchmarks/results/ablation_MODEL.csv.
+The recipe is the net's own unless options say otherwise. Every variant and seed has a run directory, and a run that was
+stopped is resumed. Accuracy and loss are those of the validation split after the last epoch. Shift consistency is
+measured on the test images; it needs no labels. The table goes to benchmarks/results/ablation_MODEL.csv.
 """
 
 import argparse

@@ -3,13 +3,15 @@
     python benchmarks/bench_models.py --out benchmarks/results/bench_models.csv
     python benchmarks/bench_models.py --models egrr_cifar100 --rounds 21
 
-A row is one model at one batch size: milliseconds of an inference call (medians, interleaved in one process, every call
-after an untimed one of its own) of the plain model on the naive ops, the model as it is, `tinynets.fuse` of it, and
-torch.compile of the first and the last. Speedups are against the naive form, compiled_speedup against the naive form
-compiled. Peers have no fused form: `naive` is the model as timm makes it. A training step is forward and backward in
-train mode. fp32, channels_last; nothing else
-should be running. Every model has a process of its own: how much memory the naive forms have to ask the system for
-depends on what ran before, and their time with it (EGRR's from 500 to 870 ms).
+A row is one model at one batch size. It has the milliseconds of an inference call of five forms: the model on naive
+ops, the model as it is, `tinynets.fuse` of it, and torch.compile of the first and the last. Other people's nets have no
+fused form; their `naive` is the model as timm makes it. A training step (forward and backward in train mode) is timed
+too, naive and ours. Speedups are relative to the naive form, `compiled_speedup` to the naive form compiled.
+
+The times are medians. The forms take turns in one process, and before each timed call there is an untimed one of the
+same form. Each model has a process of its own: the memory that a naive form has to ask the system for depends on what
+ran before, and its time too (EGRR's from 500 to 870 ms). All is in fp32 and channels_last. Nothing else should be
+running.
 """
 
 import argparse

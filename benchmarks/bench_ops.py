@@ -2,12 +2,16 @@
 
     python benchmarks/bench_ops.py --out benchmarks/results/bench_ops.csv
 
-A row is one op on one shape, forward or forward and backward: milliseconds of the four forms (medians, interleaved in
-one process, every call after an untimed one of its own), the most memory a call holds, and the share of the copy
-bandwidth that our better form reaches if only inputs, outputs and gradients moved, each once. `calls` is how often a
-forward pass of the model makes this call; the sums at the end count them. With --keep-memory the C library keeps freed
-memory, as in the engine, which favours the naive forms: they ask for more of it. fp32, the models in channels_last;
-nothing else should be running.
+A row is one op on one shape, forward only or forward and backward. It has:
+
+- the milliseconds of the four forms, naive and ours, eager and compiled
+- the most memory that a call holds
+- the share of the copy bandwidth that our better form would reach if each input, output and gradient moved once
+- `calls`: how often a forward pass of the model makes this call. The sums at the end count them.
+
+The times are medians. The forms take turns in one process, and before each timed call there is an untimed one of the
+same form. With --keep-memory the C library keeps freed memory, as in the engine. That favours the naive forms, which
+ask for more of it. All is in fp32, the models in channels_last. Nothing else should be running.
 """
 
 import argparse

@@ -39,15 +39,29 @@ EVERYTHING = Recipe(
 )
 
 
+@torch.no_grad()
 def randomised(model, seed=0):
-    """The model in evaluation mode, its norms with statistics and affine pairs as training leaves them."""
+    """The model in evaluation mode, its norms and scales about as training leaves them.
+
+    The statistics fit the activations: with others the signal dies away, and every image gets the same logits.
+    """
     generator = torch.Generator().manual_seed(seed)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
-            module.running_mean.normal_(0, 0.3, generator=generator)
-            module.running_var.uniform_(0.3, 2, generator=generator)
-            module.weight.data.mul_(torch.rand(module.weight.shape, generator=generator) + 0.5)
-            module.bias.data.normal_(0, 0.2, generator=generator)
+    for parameter in model.parameters():
+        if parameter.ndim == 0:
+            parameter.uniform_(0.5, 1.5, generator=generator)
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and m.running_mean is not None]
+    for norm in norms:
+        norm.weight.mul_(torch.rand(norm.weight.shape, generator=generator) + 0.5)
+        norm.bias.normal_(0, 0.2, generator=generator)
+        norm.momentum = 1.0
+    size = getattr(model, "img_size", None) or model.pretrained_cfg["input_size"][1:]
+    model.train()(torch.randn(4, model.in_chans, *size, generator=generator))
+    for norm in norms:
+        norm.momentum = 0.1
+        norm.running_mean.add_(
+            0.3 * norm.running_var.sqrt() * torch.randn(norm.running_mean.shape, generator=generator)
+        )
+        norm.running_var.mul_(0.5 + torch.rand(norm.running_var.shape, generator=generator))
     return model.eval()
 
 

@@ -29,11 +29,13 @@ before = set(sys.modules)
 import tinynets, torch
 added = sorted({name.split('.')[0] for name in set(sys.modules) - before} - {'tinynets'})
 heavy = sorted({'matplotlib', 'sklearn', 'tensorboard', 'triton', 'onnx'} & (set(sys.modules) - before))
-print(json.dumps([added, heavy, torch.cuda.is_initialized()]))
+engine = ["tinynets.engine" in sys.modules, tinynets.engine.train.__name__]
+print(json.dumps([added, heavy, engine, torch.cuda.is_initialized()]))
 """
-    added, heavy, cuda = json.loads(in_a_new_process(code))
+    added, heavy, engine, cuda = json.loads(in_a_new_process(code))
     assert heavy == []
     assert set(added) <= set(sys.stdlib_module_names)
+    assert engine == [False, "train"]  # imported when it is asked for
     assert cuda is False
 
 

@@ -2,8 +2,8 @@
 
     python tools/build_demo.py
 
-onnxruntime-web is taken from the folder $ONNXRUNTIME_WEB (the package's `dist`), else npm installs the version of
-tools/package.json. The networks are exported, and compared with PyTorch as every export is.
+onnxruntime-web comes from the folder $ONNXRUNTIME_WEB (the package's `dist`). Without that variable npm installs the
+version in tools/package.json. The networks are exported to ONNX, and every file is compared with PyTorch.
 """
 
 import argparse

@@ -2,8 +2,9 @@
 
     python tools/repeat_log.py c1c2c3c4o_cifar10 --epochs 2 --data-dir ~/data
 
-Same machine type, versions and thread count: every printed digit repeats. Ends with exit code 1 where one does not.
-Runs on the GPU the weights were trained on if this machine has one of its kind, else on the CPU.
+On the same kind of machine, with the same versions and number of threads, every printed digit repeats. Where one does
+not, the script says so and exits with 1. It runs on a GPU if the weights were trained on one and this machine has the
+same kind, else on the CPU.
 """
 
 import argparse

@@ -3,8 +3,8 @@
     python tools/ship_int8.py --data-dir ~/data
     python tools/ship_int8.py c1c2c3c4o_cifar10 --data-dir ~/data
 
-The ranges come from 256 training images; accuracy is that of the whole test set, run by LiteRT, and the classes of the
-first 1,000 test images are compared with TensorFlow Lite Micro's.
+The ranges of the integers come from 256 training images. The accuracy in the manifest is that of the whole test set,
+run by LiteRT. On the first 1,000 test images the classes are compared with those of TensorFlow Lite Micro.
 """
 
 import argparse

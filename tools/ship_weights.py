@@ -2,9 +2,9 @@
 
     python tools/ship_weights.py runs/c1 --tag v1 --command "tinynets train c1c2c3c4o_cifar10 --val-size 0"
 
-The last epoch is shipped, never the best on some split: what it reaches on the test set is then an honest figure.
-Further runs of the same recipe with other seeds go into the manifest as figures; the first run's weights are shipped,
-whichever seed is the best. The weights the model had before are removed.
+The last epoch is shipped, never the best one on some split, so the figure of the test set is honest. Several runs may
+be given, of one recipe with different seeds. The first run's weights are shipped, even if another seed did better. The
+manifest gets the figures of all. The weights that the model had before are removed.
 """
 
 import argparse

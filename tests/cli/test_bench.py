@@ -1,6 +1,9 @@
 import csv
 import json
 
+from tinynets.cli.bench import table
+from tinynets.deploy import Timing
+
 QUICK = ("--runtimes", "eager,fused", "--batch-sizes", "1,2", "--threads", "1", "--seconds", "0.01", "--no-memory")
 
 
@@ -19,6 +22,18 @@ def test_table_csv_and_plot(run, tmp_path):
         ("fused", "2"),
     ]
     assert (tmp_path / "t.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_speed_is_relative_to_fused_pytorch_at_the_same_batch_and_threads():
+    rows = [
+        Timing("net", runtime, batch, 1, ms * batch, ms * batch, 1000 / ms, None, None)
+        for runtime, ms in (("eager", 4.0), ("fused", 2.0), ("onnxruntime", 0.5))
+        for batch in (1, 8)
+    ]
+    header, _, *lines = table(rows).splitlines()
+    speeds = [line.split()[header.replace("p90 ms", "p90").split().index("speed")] for line in lines]
+    assert speeds == ["0.50", "0.50", "1.00", "1.00", "4.00", "4.00"]
+    assert table(rows[:1]).splitlines()[2].split()[-1] == "250"  # without a fused one there is no speed
 
 
 def test_models_without_weights_and_of_timm(run):

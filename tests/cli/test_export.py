@@ -13,7 +13,9 @@ def test_a_checkpoint_of_ones_own(finished, run, tmp_path):
     assert code == 0
     assert facts["real"]
     assert facts["agreement"] == 100
-    assert facts["model_top1"] == facts["file_top1"] > 50
+    summary = json.loads((out / "summary.json").read_text())
+    assert facts["images"] == 359  # the test set
+    assert facts["model_top1"] == facts["file_top1"] == pytest.approx(summary["last"]["test_top1"])
     assert facts["bytes"] == (tmp_path / "net.pt2").stat().st_size
 
 

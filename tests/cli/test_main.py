@@ -20,6 +20,9 @@ def test_list(run):
     facts = json.loads(run("list", "--json")[1])
     assert {m["model"]: m["params"] for m in facts["models"]}["egrr_cifar100"] == 420_212
     assert [m["model"] for m in facts["models"] if m["weights"]] == list_weights()
+    for name, weights in read_manifest().items():
+        (line,) = [line for line in out.splitlines() if line.startswith(name)]
+        assert line.split()[-3:] == [weights.tag, f"{weights.facts['top1']:.2f}", "%"]
 
 
 def test_without_a_command_the_help_is_printed(run):
@@ -53,6 +56,21 @@ def test_a_size_that_is_no_side_is_named(run, side):
     assert f"argument --img-size: '{side}' is no side in pixels" in err
 
 
+def test_info_of_a_checkpoint(run, tmp_path):
+    """It is counted at the size of the images that it was trained on, unless another is given."""
+    args = {"num_classes": 2, "width": 0.25}
+    model = tinynets.create_model("c1c2c3c4o_cifar10", **args)
+    facts = Checkpoint("c1c2c3c4o_cifar10", args, "mine", (0.5,) * 3, (0.2,) * 3, ("a", "b"), (16, 24))
+    save_checkpoint(tmp_path / "x.safetensors", model, facts)
+    code, text, _ = run("info", tmp_path / "x.safetensors")
+    assert code == 0
+    assert "trained on mine, images of 16x24\nclasses: a, b" in text
+    for given, size in (((), (3, 16, 24)), (("--input-size", "3x64x32"), (3, 64, 32))):
+        counted = json.loads(run("info", tmp_path / "x.safetensors", *given, "--json")[1])
+        assert counted["macs"] == tinynets.summary(model, size).macs
+        assert counted["checkpoint"]["class_names"] == ["a", "b"]
+
+
 def test_train_reports_and_evaluate_agrees(run, finished):
     out, stdout = finished
     summary = json.loads((out / "summary.json").read_text())
@@ -67,6 +85,9 @@ def test_train_reports_and_evaluate_agrees(run, finished):
     code, text, _ = run("evaluate", out / "best.safetensors", "--split", "train")
     assert code == 0
     assert "on digits train (1,438 images): top-1" in text
+    classes = [float(line.split()[1]) for line in text.splitlines() if line.endswith(" %")]
+    assert len(classes) == 10
+    assert classes == sorted(classes)  # the worst first
 
 
 def test_evaluate_takes_the_forms_for_inference(run, tmp_path):

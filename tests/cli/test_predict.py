@@ -76,9 +76,10 @@ def test_one_bad_file_does_not_lose_the_others(run, scans, tmp_path):
         "holds no images",
     ):
         assert part in err
-    code, out, err = run("predict", MODEL, *argv, "--json")
+    code, out, err = run("predict", MODEL, *argv, "--json", "--batch-size", 2)  # the bad one is in the second batch
     facts = json.loads(out)
-    assert (code, len(facts["predictions"]), len(facts["errors"])) == (1, 3, 4)
+    assert (code, len(facts["errors"])) == (1, 4)
+    assert images_of(facts) == [str(scans / name) for name in ("a.PNG", "b.png", "deep/er/c.png")]
     assert {"image": str(scans / "bad.png"), "error": facts["errors"][2]["error"]} in facts["errors"]
     code, out, err = run("predict", MODEL, scans / "bad.png", scans / "b.png")
     assert (code, len(out.splitlines())) == (1, 1)

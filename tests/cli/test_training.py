@@ -1,4 +1,4 @@
-"""train, recipe, predict, plot and augment-preview."""
+"""train, recipe, predict and plot."""
 
 import json
 import shlex
@@ -32,7 +32,9 @@ def beans(tmp_path):
 def test_recipe_prints_every_field(run):
     code, out, _ = run("recipe", "optimized200k_cifar10", "--recipe", "original", "--set", "mixing.mixup=0.1")
     assert code == 0
-    assert ["mixing.mixup", "0.1"] in [line.split() for line in out.splitlines()]
+    lines = [line.split() for line in out.splitlines()]
+    for line in (["mixing.mixup", "0.1"], ["distill.teacher", "none"], ["augment.flip", "true"]):  # as --set takes them
+        assert line in lines
     assert out.rstrip().endswith("recipes: default, digits, finetune, original")
     facts = json.loads(run("recipe", "egrr_cifar100", "--json")[1])
     assert facts == get_recipe("egrr_cifar100").to_dict()
@@ -161,15 +163,6 @@ def test_plots(run, finished, beans, tmp_path):
     assert "holds no finished epoch" in run("plot", tmp_path)[2]
     code, text, _ = run("plot", out / "last.safetensors", "--out", tmp_path / "file", "--json")
     assert (code, json.loads(text)["files"]) == (0, list(made[:4]))
-
-
-def test_augment_preview(run, tmp_path):
-    path = tmp_path / "preview.png"
-    settings = ["--set", "mixing.mixup=0.5", "--set", "mixing.ricap=0.5"]
-    code, text, _ = run("augment-preview", "simplecnn_mnist", *DIGITS, *settings, "--out", path, "--images", 4)
-    assert (code, text) == (0, f"{path}\n")
-    with Image.open(path) as image:
-        assert image.size[0] > 800
 
 
 def test_plots_without_matplotlib(run, finished, monkeypatch):

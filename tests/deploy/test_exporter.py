@@ -38,6 +38,7 @@ QUICK = [
     ("ecnet", "tflite", False),
     ("c1c2c3c4o", "tflite", True),
     ("c1c2c3c4o", "onnx", True),
+    ("simplecnn", "executorch", True),
 ]
 QUICK += [(name, "pt2", False) for name in SMALL]
 REST = [
@@ -180,21 +181,49 @@ def test_a_file_that_its_runtime_cannot_run_is_one_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_computes_something_else_is_not_kept(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("factor", "off"), [(1.01, r"0\.01"), (float("nan"), "nan")])
+def test_a_file_that_computes_something_else_is_not_kept(tmp_path, monkeypatch, factor, off):
     model = tinynets.create_model("simplecnn_mnist", pretrained=True)
     right = Format.load
 
     def wrong(self, path, threads=1):
         run = right(self, path, threads)
-        return lambda batch: 1.01 * run(batch)
+        return lambda batch: factor * run(batch)
 
     monkeypatch.setattr(Format, "load", wrong)
-    with pytest.raises(
-        RuntimeError, match=r"differs too much from the model and was not written: its logits differ by 0\.01"
-    ):
+    said = "differs too much from the model and was not written: its logits differ by "
+    with pytest.raises(RuntimeError, match=said + off):
         export(model, "pt2", tmp_path / "net.pt2")
     assert list(tmp_path.iterdir()) == []
-    export(model, "pt2", tmp_path / "net.pt2", tolerance=0.02)
+    if factor == 1.01:
+        export(model, "pt2", tmp_path / "net.pt2", tolerance=0.02)
+
+
+class Always(nn.Module):
+    """Every image is of class 1."""
+
+    pretrained_cfg = {"mean": (0.5,), "std": (0.5,), "input_size": (1, 8, 8)}  # noqa: RUF012
+
+    def forward(self, x):
+        return x.flatten(1)[:, :3] * 0 + torch.tensor([0.0, 1.0, 0.0])
+
+
+def test_an_int8_file_may_gain_accuracy_but_not_lose_it(tmp_path, monkeypatch):
+    zero = np.array([[1.0, 0.0, 0.0]], dtype=np.float32)  # to the file, every image is of class 0
+    monkeypatch.setattr(Format, "require", lambda self: None)
+    monkeypatch.setattr(Format, "write", lambda self, source, path, calibration: path.write_bytes(b"file"))
+    monkeypatch.setattr(Format, "load", lambda self, path, threads=1: lambda batch: zero.repeat(len(batch), 0))
+    images = torch.zeros(100, 1, 8, 8, dtype=torch.uint8)
+    given = {"images": images, "calibration": images}
+    lost = r"it loses 10\.00 percentage points of accuracy on 100 images, allowed are 2$"  # two images are no measure
+    labels = torch.tensor([1] * 55 + [0] * 45)
+    with pytest.raises(RuntimeError, match=lost):
+        export(Always(), "onnx-int8", tmp_path / "net", labels=labels, **given)
+    assert list(tmp_path.iterdir()) == []
+    result = export(Always(), "onnx-int8", tmp_path / "net", labels=1 - labels, **given)
+    assert (result.model_top1, result.file_top1) == pytest.approx((45, 55))
+    with pytest.raises(RuntimeError, match=r"100\.00 % of 100 images get another class, allowed are 5 %"):
+        export(Always(), "onnx-int8", tmp_path / "net", **given)
 
 
 def test_what_was_there_stays_when_an_export_fails(tmp_path):

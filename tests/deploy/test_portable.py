@@ -17,8 +17,9 @@ def test_portable_models_compute_the_same(name):
 
 
 @pytest.mark.parametrize("side", [33, 37])
-def test_sizes_that_strides_do_not_divide(side):
-    model = randomised(tinynets.create_model("egrr_cifar100", width=0.25))
+@pytest.mark.parametrize(("name", "args"), [("egrr_cifar100", {"width": 0.25}), ("ecnet_cifar10", {"channels": 8})])
+def test_sizes_that_strides_do_not_divide(name, args, side):
+    model = randomised(tinynets.create_model(name, **args))
     images = torch.randn(2, 3, side, side)
     with torch.no_grad():
         torch.testing.assert_close(portable(model)(images), model(images), rtol=1e-4, atol=1e-4)

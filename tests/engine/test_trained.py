@@ -21,6 +21,7 @@ from tinynets.engine import (
 )
 from tinynets.engine.record import read_checkpoint
 from tinynets.engine.trained import class_order
+from tinynets.weights import read_manifest
 
 SHORT = override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0})
 
@@ -56,6 +57,15 @@ def test_names_files_and_runs(trained, tiny_data, tmp_path):
         load_trained("simplecn_mnist")
     with pytest.raises(FileNotFoundError, match="no weights file at"):
         load_trained(tmp_path / "nothing")
+
+
+def test_a_tag_names_the_same_weights():
+    plain, tagged = (
+        load_trained(f"simplecnn_mnist{tag}") for tag in ("", f".{read_manifest()['simplecnn_mnist'].tag}")
+    )
+    assert tagged.facts == plain.facts
+    assert not tagged.model.training
+    assert torch.equal(tagged.model.head.fc.weight, plain.model.head.fc.weight)
 
 
 def test_a_timm_model_with_its_own_weights(monkeypatch):

@@ -2,23 +2,13 @@
 
 import pytest
 import torch
+from support import randomised
 
 import tinynets
 
 
-def randomise_norms(model):
-    """Statistics and affine pairs as a trained net might have them."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, std=0.2)
-            module.running_mean.normal_(std=0.2)
-            module.running_var.uniform_(0.5, 2)
-    return model.eval()
-
-
 def test_logits_do_not_depend_on_the_batch(name):
-    model = randomise_norms(tinynets.create_model(name))
+    model = randomised(tinynets.create_model(name))
     x = torch.randn(4, *model.pretrained_cfg["input_size"])
     together, alone = model(x), torch.cat([model(image.unsqueeze(0)) for image in x])
     assert (together - alone).abs().max() < 1e-5 * max(together.abs().max(), 1)
@@ -51,13 +41,15 @@ def test_egrr_warm_up_shortens_training_but_not_evaluation():
     assert all(p.grad is not None for p in model.parameters())
     model.set_active_steps(2)
     assert [stage.active_steps for stage in model.stages] == [2, 2]
+    model.set_active_steps(3)
+    assert model.train()(x).isfinite().all()  # the second stage has two steps only
     with pytest.raises(ValueError, match="steps must be an integer of at least 1"):
         model.set_active_steps(0)
 
 
 def test_egrr_step_is_the_published_one():
     model = small_egrr()
-    stage = randomise_norms(model).stages[1]
+    stage = randomised(model).stages[1]
     x = torch.randn(2, 12, 8, 8)
     expected = stage.down(x)
     assert expected.shape == (2, 24, 4, 4)
@@ -106,6 +98,24 @@ def test_ecnet_dilates_by_iteration():
     model.block(x, 1)[0, :, 7, 7].sum().backward()
     rows = x.grad.abs().sum((0, 1, 3)).nonzero().flatten().tolist()
     assert rows == [2, 7, 12]
+
+
+def test_optimized200k_adds_the_shortcut_before_the_activation():
+    model = randomised(tinynets.create_model("optimized200k_cifar10", width=0.25))
+    for block in (model.stages[0][1], model.stages[1][0]):  # with and without an identity as shortcut
+        x = torch.randn(2, block.conv1.conv_dw.in_channels, 8, 8)
+        expected = torch.relu(block.conv2(block.conv1(x)) + block.shortcut(x))
+        torch.testing.assert_close(block(x), expected)
+
+
+def test_simplecnn_scales_its_shortcuts():
+    model = tinynets.create_model("simplecnn_mnist").eval()
+    blocks = [module for module in model.modules() if hasattr(module, "branch")]
+    assert [block.scale for block in blocks] == [2.5, 2.0]
+    for block in blocks:
+        conv = next(module for module in block.modules() if isinstance(module, torch.nn.Conv2d))
+        x = torch.randn(2, conv.in_channels, 6, 6)
+        torch.testing.assert_close(block(x), block.branch(x) + block.scale * x)
 
 
 def test_simplecnn_batch_stats_is_the_published_models_behaviour():

@@ -36,7 +36,10 @@ def test_entries_say_what_the_weights_are(name):
         assert log[-1]["epoch"] == done * epochs // planned < epochs
     else:
         assert log[-1]["epoch"] == epochs
-    assert read_weights(weights.path)[1]["model"] == name
+    held = read_weights(weights.path)[1]
+    assert held["model"] == name
+    cfg = tinynets.create_model(name).pretrained_cfg
+    assert (tuple(held["mean"]), tuple(held["std"])) == (cfg["mean"], cfg["std"])
 
 
 @pytest.mark.parametrize("name", PRETRAINED)

@@ -250,11 +250,11 @@ def _check_tolerance(
     else:
         few = 200 / count  # always allow two images: with few images a single one can exceed the tolerance
         if labels is None:
-            allowed, off = 5 if tolerance is None else tolerance, 100 - report["agreement"]
+            allowed, off = max(5 if tolerance is None else tolerance, few), 100 - report["agreement"]
             what = f"{off:.2f} % of {count:,} images get another class, allowed are {allowed:g} %"
         else:
-            allowed, off = 1 if tolerance is None else tolerance, report["model_top1"] - report["file_top1"]
+            allowed = max(1 if tolerance is None else tolerance, few)
+            off = report["model_top1"] - report["file_top1"]
             what = f"it loses {off:.2f} percentage points of accuracy on {count:,} images, allowed are {allowed:g}"
-        allowed = max(allowed, few)
     if not off <= allowed:
         raise RuntimeError(f"the {kind.name} file differs too much from the model and was not written: {what}")

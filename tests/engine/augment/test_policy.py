@@ -7,10 +7,10 @@ from tinynets.engine import Draws
 from tinynets.engine.augment import pixels, policy
 
 
-def pictures(n=6, channels=3, side=32):
+def pictures(n=6, channels=3, size=(24, 32)):
     """Smooth random uint8 images, of all contrasts, one of them flat."""
     small = torch.rand(n, channels, 6, 6)
-    x = torch.nn.functional.interpolate(small, (side, side), mode="bicubic").clamp(0, 1)
+    x = torch.nn.functional.interpolate(small, size, mode="bicubic").clamp(0, 1)
     x = x * torch.linspace(0.3, 1, n).view(-1, 1, 1, 1)
     x[0] = 0.4
     return (x * 255).to(torch.uint8)
@@ -75,14 +75,37 @@ def test_the_policy_table_is_the_papers():
     assert magnitudes[1].tolist() == pytest.approx([30 * 2 / 9, 14.0])  # 150 / 331 of 32 pixels, whole ones
 
 
+def test_every_row_of_the_policy_table_is_torchvisions():
+    theirs = transforms.AutoAugment(transforms.AutoAugmentPolicy.CIFAR10)
+    space = theirs._augmentation_space(10, (32, 32))
+    for *ours, policies in zip(*policy._cifar10_tables(32), theirs.policies, strict=True):
+        for operation, probability, magnitude, signed, (name, share, level) in zip(*ours, policies, strict=True):
+            assert (policy._NAMES[operation], signed.item()) == (name, space[name][1])
+            assert probability.item() == pytest.approx(share)
+            if level is not None:
+                expected = space[name][0][level].item()
+                whole = name.startswith("Translate")
+                assert magnitude.item() == pytest.approx(int(expected) if whole else expected)
+
+
+def test_an_operation_happens_as_often_as_its_probability_says(monkeypatch):
+    operations = torch.tensor([[policy._NAMES.index("Invert"), policy._NAMES.index("Brightness")]])
+    table = operations, torch.tensor([[0.9, 0.0]]), torch.zeros(1, 2), torch.zeros(1, 2).bool()
+    monkeypatch.setattr(policy, "_cifar10_tables", lambda side: table)
+    out = policy.auto_augment(
+        torch.zeros(1000, 1, 2, 2, dtype=torch.uint8), Draws(torch.Generator().manual_seed(0), 1000)
+    )
+    assert (out == 255).float().mean().item() == pytest.approx(0.9, abs=0.04)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(
     ("name", "theirs"), [("auto_augment", transforms.AutoAugment), ("trivial_augment", transforms.TrivialAugmentWide)]
 )
 def test_as_strong_as_torchvisions(name, theirs, channels):
     """Over many images the change of brightness, of contrast and of pixels is distributed like torchvision's."""
-    x = pictures(1, channels, 24).expand(800, -1, -1, -1).clone()
-    x[:] = pictures(3, channels, 24)[2]
+    x = pictures(1, channels, (24, 24)).expand(800, -1, -1, -1).clone()
+    x[:] = pictures(3, channels, (24, 24))[2]
     out = getattr(policy, name)(x, Draws(torch.Generator().manual_seed(0), len(x)))
     kwargs = {"policy": transforms.AutoAugmentPolicy.CIFAR10} if name == "auto_augment" else {}
     transform = theirs(**kwargs)

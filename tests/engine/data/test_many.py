@@ -28,6 +28,16 @@ def test_many_files_at_once(tmp_path):
     assert images[:, 0, 0, 0].tolist() == [i for i in range(30) if i != 7]
 
 
+def test_more_files_than_are_handed_out_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(many, "_BATCH", 4)
+    paths = [tmp_path / f"{i}.png" for i in range(11)]
+    for index, path in enumerate(paths):
+        Image.new("L", (3, 3), index).save(path)
+    images, bad = read_images(paths, "L", (3, 3), threads=2)
+    assert bad == {}
+    assert images[:, 0, 0, 0].tolist() == list(range(11))
+
+
 def test_arguments_are_checked_once():
     with pytest.raises(ValueError, match="background must be a colour"):
         read_images(["none.png"], "L", (4, 4), "whitish")

@@ -1,11 +1,13 @@
 import pickle
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import torchvision
 
+import tinynets
 from tinynets._statistics import CIFAR10
 from tinynets.engine import list_data, load_data
 from tinynets.engine.data import named, split_validation
@@ -51,16 +53,16 @@ def test_a_folder_of_images_given_as_the_data_directory_is_noticed(tmp_path, cap
 
 
 def test_split_is_stratified_and_whole():
-    labels = torch.tensor([0] * 40 + [1] * 20 + [2] * 5)[torch.randperm(65)]
+    labels = torch.tensor([0] * 40 + [1] * 20 + [2] * 8)[torch.randperm(68)]
     train, val = split_validation(labels, 0.2, torch.Generator().manual_seed(0))
-    assert labels[val].bincount().tolist() == [8, 4, 1]
-    assert torch.equal(torch.cat([train, val]).sort().values, torch.arange(65))
+    assert labels[val].bincount().tolist() == [8, 4, 2]  # of 8, 1.6 is nearer to 2
+    assert torch.equal(torch.cat([train, val]).sort().values, torch.arange(68))
     again = split_validation(labels, 0.2, torch.Generator().manual_seed(0))[1]
     other = split_validation(labels, 0.2, torch.Generator().manual_seed(1))[1]
     assert torch.equal(val, again)
     assert not torch.equal(val, other)
     everything, nothing = split_validation(labels, 0.0, torch.Generator())
-    assert len(everything) == 65
+    assert len(everything) == 68
     assert len(nothing) == 0
 
 
@@ -100,6 +102,19 @@ def test_torchvision_sets_are_downloaded_once_and_read_in_the_right_order(tmp_pa
     assert torch.equal(data.test_images[0, 0, :, 7], torch.arange(32, dtype=torch.uint8))
     assert (data.test_images[:, 1:] == 5).all()
     assert data.class_names[3] == "class 3"
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("cifar10", "c1c2c3c4o_cifar10"), ("cifar100", "egrr_cifar100"), ("mnist", "simplecnn_mnist")]
+)
+def test_a_set_has_the_statistics_of_the_model_named_after_it(name, model, tmp_path, monkeypatch):
+    channels = tinynets.create_model(model).in_chans
+    read = SimpleNamespace(data=np.zeros((2, 4, 4, channels), np.uint8), targets=[0, 1], classes=["a", "b"])
+    monkeypatch.setattr(named, "_open_or_download", lambda *args: read)
+    data = load_data(name, tmp_path)
+    assert data.img_size == (4, 4)
+    cfg = tinynets.create_model(model).pretrained_cfg
+    assert (data.mean, data.std) == (cfg["mean"], cfg["std"])
 
 
 def test_a_failed_download_says_so(tmp_path, monkeypatch):

@@ -60,6 +60,8 @@ def test_resizing_keeps_proportions_and_cuts_the_longer_side(tmp_path):
     resized = Image.fromarray(pixels).resize((30, 10), Image.Resampling.BILINEAR).convert("L")
     cut = torch.from_numpy(np.array(resized)[:, 10:20])
     assert torch.equal(read_image(tmp_path / "x.png", "L", (10, 10))[0], cut)
+    Image.fromarray(pixels.transpose(1, 0, 2)).save(tmp_path / "tall.png")
+    assert torch.equal(read_image(tmp_path / "tall.png", "L", (10, 10))[0], cut.T)
     assert read_image(tmp_path / "x.png", "L", (20, 60)).unique().tolist() == [0, 200]
     wide = read_image(tmp_path / "x.png", "L", (10, 30))[0]
     assert wide[5].tolist()[1:9] + wide[5].tolist()[11:19] == [0] * 8 + [200] * 8

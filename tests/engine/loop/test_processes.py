@@ -109,6 +109,11 @@ def test_egrr_with_depth_warm_up_from_the_command_line(program, tmp_path):
     assert len(rows_of(tmp_path / "run")) == 3
 
 
+def test_the_parts_make_the_batch():
+    parts = [Workers(rank, 3, torch.device("cpu")).part(12) for rank in range(3)]
+    assert [list(range(12)[part]) for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+
+
 def test_what_processes_cannot_share_is_refused(tiny_data):
     team = Workers(0, 2, torch.device("cpu"))
     for values, message in (

@@ -12,7 +12,7 @@ import pytest
 import torch
 from support import EVERYTHING, QUICK, rows_of, train_everything
 
-from tinynets.engine import load_checkpoint, override, train, with_epochs
+from tinynets.engine import load_checkpoint, override, read_metrics, train, with_epochs
 from tinynets.engine.loop import Run
 from tinynets.weights import read_weights
 
@@ -103,6 +103,7 @@ def test_killed_before_the_summary_it_is_written_again(tiny_data, tmp_path):
     (tmp_path / "summary.json").unlink()
     again = train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True)
     assert again["last"] == summary["last"]
+    assert again["train_seconds"] > sum(row["seconds"] for row in read_metrics(tmp_path))  # the time before counts
 
 
 @pytest.mark.parametrize(

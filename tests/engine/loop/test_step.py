@@ -11,7 +11,7 @@ from support import EGRR_ARGS, EVERYTHING, QUICK, rows_of
 from torch import nn
 
 import tinynets
-from tinynets.engine import Augment, Augmenter, Optimizer, Schedule, load_checkpoint, override, train
+from tinynets.engine import Augment, Augmenter, Optimizer, Schedule, evaluate, load_checkpoint, override, train
 from tinynets.engine.loop import Run, Workers, build_model
 from tinynets.engine.loop.norms import estimate_norms
 from tinynets.engine.loop.optimizer import create_optimizer
@@ -32,6 +32,17 @@ def test_accumulation_changes_nothing_but_memory(tiny_data):
     assert rows[0]["train_loss"] == pytest.approx(rows[1]["train_loss"], abs=1e-6)
     for one, other in zip(*(run.model.parameters() for run in runs), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+
+
+def test_an_epochs_figures_are_means_over_its_images(tiny_data):
+    """Without mixing, augmentation and learning they are what evaluation finds."""
+    still = override(QUICK, {"optimizer.lr": 1e-12, "optimizer.weight_decay": 0.0, "augment.pad": 0, "batch_size": 24})
+    run = run_of(tiny_data, still, "groupnorm_net")
+    seen = run.train_epoch(lambda: None)
+    result = evaluate(run.model, run.train_images, run.train_labels, run.normalise)
+    assert run.steps == 3
+    assert seen["train_loss"] == pytest.approx(result["loss"], rel=1e-5)
+    assert seen["train_top1"] == pytest.approx(result["top1"])
 
 
 def test_gradients_are_clipped(tiny_data):

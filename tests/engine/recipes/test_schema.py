@@ -45,6 +45,14 @@ def test_recipes_are_plain_data_and_do_not_change():
         recipe.seed = 3
 
 
+def test_digits_are_never_mirrored():
+    for which in ("digits", "finetune", "default", "original"):
+        assert not get_recipe("simplecnn_mnist", which).augment.flip
+    assert get_recipe("c1c2c3c4o_cifar10", "finetune").augment.flip
+    assert get_recipe("resnet18").augment.flip
+    assert not get_recipe("resnet18", "digits").augment.flip
+
+
 def test_unknown_names():
     with pytest.raises(ValueError, match="unknown model 'egrr'"):
         get_recipe("egrr")

@@ -1,0 +1,26 @@
+import torch
+
+from tinynets.engine import Augment, Augmenter, load_data, load_trained, predict
+
+
+def test_samples_say_what_the_model_takes_them_for(run, finished, monkeypatch):
+    """And augmented samples are pixels again."""
+    grids = {}
+    monkeypatch.setattr(
+        "tinynets.report.plots.plot_grid", lambda images, path, titles: grids.update({path.stem: (images, titles)})
+    )
+    out, _ = finished
+    code, _, err = run("plot", out)
+    assert code == 0, err
+    trained, data = load_trained(out), load_data("digits")
+    logits = predict(trained.model, data.test_images, Augmenter(Augment(), data.mean, data.std))
+    expected = {}
+    for image, label, guess in zip(data.test_images, data.test_labels, logits.argmax(1), strict=True):
+        name, said = data.class_names[label], data.class_names[guess]
+        expected[image.numpy().tobytes()] = name if name == said else f"{name}, not {said}"
+    images, titles = grids["samples"]
+    assert len(titles) == 16
+    pixels = (255 * images).round().to(torch.uint8)
+    assert titles == [expected[image.numpy().tobytes()] for image in pixels]
+    images, _ = grids["augmented"]
+    assert 0 <= images.min() < images.max() <= 1

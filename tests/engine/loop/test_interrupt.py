@@ -1,0 +1,28 @@
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from tinynets.engine.loop import interrupt
+from tinynets.engine.loop.interrupt import interruptible
+
+
+def test_a_second_ctrl_c_stops_at_once_but_not_a_repeated_one(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(interrupt, "time", SimpleNamespace(monotonic=lambda: now))
+    with interruptible() as asked:
+        assert not asked.requested
+        signal.raise_signal(signal.SIGINT)
+        assert asked.requested
+        now += 1.5
+        signal.raise_signal(signal.SIGINT)  # torchrun repeats what the terminal has sent
+        now += 1
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_sigterm_asks_too():
+    with interruptible() as asked:
+        signal.raise_signal(signal.SIGTERM)
+    assert asked.requested

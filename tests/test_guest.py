@@ -1,0 +1,14 @@
+"""What the package changes in the process inside a `with` block."""
+
+import torch
+
+from tinynets._guest import timed_convolutions
+
+
+def test_cudnn_tries_its_kernels_inside_and_on_cuda_only():
+    before = torch.backends.cudnn.benchmark
+    with timed_convolutions(torch.device("cpu")):
+        assert torch.backends.cudnn.benchmark == before
+    with timed_convolutions(torch.device("cuda")):
+        assert torch.backends.cudnn.benchmark
+    assert torch.backends.cudnn.benchmark == before
