@@ -122,12 +122,14 @@ def measure(
     return row
 
 
-def table(batches: list[int], rounds: int, device: torch.device, dtype: torch.dtype) -> list[dict[str, Any]]:
+def table(
+    models: list[str], batches: list[int], rounds: int, device: torch.device, dtype: torch.dtype
+) -> list[dict[str, Any]]:
     bandwidth = copy_bandwidth(device)
     print(f"copy bandwidth {bandwidth:.1f} GB/s")
     rows = []
     for batch in batches:
-        for name in ("egrr_cifar100", "ecnet_cifar10"):
+        for name in models:
             for (op, shapes), calls in calls_of(name, batch).items():
                 for backward in (False, True):
                     often = rounds * max(128 // batch // 8, 1)
@@ -175,6 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16"], default="float32")
+    parser.add_argument("--models", nargs="+", default=["egrr_cifar100", "ecnet_cifar10"])
     parser.add_argument("--batch", type=int, nargs="+", help="default: 1, 8 and 128, on a GPU 1 and 512")
     parser.add_argument("--threads", type=int, help="default: all")
     parser.add_argument("--rounds", type=int, default=15, help="at batch 128; more at smaller ones")
@@ -187,7 +190,7 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     batches = args.batch or ([1, 512] if device.type == "cuda" else [1, 8, 128])
-    rows = table(batches, args.rounds, device, getattr(torch, args.dtype))
+    rows = table(args.models, batches, args.rounds, device, getattr(torch, args.dtype))
     rows = [row | {"memory": "kept" if args.keep_memory else "default"} for row in rows]
     summarise(rows)
     if args.out is not None:

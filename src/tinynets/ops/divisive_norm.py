@@ -87,7 +87,8 @@ def _run(x: Tensor, kernel_size: int, eps: float) -> Tensor:
 def _divided(x: Tensor, kernel_size: int, eps: float) -> Tensor:
     """`_forward` for eager mode on the CPU."""
     wide = accumulable(x)
-    return in_type_of(x, wide / _divisor(wide, kernel_size, eps))
+    divisor = _divisor(wide, kernel_size, eps)
+    return in_type_of(x, torch.div(wide, divisor, out=divisor))
 
 
 def _divisor(x: Tensor, kernel_size: int, eps: float) -> Tensor:
