@@ -7,6 +7,14 @@ from tinynets.engine.loop import interrupt
 from tinynets.engine.loop.interrupt import interruptible
 
 
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal():
+    """A program in the background of a shell ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_a_second_ctrl_c_stops_at_once_but_not_a_repeated_one(monkeypatch):
     now = 100.0
     monkeypatch.setattr(interrupt, "time", SimpleNamespace(monotonic=lambda: now))
