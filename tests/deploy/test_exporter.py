@@ -91,7 +91,7 @@ def test_a_quantised_divisor_is_never_zero(tmp_path):
     images = torch.randint(0, 256, (32, 3, 32, 32), dtype=torch.uint8)
     images[:8] = 0  # silent windows
     result = export(model, "tflite-int8", tmp_path / "net", images=images, calibration=images, tolerance=100)
-    assert result.largest_difference < 0.3 * result.largest_logit
+    assert result.largest_difference < 0.5 * result.largest_logit
 
 
 def test_integer_kernels_compute_what_the_file_says(tmp_path, digits):
