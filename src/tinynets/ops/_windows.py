@@ -58,6 +58,12 @@ def eager_window_mean(x: Tensor, kernel_size: int) -> Tensor:
     return F.avg_pool2d(x, kernel_size, 1, kernel_size // 2, False, False)
 
 
+def window_mean_gradient(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
+    """The gradient of x, given that of `window_mean(x, kernel_size)`."""
+    size, reach = [kernel_size, kernel_size], [kernel_size // 2, kernel_size // 2]
+    return torch.ops.aten.avg_pool2d_backward(grad, x, size, [1, 1], reach, False, False, None)
+
+
 def _convolves(x: Tensor) -> bool:
     """Whether oneDNN sums windows of x faster than average pooling does."""
     size = x.numel()

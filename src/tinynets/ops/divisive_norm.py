@@ -16,6 +16,7 @@ from ._windows import (
     inverse_count,
     small,
     window_mean,
+    window_mean_gradient,
     window_sum,
 )
 
@@ -113,9 +114,7 @@ class _Small(torch.autograd.Function):
         if torch.is_grad_enabled():  # for a second derivative
             return _second(grad, x, ctx.kernel_size, ctx.eps), None, None
         direct = accumulable(grad) / divisor
-        size, reach = [ctx.kernel_size] * 2, [ctx.kernel_size // 2] * 2
-        through_mean = (direct * x).div_(divisor)
-        spread = torch.ops.aten.avg_pool2d_backward(through_mean, divisor, size, [1, 1], reach, False, False, None)
+        spread = window_mean_gradient((direct * x).div_(divisor), divisor, ctx.kernel_size)
         return in_type_of(x, direct.addcmul_(spread, x.sign(), value=-1)), None, None
 
 

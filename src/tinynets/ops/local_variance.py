@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -7,7 +9,7 @@ from tinynets._checks import check_maps
 from . import _variance_pieces
 from ._checks import check_window
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
-from ._windows import accumulable, inverse_count, small
+from ._windows import accumulable, eager_window_mean, in_type_of, inverse_count, small, window_mean_gradient
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
@@ -45,7 +47,7 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
             if not records_gradients(x):
                 return _variance_pieces.forward(x, kernel_size)
             if small(x, 2):
-                return _variance_pieces.SmallVariance.apply(x, kernel_size)
+                return _Small.apply(x, kernel_size)
         if custom_ops_apply(x):
             return torch.ops.tinynets.local_variance(x, kernel_size)
     return _forward(x, kernel_size)
@@ -108,6 +110,34 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
     return _variance_pieces.backward(grad, x, kernel_size) if in_pieces(x) else _backward(grad, x, kernel_size)
 
 
+class _Small(torch.autograd.Function):
+    """The variance of a small input. What its gradient needs is kept instead of computed again."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel_size: int) -> Tensor:
+        difference = _variance_pieces.centred(x)
+        mean = eager_window_mean(difference, kernel_size)
+        square = eager_window_mean(difference * difference, kernel_size)
+        ctx.save_for_backward(x, difference, mean)
+        ctx.kernel_size = kernel_size
+        return in_type_of(x, square.addcmul_(mean, mean, value=-1).relu_())
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, difference, mean = ctx.saved_tensors
+        if torch.is_grad_enabled():  # for a second derivative
+            return _second(grad, x, ctx.kernel_size), None
+        grad = accumulable(grad)
+        direct = window_mean_gradient(grad, difference, ctx.kernel_size).mul_(difference)
+        through_mean = window_mean_gradient(grad * mean, difference, ctx.kernel_size)
+        return in_type_of(x, direct.sub_(through_mean).mul_(2)), None
+
+
+def _second(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
+    """The gradient as a function that can be differentiated again."""
+    return torch.autograd.grad(_forward(x, kernel_size), x, grad, create_graph=True)[0]
+
+
 def _setup(ctx, inputs, output) -> None:
     x, ctx.kernel_size = inputs
     ctx.save_for_backward(x)
@@ -116,7 +146,7 @@ def _setup(ctx, inputs, output) -> None:
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
     if torch.is_grad_enabled():  # for a second derivative
-        return torch.autograd.grad(_forward(x, ctx.kernel_size), x, grad, create_graph=True)[0], None
+        return _second(grad, x, ctx.kernel_size), None
     return torch.ops.tinynets.local_variance_backward(grad, x, ctx.kernel_size), None
 
 

@@ -1,4 +1,4 @@
-"""TFLite with 8-bit integers, quantised by ai-edge-quantizer, run by LiteRT and by LiteRT Micro.
+"""TFLite with 8-bit integers, quantised by ai-edge-quantizer, run by LiteRT and by TensorFlow Lite Micro.
 
 The range of an activation is the widest that any calibration image has. The quantizer's default, a moving average,
 clips: on 5,000 test images C1C2C3C4O's logits were off by 0.52 on average, and by 0.22 with the widest range.
@@ -41,8 +41,8 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
 def _weights_inside(content: Any) -> bytes:
     """The same file with all weights inside its flatbuffer.
 
-    Above 256 KiB of weights the quantizer puts them behind the flatbuffer. LiteRT finds them there. LiteRT Micro does
-    not: it takes what happens to be in its arena for the weights, without a warning.
+    Above 256 KiB of weights the quantizer puts them behind the flatbuffer. LiteRT finds them there.
+    TensorFlow Lite Micro does not: it takes what happens to be in its arena for the weights, without a warning.
     """
     from ai_edge_litert.tools import flatbuffer_utils
 
