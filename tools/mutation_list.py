@@ -437,6 +437,11 @@ MUTATIONS = {
     ],
     "deploy/formats/tflite_int8.py": [
         ('("max", 255)', '("max", 1)', "deploy/test_exporter.py::test_int8_keeps_the_classes[tflite-int8]"),
+        (
+            '(f".*{PortableDivisiveNorm.__name__}.*", operations.ALL_SUPPORTED)',
+            "",
+            "deploy/test_exporter.py::test_divisors_are_not_rounded_to_zero",
+        ),
     ],
     "deploy/fuse/folding.py": [
         ("scale * exact(bn.weight), shift", "scale, shift", "deploy/test_folding.py"),

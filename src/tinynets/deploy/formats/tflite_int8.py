@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..portable import PortableDivisiveNorm
 from ..quiet import quiet
 from ..source import Source
 from .tflite import as_nhwc, convert, load
@@ -51,14 +52,18 @@ def _weights_inside(content: Any) -> bytes:
 
 
 def _steps() -> list[dict[str, Any]]:
-    """The quantizer's recipe: 8 bits everywhere but in divisions, whose divisor could round to zero."""
+    """The quantizer's recipe: 8 bits everywhere but in divisions and divisive norms.
+
+    In 8 bits a divisor rounds to zero where it is small. Then x / 0 is infinite, and 0 / 0 becomes the integer -128.
+    """
     from ai_edge_quantizer import qtyping, recipe_manager
     from ai_edge_quantizer.algorithm_manager import AlgorithmName
 
     manager = recipe_manager.RecipeManager()
     operations = qtyping.TFLOperationName
     manager.add_static_config(".*", operations.ALL_SUPPORTED, activation_num_bits=8, weight_num_bits=8)
-    manager.add_quantization_config(".*", operations.DIV, algorithm_key=AlgorithmName.NO_QUANTIZE)
+    for layers, operation in ((".*", operations.DIV), (f".*{PortableDivisiveNorm.__name__}.*", operations.ALL_SUPPORTED)):
+        manager.add_quantization_config(layers, operation, algorithm_key=AlgorithmName.NO_QUANTIZE)
     return manager.get_quantization_recipe()
 
 
