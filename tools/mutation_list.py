@@ -435,6 +435,12 @@ MUTATIONS = {
         ),
         ("batch.transpose(0, 2, 3, 1)", "batch.transpose(0, 3, 2, 1)", "deploy/test_formats.py"),
     ],
+    "deploy/equalise.py": [
+        ("block.divisive.eps / filtered.view(1, -1, 1, 1)", "block.divisive.eps", "deploy/test_equalise.py"),
+        ("torch.maximum(tops[step], top) if step in tops else top", "top", "deploy/test_equalise.py"),
+        ("max(float(top.max()) / 256, 1e-6)", "0", "deploy/test_equalise.py"),
+        ("model=deepcopy(source.model)", "model=source.model", "deploy/test_equalise.py"),
+    ],
     "deploy/formats/tflite_int8.py": [
         ('("max", 255)', '("max", 1)', "deploy/test_exporter.py::test_int8_keeps_the_classes[tflite-int8]"),
         (

@@ -9,6 +9,7 @@ from torch import nn
 import tinynets
 from tinynets.deploy import FORMATS, export
 from tinynets.deploy.formats import Format
+from tinynets.deploy.images import made_up_images
 from tinynets.engine import load_data
 from tinynets.layers import DivisiveNorm
 
@@ -91,6 +92,18 @@ class Contrast(nn.Sequential):
     def __init__(self):
         torch.manual_seed(0)
         super().__init__(DivisiveNorm(), nn.AvgPool2d(4), nn.Flatten(), nn.Linear(16, 4))
+
+
+@pytest.mark.parametrize("to", ["onnx-int8", "tflite-int8"])
+def test_int8_channels_of_ecnet_are_equalised(to, tmp_path):
+    needs(to)
+    model = SMALL["ecnet"]()
+    with torch.no_grad():
+        for each in (model.block.depthwise.weight, model.block.depthwise.bias):
+            each *= torch.logspace(-2, 1, 32).view(-1, *[1] * (each.ndim - 1))
+    images = made_up_images(100, (3, 32, 32))
+    result = export(model, to, tmp_path / "net", images=images, calibration=images, tolerance=100)
+    assert result.largest_difference < 0.15 * result.largest_logit
 
 
 def test_divisors_are_not_rounded_to_zero(tmp_path):

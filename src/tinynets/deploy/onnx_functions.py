@@ -70,15 +70,19 @@ def gated_dilated_conv2d(
     return _node(name, inputs, "y", "\n".join(lines), x, x.shape, group=weight.shape[0])
 
 
-def divisive_norm(x: Tensor, kernel_size: int, eps: float) -> Tensor:
-    """`tinynets.ops.divisive_norm`."""
+def divisive_norm(x: Tensor, kernel_size: int, eps: float | Tensor) -> Tensor:
+    """`tinynets.ops.divisive_norm`. eps may differ between channels."""
+    each = isinstance(eps, Tensor)
     body = f"""
         size = Abs(x)
         mean = {_window_mean(kernel_size)}(size)
-        eps = Constant<value_float: float = @eps>()
+        {"" if each else "eps = Constant<value_float: float = @eps>()"}
         gain = Add(mean, eps)
         y = Div(x, gain)"""
-    return _node(f"DivisiveNorm_{kernel_size}", {"x": x}, "y", body, x, x.shape, eps=eps)
+    name = f"DivisiveNorm_{kernel_size}"
+    if each:
+        return _node(f"{name}_each", {"x": x, "eps": eps}, "y", body, x, x.shape)
+    return _node(name, {"x": x}, "y", body, x, x.shape, eps=eps)
 
 
 def symmetric_weight(triangle: Tensor, channels: int) -> Tensor:

@@ -103,16 +103,23 @@ class PortableECBlock(nn.Module):
     def __init__(self, block: FusedECBlock) -> None:
         super().__init__()
         self.dilations, self.depthwise = block.dilations, block.depthwise
-        self.divisive = PortableDivisiveNorm(block)
+        self.divisive = PortableDivisiveNorm(block.kernel_size, block.eps)
         self.expand, self.expand_scales = _shared_rows(block.expand.detach())
         self.contract, self.contract_scales = _shared_rows(block.contract.detach())
         self.expand_biases = nn.ParameterList(bias.clone() for bias in block.expand_bias.detach())
         self.contract_biases = nn.ParameterList(bias.clone() for bias in block.contract_bias.detach())
 
     def forward(self, x: Tensor, step: int) -> Tensor:
+        return self.contracted(x, self.filtered(self.hidden(x, step), step), step)
+
+    def hidden(self, x: Tensor, step: int) -> Tensor:
+        return F.relu(F.conv2d(x, self.expand * self.expand_scales[step], self.expand_biases[step]))
+
+    def filtered(self, y: Tensor, step: int) -> Tensor:
         dilation = self.dilations[step]
-        y = F.relu(F.conv2d(x, self.expand * self.expand_scales[step], self.expand_biases[step]))
-        y = F.conv2d(y, self.depthwise.weight, self.depthwise.bias, 1, dilation, dilation, self.depthwise.groups)
+        return F.conv2d(y, self.depthwise.weight, self.depthwise.bias, 1, dilation, dilation, self.depthwise.groups)
+
+    def contracted(self, x: Tensor, y: Tensor, step: int) -> Tensor:
         return x + F.conv2d(self.divisive(y), self.contract * self.contract_scales[step], self.contract_biases[step])
 
 
@@ -127,11 +134,12 @@ def _shared_rows(weights: Tensor) -> tuple[nn.Parameter, nn.ParameterList]:
 
 
 class PortableDivisiveNorm(nn.Module):
-    """`DivisiveNorm`, made from a layer or a block with kernel_size and eps."""
+    """`DivisiveNorm`. eps is a number, or a tensor (1, C, 1, 1) with one for each channel."""
 
-    def __init__(self, norm: DivisiveNorm | FusedECBlock) -> None:
+    def __init__(self, kernel_size: int, eps: float | Tensor) -> None:
         super().__init__()
-        self.kernel_size, self.eps = norm.kernel_size, norm.eps
+        self.kernel_size = kernel_size
+        self.eps = nn.Parameter(eps) if isinstance(eps, Tensor) else eps
 
     def forward(self, x: Tensor) -> Tensor:
         if onnx_functions.are_emitted():
@@ -202,7 +210,7 @@ _FORMS: dict[type[nn.Module], Callable[..., nn.Module]] = {
     FusedECBlock: PortableECBlock,
     EntropyGate: PortableGate,
     GatedDilatedConv2d: PortableGatedConv,
-    DivisiveNorm: PortableDivisiveNorm,
+    DivisiveNorm: lambda norm: PortableDivisiveNorm(norm.kernel_size, norm.eps),
     BlurPool: PortableBlurPool,
     nn.AvgPool2d: PortableAvgPool,
 }

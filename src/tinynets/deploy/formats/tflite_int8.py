@@ -62,7 +62,10 @@ def _steps() -> list[dict[str, Any]]:
     manager = recipe_manager.RecipeManager()
     operations = qtyping.TFLOperationName
     manager.add_static_config(".*", operations.ALL_SUPPORTED, activation_num_bits=8, weight_num_bits=8)
-    for layers, operation in ((".*", operations.DIV), (f".*{PortableDivisiveNorm.__name__}.*", operations.ALL_SUPPORTED)):
+    for layers, operation in (
+        (".*", operations.DIV),
+        (f".*{PortableDivisiveNorm.__name__}.*", operations.ALL_SUPPORTED),
+    ):
         manager.add_quantization_config(layers, operation, algorithm_key=AlgorithmName.NO_QUANTIZE)
     return manager.get_quantization_recipe()
 

@@ -1,0 +1,60 @@
+import pytest
+import torch
+from support import randomised
+
+import tinynets
+from tinynets.deploy.equalise import EqualisedECBlock, equalised
+from tinynets.deploy.exporter import source_of
+from tinynets.deploy.images import made_up_images
+
+IMAGES = made_up_images(70, (3, 32, 32))  # more than one batch
+
+
+@pytest.fixture(params=[False, True], ids=["normalised", "pixels"])
+def source(request):
+    model = randomised(tinynets.create_model("ecnet_cifar10", channels=8, iterations=3))
+    with torch.no_grad():  # channels of very different ranges, and one that is silent
+        model.block.depthwise.weight *= torch.logspace(-1, 0.5, 32).view(-1, 1, 1, 1)
+        model.block.depthwise.bias *= torch.logspace(-1, 0.5, 32)
+        model.block.expand_norm.steps[0].weight[5] = 0
+        model.block.expand_norm.steps[0].bias[5] = -1
+    return source_of("net", model.eval(), pixels=request.param)
+
+
+def maps(block, x, step):
+    """What is behind ReLU and behind the depthwise convolution of an equalised block."""
+    hidden = torch.relu(torch.nn.functional.conv2d(x, block.expand[step], block.expand_bias[step]))
+    return hidden, torch.nn.functional.conv2d(
+        hidden, block.depthwise[step], block.depthwise_bias[step], 1, block.dilations[step], block.dilations[step], 32
+    )
+
+
+def test_is_the_same_function_with_equal_ranges(source):
+    inputs = source.inputs(IMAGES)
+    made = equalised(source, inputs.numpy())
+    seen = {}
+    block = made.model.block
+    assert isinstance(block, EqualisedECBlock)
+    block.register_forward_pre_hook(lambda module, args: seen.update({args[1]: args[0]}))
+    with torch.no_grad():
+        wanted, got = source.network()(inputs), made.network()(inputs)
+    assert (wanted - got).abs().max() < 1e-4 * wanted.abs().max()
+    for step, x in seen.items():
+        for each in maps(block, x, step):
+            top = each.detach().abs().amax((0, 2, 3))
+            assert top.max() < 1.01
+            assert (top > 0.99).float().mean() > 0.9
+    assert all(parameter.isfinite().all() for parameter in block.parameters())
+
+
+def test_the_model_itself_does_not_change(source):
+    before = {name: value.clone() for name, value in source.model.state_dict().items()}
+    equalised(source, source.inputs(IMAGES).numpy())
+    after = source.model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_other_models_stay_as_they_are():
+    source = source_of("net", tinynets.create_model("c1c2c3c4o_cifar10", width=0.25))
+    assert equalised(source, source.inputs(IMAGES).numpy()) is source
