@@ -1,6 +1,6 @@
 """EGRR and ECNet with one mechanism replaced by the usual one, in timm's registry under `egrr_...` and `ecnet_...`.
 
-A variant of EGRR is as wide as it takes to come nearest to EGRR's parameter count.
+A variant of EGRR is as wide as it takes to come nearest to the parameter count of EGRR itself.
 """
 
 from collections.abc import Callable
@@ -92,7 +92,12 @@ def _shared_affine(stage: EGRRStage, channels: int) -> None:
     stage.norm = SharedAffine(channels, stage.num_steps)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _egrr(change: Callable[[EGRRStage, int], None], width: float, **kwargs: Any) -> EGRR:
+def _egrr(change: Callable[[EGRRStage, int], None], width: float = 1.0, **kwargs: Any) -> EGRR:
+    """EGRR changed, as wide as it takes to come nearest to the parameters of an EGRR of that width."""
+    return _changed(change, _matched(change, width), **kwargs)
+
+
+def _changed(change: Callable[[EGRRStage, int], None], width: float, **kwargs: Any) -> EGRR:
     model: Any = tinynets.create_model("egrr_cifar100", width=width, **kwargs)
     for stage, info in zip(model.stages, model.feature_info, strict=True):
         change(stage, info["num_chs"])
@@ -100,36 +105,35 @@ def _egrr(change: Callable[[EGRRStage, int], None], width: float, **kwargs: Any)
 
 
 @cache
-def _width(change: Callable[[EGRRStage, int], None]) -> float:
-    """The width at which EGRR's count is met best."""
+def _matched(change: Callable[[EGRRStage, int], None], width: float) -> float:
     with torch.device("meta"):
-        wanted = tinynets.count_parameters(tinynets.create_model("egrr_cifar100"))
-        widths = [0.6 + 0.005 * step for step in range(120)]
-        return min(widths, key=lambda width: abs(tinynets.count_parameters(_egrr(change, width)) - wanted))
+        wanted = tinynets.count_parameters(tinynets.create_model("egrr_cifar100", width=width))
+        widths = [width * (0.6 + 0.005 * step) for step in range(120)]
+        return min(widths, key=lambda tried: abs(tinynets.count_parameters(_changed(change, tried)) - wanted))
 
 
 @register_model
 def egrr_free(pretrained: bool = False, **kwargs: Any) -> EGRR:
     """Any 1x1 matrix in place of a symmetric one."""
-    return _egrr(_free, _width(_free), **kwargs)
+    return _egrr(_free, **kwargs)
 
 
 @register_model
 def egrr_fixed(pretrained: bool = False, **kwargs: Any) -> EGRR:
     """Dilation 1 in place of the gate's choice."""
-    return _egrr(_fixed, _width(_fixed), **kwargs)
+    return _egrr(_fixed, **kwargs)
 
 
 @register_model
 def egrr_shared(pretrained: bool = False, **kwargs: Any) -> EGRR:
     """One norm for all steps: affine pair and statistics."""
-    return _egrr(_shared, _width(_shared), **kwargs)
+    return _egrr(_shared, **kwargs)
 
 
 @register_model
 def egrr_shared_affine(pretrained: bool = False, **kwargs: Any) -> EGRR:
     """One affine pair for all steps, statistics of their own."""
-    return _egrr(_shared_affine, _width(_shared_affine), **kwargs)
+    return _egrr(_shared_affine, **kwargs)
 
 
 def _ecnet(**kwargs: Any) -> Any:

@@ -1,9 +1,10 @@
 """What each mechanism of EGRR and ECNet is worth: the net and its variants (`_variants.py`), trained alike.
 
     python benchmarks/ablation.py ecnet_cifar10 --data-dir ~/data --out runs/ablation
-    python benchmarks/ablation.py egrr_cifar100 --variants egrr_free --seeds 0 1 --epochs 60 --out runs/ablation
+    python benchmarks/ablation.py egrr_cifar100 --width 0.5 --variants egrr_free --seeds 0 1 --epochs 9 --out runs/half
 
-The recipe is the net's own unless options say otherwise. Every variant and seed has a run directory, and a run that was
+The recipe is the net's own unless options say otherwise. --width and --channels shrink the net and its variants alike.
+Every variant and seed has a run directory, and a run that was
 stopped is resumed. Accuracy and loss are those of the validation split after the last epoch. Shift consistency is
 measured on the test images; it needs no labels. The table goes to benchmarks/results/ablation_MODEL.csv.
 """
@@ -23,6 +24,8 @@ from tinynets.cli.options import (
     device_of,
     device_options,
     load_data_of,
+    model_args,
+    model_options,
     recipe_of,
     recipe_options,
 )
@@ -46,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[recipe_options(), data_options(), device_options()],
+        parents=[model_options(), recipe_options(), data_options(), device_options()],
     )
     parser.add_argument("model", choices=sorted(VARIANTS))
     parser.add_argument("--variants", nargs="+", metavar="NAME", help="default: the net itself and all of its variants")
@@ -66,14 +69,16 @@ def main() -> None:
     for name in args.variants or known:
         for seed in args.seeds or [recipe.seed]:
             out = args.out / f"{name}-{seed}"
-            rows.append(measure(name, data, override(recipe, {"seed": seed}), out, device_of(args)))
+            rows.append(measure(name, data, override(recipe, {"seed": seed}), out, device_of(args), model_args(args)))
             write_csv(table, rows)
             print(text_table(tuple(rows[0]), [tuple(map(str, row.values())) for row in rows]), flush=True)
 
 
-def measure(name: str, data: ImageData, recipe: Recipe, out: Path, device: str) -> dict[str, Any]:
+def measure(
+    name: str, data: ImageData, recipe: Recipe, out: Path, device: str, shape: dict[str, Any]
+) -> dict[str, Any]:
     """Train a variant to the end, or find it trained, and measure it."""
-    train(name, data, recipe, out, device=device, resume=True)
+    train(name, data, recipe, out, device=device, model_args=shape, resume=True)
     last = read_metrics(out)[-1]
     model, facts = load_checkpoint(out / "last.safetensors")
     normalise = Augmenter(Augment(), facts.mean, facts.std)
@@ -83,6 +88,7 @@ def measure(name: str, data: ImageData, recipe: Recipe, out: Path, device: str) 
         "params": tinynets.count_parameters(model),
         "macs": tinynets.summary(model).macs,
         "seed": recipe.seed,
+        "shape": ", ".join(f"{key} {value:g}" for key, value in shape.items()),
         "epochs": recipe.schedule.epochs,
         "train_top1": f"{last['train_top1']:.2f}",
         "val_top1": f"{last['val_top1']:.2f}",

@@ -84,6 +84,7 @@ def test_a_card_has_the_manifests_figures_every_form_and_the_ablation(runs, ship
         "change": "Other",
         "params": 1000,
         "macs": 2_000_000,
+        "shape": "width 0.5",
         "epochs": 4,
         "val_loss": 1,
         "shift_consistency": 90,
@@ -105,6 +106,8 @@ def test_a_card_has_the_manifests_figures_every_form_and_the_ablation(runs, ship
     plain, fused = re.findall(r"\| (?:as trained|fused) \| ([\d.]+) % \| ([\d.]+) \|", text)
     assert plain == fused
     assert "hard gates" not in text
+    assert re.search(r"Shift consistency: [\d.]+ %", text)
+    assert "in short runs (width 0.5, 4 epochs)" in text
     assert "| own | Other | 1,000 | 2.0 M | 2 | 55.00 % | 1.000 | 90.00 % |" in text
     assert "| other | Other | 1,000 | 2.0 M | 1 | 40.00 % | 1.000 | 90.00 % |" in text
 

@@ -23,6 +23,7 @@ from tinynets.engine import (
     load_trained,
     match_data,
     predict,
+    shift_consistency,
 )
 from tinynets.engine.loop.cpu import keep_freed_memory
 from tinynets.layers import EntropyGate
@@ -64,6 +65,7 @@ def main() -> None:
     parts = [
         _size(args.name, model, weights),
         _accuracy(results),
+        _shifted(shift_consistency(model, data.test_images, normalise)),
         _forms(forms, data.test_labels),
         _classes(results["none"]["per_class"], confusion, data.class_names),
         *_ablation(ABLATIONS / f"ablation_{args.name}.csv"),
@@ -96,6 +98,13 @@ def _accuracy(results: dict[str, dict[str, Any]]) -> str:
     ]
     header = ("test-time augmentation", "top-1", "top-5", "loss (nats)", "calibration error")
     return f"On the test set, weights of the last epoch:\n\n{markdown_table(header, rows, slice(1, 5))}"
+
+
+def _shifted(consistency: float) -> str:
+    return (
+        f"Shift consistency: {consistency:.2f} %. That is how often a test image keeps its predicted class when it moves "
+        "by one pixel."
+    )
 
 
 def _fused_forms(model: Any) -> dict[str, bool]:
@@ -145,13 +154,14 @@ def _ablation(path: Path) -> list[str]:
         first = seeds[0]
         size = f"{int(first['params']):,}", f"{int(first['macs']) / 1e6:.1f} M"
         rows.append((variant, first["change"], *size, len(seeds), f"{top1:.2f} %", f"{loss:.3f}", f"{shift:.2f} %"))
-    epochs = ", ".join(dict.fromkeys(row["epochs"] for row in measured))
+    budget = "; ".join(dict.fromkeys(_budget(row) for row in measured))
     header = ("variant", "change", "params", "multiply-adds", "seeds", "top-1", "loss (nats)", "shift consistency")
-    text = (
-        f"What each mechanism is worth, trained alike for {epochs} epochs, on validation images; shift consistency is "
-        "how often a test image's prediction stays when it moves by one pixel (`python benchmarks/ablation.py`):"
-    )
+    text = f"What each mechanism is worth in short runs ({budget}), on validation images (`python benchmarks/ablation.py`):"
     return [f"{text}\n\n{markdown_table(header, rows, slice(2, 8))}"]
+
+
+def _budget(row: dict[str, str]) -> str:
+    return ", ".join(filter(None, (row["shape"], f"{row['epochs']} epochs")))
 
 
 def _training(weights: Weights) -> str:
