@@ -102,8 +102,8 @@ def _accuracy(results: dict[str, dict[str, Any]]) -> str:
 
 def _shifted(consistency: float) -> str:
     return (
-        f"Shift consistency: {consistency:.2f} %. That is how often a test image keeps its predicted class when it moves "
-        "by one pixel."
+        f"Shift consistency: {consistency:.2f} %. That is how often a test image keeps its predicted class when it "
+        "moves by one pixel."
     )
 
 
@@ -156,7 +156,7 @@ def _ablation(path: Path) -> list[str]:
         rows.append((variant, first["change"], *size, len(seeds), f"{top1:.2f} %", f"{loss:.3f}", f"{shift:.2f} %"))
     budget = "; ".join(dict.fromkeys(_budget(row) for row in measured))
     header = ("variant", "change", "params", "multiply-adds", "seeds", "top-1", "loss (nats)", "shift consistency")
-    text = f"What each mechanism is worth in short runs ({budget}), on validation images (`python benchmarks/ablation.py`):"
+    text = f"What each mechanism is worth in short runs ({budget}; `benchmarks/ablation.py`), on validation images:"
     return [f"{text}\n\n{markdown_table(header, rows, slice(2, 8))}"]
 
 

@@ -15,20 +15,11 @@ import timm
 
 from tinynets._checks import unknown
 
-from .schema import Augment, Mixing, Optimizer, Recipe, Recursion, Schedule
+from .schema import Augment, Mixing, Optimizer, Recipe, Recursion, Resize, Schedule
 
 _CIFAR = Recipe(
     optimizer=Optimizer("muon", lr=0.01, momentum=0.95, weight_decay=0.02),
     augment=Augment(pad=4, flip=True),
-)
-
-_RECURSIVE = replace(
-    _CIFAR,
-    batch_size=128,
-    schedule=Schedule(epochs=200, warmup_epochs=5),
-    augment=replace(_CIFAR.augment, pad_mode="reflect"),
-    mixing=Mixing(cutmix=0.5, ramp_epochs=70, clean_epochs=20),
-    ema_decay=0.999,
 )
 
 _DIGITS = Recipe(
@@ -76,7 +67,17 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
         ),
     },
     "ecnet_cifar10": {
-        "default": _RECURSIVE,
+        "default": replace(
+            _CIFAR,
+            batch_size=128,
+            optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
+            schedule=Schedule(epochs=40, warmup_epochs=2),
+            augment=replace(_CIFAR.augment, pad_mode="reflect"),
+            mixing=Mixing(cutmix=0.25, ramp_epochs=10, clean_epochs=6),
+            resize=Resize(initial_scale=0.5, delay_epochs=10, finetune_epochs=14, size_increment=8),
+            ema_decay=0.999,
+            bn_images=5000,
+        ),
         "original": Recipe(
             batch_size=128,
             optimizer=Optimizer("sgd", lr=0.1, weight_decay=5e-4),
@@ -86,11 +87,13 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
     },
     "egrr_cifar100": {
         "default": replace(
-            _RECURSIVE,
+            _CIFAR,
             batch_size=256,
             schedule=Schedule(epochs=160, warmup_epochs=4),
+            augment=replace(_CIFAR.augment, pad_mode="reflect"),
             mixing=Mixing(cutmix=0.5, ramp_epochs=56, clean_epochs=16),
             recursion=Recursion(depth_warmup_epochs=16),
+            ema_decay=0.999,
         ),
         "original": Recipe(
             batch_size=128,
