@@ -16,7 +16,6 @@ from tinynets._files import check_writable, write_file
 from tinynets._guest import plain_defaults
 from tinynets._modes import evaluation_mode
 
-from .equalise import equalised
 from .formats import Format, find_format
 from .images import made_up_images
 from .portable import portable
@@ -187,11 +186,11 @@ def _check(images: Tensor | None, source: Source) -> None:
 
 def _write(kind: Format, source: Source, path: Path, calibration: Tensor | None) -> float:
     """Write the file. Returns the duration of the conversion in seconds."""
-    inputs = source.inputs(calibration.cpu()).numpy() if calibration is not None and kind.integer else None
+    inputs = None if calibration is None else source.inputs(calibration.cpu()).numpy()
     started = time.perf_counter()
     try:
         with torch.no_grad():
-            kind.write(source if inputs is None else equalised(source, inputs), path, inputs)
+            kind.write(source, path, inputs)
     except (ImportError, MemoryError, OSError):
         raise
     except Exception as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..equalise import equalised
 from ..quiet import quiet
 from ..source import Source
 from . import onnx as plain
@@ -27,6 +28,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     assert calibration is not None
+    source = equalised(source, calibration)
     with tempfile.TemporaryDirectory() as folder, quiet():
         written, prepared = Path(folder) / "plain.onnx", Path(folder) / "prepared.onnx"
         plain.write(source, written, None)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..equalise import equalised
 from ..portable import PortableDivisiveNorm
 from ..quiet import quiet
 from ..source import Source
@@ -22,6 +23,7 @@ __all__ = ["load", "write"]
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     """A TFLite file whose input, weights, activations and output are int8; with `pixels` the input is pixel - 128."""
     assert calibration is not None
+    source = equalised(source, calibration)
     channels, height, width = source.input_size
     images = as_nhwc(calibration, np.array([1, height, width, channels])).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,84 @@
+"""Every model with weights in every format: size, time of the export, agreement and accuracy on the whole test set.
+
+    python benchmarks/bench_exports.py --data-dir ~/data
+    python benchmarks/bench_exports.py --models egrr_cifar100 --formats onnx-int8 --data-dir ~/data
+
+Adds its rows to benchmarks/results/bench_exports.csv, or replaces them. int8 files take pixels and are calibrated on
+256 training images.
+"""
+
+import argparse
+import csv
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from _measure import made_by, write_csv
+
+from tinynets.deploy import FORMATS, export, exporter
+from tinynets.deploy.images import calibration_images
+from tinynets.engine import load_data, load_trained, match_data
+from tinynets.report import text_table
+from tinynets.weights import read_manifest
+
+TABLE = Path(__file__).parent / "results/bench_exports.csv"
+
+
+def main() -> None:
+    names, formats = sorted(read_manifest()), list(FORMATS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--formats", nargs="+", choices=formats, default=formats, metavar="FORMAT")
+    parser.add_argument("--data-dir", help="folder that holds the data sets (default: data)")
+    args = parser.parse_args()
+
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    if TABLE.exists():
+        with TABLE.open(newline="") as file:
+            rows = {(row["model"], row["format"]): row for row in csv.DictReader(file)}
+    for name in args.models:
+        for to, row in measure(name, args.formats, args.data_dir):
+            rows[name, to] = row
+            write_csv(TABLE, [rows[key] for key in sorted(rows)])
+            print(text_table(tuple(row), [tuple(map(str, row.values()))]), flush=True)
+
+
+def measure(name: str, formats: list[str], data_dir: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Formats and their rows. The logits of the PyTorch model are computed once."""
+    trained = load_trained(name)
+    data = match_data(load_data(read_manifest()[name].facts["data"], data_dir), trained)
+    logits = exporter._logits(trained.model, exporter.source_of(name, trained.model), data.test_images)
+    with mock.patch.object(exporter, "_logits", return_value=logits), tempfile.TemporaryDirectory() as folder:
+        for to in formats:
+            made = export(
+                name,
+                to,
+                Path(folder) / to,
+                images=data.test_images,
+                labels=data.test_labels,
+                calibration=calibration_images(data.train_images),
+                pixels=FORMATS[to].integer,
+            )
+            yield (
+                to,
+                {
+                    "model": name,
+                    "format": to,
+                    "file_bytes": made.bytes,
+                    "export_seconds": f"{made.seconds:.1f}",
+                    "images": made.images,
+                    "agreement": f"{made.agreement:.2f}",
+                    "largest_difference": f"{made.largest_difference:.2g}",
+                    "largest_logit": f"{made.largest_logit:.1f}",
+                    "pytorch_top1": f"{made.model_top1:.2f}",
+                    "file_top1": f"{made.file_top1:.2f}",
+                    **made_by(torch.device("cpu")),
+                },
+            )
+
+
+if __name__ == "__main__":
+    main()
