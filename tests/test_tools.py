@@ -107,7 +107,7 @@ def test_a_card_has_the_manifests_figures_every_form_and_the_ablation(runs, ship
     assert plain == fused
     assert "hard gates" not in text
     assert re.search(r"Shift consistency: [\d.]+ %", text)
-    assert "in short runs (width 0.5, 4 epochs)" in text
+    assert "in short runs (width 0.5, 4 epochs;" in text
     assert "| own | Other | 1,000 | 2.0 M | 2 | 55.00 % | 1.000 | 90.00 % |" in text
     assert "| other | Other | 1,000 | 2.0 M | 1 | 40.00 % | 1.000 | 90.00 % |" in text
 
