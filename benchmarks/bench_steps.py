@@ -41,6 +41,7 @@ from tinynets.ops import use_triton
 from tinynets.ops.depthwise_conv2d import _forward as torchs_dilated
 
 CPU = torch.device("cpu")
+FULL_SIZE = {"resize.initial_scale": 1.0, "resize.delay_epochs": 0.0, "resize.finetune_epochs": 0.0}
 CLASSES = {"egrr_cifar100": 100, "ecnet_cifar10": 10}
 
 
@@ -50,7 +51,7 @@ def run_of(name: str, batch: int, device: torch.device, changes: dict[str, Any],
     images = torch.randint(0, 256, (batch, 3, 32, 32), dtype=torch.uint8)
     data = ImageData("synthetic", images, labels, images, labels, tuple(map(str, range(CLASSES[name]))), *CIFAR10)
     fixed = {"batch_size": batch, "val_size": 0.0, "mixing.cutmix": 0.0, "recursion.depth_warmup_epochs": 0.0}
-    recipe = override(get_recipe(name), fixed | changes)
+    recipe = override(get_recipe(name), fixed | FULL_SIZE | changes)
     model, _ = build_model(name, data, recipe, None)
     if depth is not None:
         model.set_active_steps(depth)
@@ -62,7 +63,7 @@ def step(run: Run) -> Callable[[], Any]:
 
 
 def small(scale: float) -> dict[str, Any]:
-    return {"resize.initial_scale": scale, "resize.delay_epochs": 100.0, "resize.finetune_epochs": 50.0}
+    return {"resize.initial_scale": scale, "resize.delay_epochs": 20.0, "resize.finetune_epochs": 20.0}
 
 
 def forms_on_cpu(name: str, batch: int) -> dict[str, Callable[[], Any]]:
