@@ -782,6 +782,11 @@ MUTATIONS = {
             "self.loss_sum.item()",
             "engine/loop/test_step.py::test_an_epochs_figures_are_means_over_its_images",
         ),
+        (
+            "seen[0] / self.team.count",
+            "seen[0]",
+            "engine/loop/test_processes.py::test_two_processes_are_one_at_the_same_global_batch",
+        ),
     ],
     "engine/loop/schedules.py": [
         ("peak * (step + 1) / (warmup + 1)", "peak * step / (warmup + 1)", "engine/loop/test_schedules.py"),

@@ -78,17 +78,23 @@ def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str |
 
 
 def _label_points(axes: Any, rows: Sequence[Mapping[str, Any]], gap: float) -> None:
-    """Write a name at every point, moved up where it would overlap another one."""
+    """Write a name at every point, on its left where another point is in the way, moved up where it would overlap
+    another name.
+    """
     places: list[float] = []
     for row in sorted(rows, key=lambda row: row["top1"]):
         place = max([row["top1"], *(other + gap for other in places if abs(other - row["top1"]) < gap)])
         places.append(place)
         name = row["model"].partition(",")[0].partition(" (")[0]
+        crowded = any(
+            row["params"] < other["params"] < 2 * row["params"] and abs(other["top1"] - place) < gap for other in rows
+        )
         axes.annotate(
             name,
             (row["params"], row["top1"]),
-            (1.07 * row["params"], place),
+            (row["params"] / 1.07 if crowded else 1.07 * row["params"], place),
             fontsize=8,
+            ha="right" if crowded else "left",
             va="center",
             color=_COLOURS[1] if row["ours"] else "#555555",
             weight="bold" if row["ours"] else "normal",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -36,7 +37,7 @@ def step(self, rows):
     real(self, rows)
     if self.team.is_main:
         with open(sys.argv[1] + ".losses", "a") as file:
-            file.write(f"{self.loss_sum.item() / self.team.count}\\n")  # summed since the epoch began
+            file.write(f"{self.loss_sum.item()}\\n")  # summed since the epoch began
         if self.step == 6 and "--stop" in sys.argv:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -71,7 +72,7 @@ def program(tmp_path, monkeypatch, pytestconfig):
 
 
 def test_two_processes_are_one_at_the_same_global_batch(program, tmp_path):
-    """Each of 20 steps has the same loss within 1e-5, a Ctrl-C and a resume on the way.
+    """Each of 20 steps has the same loss within 1e-5, a Ctrl-C and a resume on the way, with two processes or only one.
 
     The norms of the model see one image at a time.
     """
@@ -79,15 +80,19 @@ def test_two_processes_are_one_at_the_same_global_batch(program, tmp_path):
     assert alone.returncode == 0, alone.stderr
     stopped = torchrun(program, tmp_path / "two", "--stop")
     assert "3 epochs and 1 step are saved" in stopped.stderr
+    shutil.copytree(tmp_path / "two", tmp_path / "fewer")
     together = torchrun(program, tmp_path / "two", "--resume")
     assert together.returncode == 0, together.stderr
+    fewer = subprocess.run([sys.executable, program, tmp_path / "fewer", "--resume"], capture_output=True, text=True)
+    assert fewer.returncode == 0, fewer.stderr
     assert together.stderr.count("epoch 10/10") == 1  # one of them speaks
     assert "epoch  3/10" not in together.stderr
-    one, two = (rows_of(tmp_path / name) for name in ("one", "two"))
+    one, two, changed = (rows_of(tmp_path / name) for name in ("one", "two", "fewer"))
     assert len(one) == 10
-    for first, second in zip(one, two, strict=True):
-        assert first["train_loss"] == pytest.approx(second["train_loss"], abs=1e-5)
-        assert first["train_top1"] == pytest.approx(second["train_top1"])
+    for first, *others in zip(one, two, changed, strict=True):
+        for other in others:
+            assert first["train_loss"] == pytest.approx(other["train_loss"], abs=1e-5)
+            assert first["train_top1"] == pytest.approx(other["train_top1"])
     losses = [losses_of(tmp_path / f"{name}.losses") for name in ("one", "two")]
     assert len(losses[0]) == 20
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)

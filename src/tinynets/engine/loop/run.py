@@ -161,7 +161,7 @@ class Run:
         self.check_finite()
         return {
             "lr": lr,
-            "train_loss": self.loss_sum.item() / self.steps / self.team.count,
+            "train_loss": self.loss_sum.item() / self.steps,
             "train_top1": 100 * self.hits.item() / len(order),
         }
 
@@ -180,7 +180,7 @@ class Run:
         else:
             seen = self._gradients((size, depth), x, targets, labels)
             self._update()
-        self.loss_sum += seen[0]
+        self.loss_sum += seen[0] / self.team.count  # here, because a resumed run may have another count
         self.hits += seen[1]
         self.first_bad = torch.where((self.first_bad < 0) & ~self.loss_sum.isfinite(), self.step, self.first_bad)
         if self.ema is not None:
