@@ -84,7 +84,9 @@ def measure(
     normalise = Augmenter(Augment(), facts.mean, facts.std)
     return {
         "variant": name,
-        "change": (timm.model_entrypoint(name).__doc__ or "").partition(".")[0],
+        "change": "the net itself"
+        if name in VARIANTS
+        else (timm.model_entrypoint(name).__doc__ or "").partition(".")[0],
         "params": tinynets.count_parameters(model),
         "macs": tinynets.summary(model).macs,
         "seed": recipe.seed,
