@@ -58,7 +58,7 @@ def list_weights() -> list[str]:
 
     Example:
         >>> from tinynets.weights import list_weights
-        >>> "ecnet_cifar10" in list_weights()
+        >>> "resnet18" in list_weights()
         False
     """
     return sorted(read_manifest())
@@ -75,7 +75,7 @@ def find_weights(name: str) -> Weights | None:
 
     Example:
         >>> from tinynets.weights import find_weights
-        >>> find_weights("ecnet_cifar10") is None
+        >>> find_weights("resnet18") is None
         True
     """
     return read_manifest().get(name)
