@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -162,6 +163,37 @@ def test_the_graph_of_egrr_is_small(tmp_path):
     assert len(graph.node) <= 7 * 5 + 25
     numbers = sum(parameter.numel() for parameter in model.parameters())
     assert result.bytes <= 4 * 1.3 * numbers + 20_000
+
+
+def test_onnx_runtime_does_not_copy_the_maps_of_egrr(tmp_path):
+    """In blocks of channels from the first convolution to the last; only the three gates of a step are copied."""
+    needs("onnx")
+    import onnx
+    import onnxruntime
+
+    model = tinynets.create_model("egrr_cifar100", channels=(96,), num_steps=(4,), strides=(1,))
+    export(model, "onnx", tmp_path / "net")
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(tmp_path / "net"), options)
+    operations = Counter(node.op_type for node in onnx.load(tmp_path / "optimised").graph.node)
+    if not operations["ReorderOutput"]:
+        pytest.skip("ONNX Runtime has no blocks of channels on this processor")
+    assert operations["ReorderOutput"] <= 4 + 2
+    assert operations["ReorderInput"] <= 2
+
+
+def test_int8_quantises_no_constant_kernels(tmp_path):
+    """Those of the blocked definitions, which stand for sums and products."""
+    needs("onnx-int8")
+    import onnx
+
+    model = tinynets.create_model("egrr_cifar100", channels=(16,), num_steps=(4,), strides=(1,))
+    images = made_up_images(32, (3, 32, 32))
+    export(model, "onnx-int8", tmp_path / "net", images=images, calibration=images, tolerance=100)
+    operations = Counter(node.op_type for node in onnx.load(tmp_path / "net").graph.node)
+    assert operations["Conv"] <= 4 * 6 + 2
 
 
 class Unsupported(nn.Module):

@@ -1,6 +1,12 @@
 """Our layers as ONNX functions: one node each in the graph, defined in the file by standard operators.
 
 A runtime replaces the nodes by their definitions when it loads the file. So no runtime has to know this library.
+
+ONNX Runtime's CPU kernels store maps in blocks of channels (NCHWc). They compute convolutions, poolings, and sums and
+products of two equal shapes in this layout. In front of any other operation the map is copied to NCHW, and behind it
+back again. The "blocked" definitions only use operations of the first kind: a factor of -1, the widening of one channel
+to all, and ReLU6 are convolutions with a constant kernel. EGRR then takes 0.83 of the time at batch 128, and 0.92 at
+batch 1 (one thread, AVX2).
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,23 +15,27 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 DOMAIN = "tinynets"
 OPSET = 20
 _definitions: dict[str, str] | None = None
+_blocked = True
 
 
 @contextmanager
-def emitted() -> Iterator[dict[str, str]]:
+def emitted(blocked: bool = True) -> Iterator[dict[str, str]]:
     """Inside, the functions below create nodes for `torch.onnx.export`. The dictionary collects their definitions by
     name.
+
+    blocked: use the definitions for NCHWc. They have more convolutions, all of which a quantiser would quantise.
     """
-    global _definitions
-    before, _definitions = _definitions, {}
+    global _definitions, _blocked
+    before, _definitions, _blocked = (_definitions, _blocked), {}, blocked
     try:
         yield _definitions
     finally:
-        _definitions = before
+        _definitions, _blocked = before
 
 
 def are_emitted() -> bool:
@@ -35,39 +45,62 @@ def are_emitted() -> bool:
 def entropy_gate(x: Tensor, reduce: nn.Conv2d, expand: nn.Conv2d, kernel_size: int, hard: bool) -> Tensor:
     """`EntropyGate` in evaluation mode."""
     choice = "Hardmax" if hard else "Softmax"
+    difference = "variance = Sub(mean_square, square_mean)"
+    if _blocked:
+        difference = f"""{_constant_kernel(-1)}
+        negative = Conv<group: int = @channels>(square_mean, kernel)
+        variance = Add(mean_square, negative)"""
     body = f"""
         square = Mul(x, x)
         mean = {_window_mean(kernel_size)}(x)
         mean_square = {_window_mean(kernel_size)}(square)
         square_mean = Mul(mean, mean)
-        variance = Sub(mean_square, square_mean)
+        {difference}
         reduced = Conv(variance, w1, b1)
         hidden = Relu(reduced)
         logits = Conv(hidden, w2, b2)
         gate = {choice}<axis = 1>(logits)"""
     inputs = {"x": x, "w1": reduce.weight, "b1": reduce.bias, "w2": expand.weight, "b2": expand.bias}
     shape = (x.shape[0], expand.out_channels, x.shape[2], x.shape[3])
-    return _node(f"EntropyGate_{choice}_{kernel_size}", inputs, "gate", body, x, shape)
+    return _node(f"EntropyGate_{choice}_{kernel_size}", inputs, "gate", body, x, shape, **_sizes(x.shape[1]))
 
 
 def gated_dilated_conv2d(
     x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]
 ) -> Tensor:
     """sum_k gate_k * (depthwise_conv(x, weight, dilation=dilations[k]) + bias)."""
-    kernel_size, count = weight.shape[-1], len(dilations)
-    shares, terms = [f"gate{k}" for k in range(count)], [f"term{k}" for k in range(count)]
-    lines = [f"{', '.join(shares)} = Split<axis = 1, num_outputs = {count}>(gate)"]
+    kernel_size, count, channels = weight.shape[-1], len(dilations), x.shape[1]
+    operands = "x, weight" if bias is None else "x, weight, bias"
+    lines = [f"{', '.join(f'gate{k}' for k in range(count))} = Split<axis = 1, num_outputs = {count}>(gate)"]
+    if _blocked:
+        lines += [_constant_kernel(1), *(f"share{k} = Conv(gate{k}, kernel)" for k in range(count))]
     for k, dilation in enumerate(dilations):
         pads, spacing = [dilation * (kernel_size // 2)] * 4, [dilation] * 2
-        operands = "x, weight" if bias is None else "x, weight, bias"
-        lines.append(f"branch{k} = Conv<group: int = @group, dilations = {spacing}, pads = {pads}>({operands})")
-        lines.append(f"{terms[k]} = Mul(branch{k}, {shares[k]})")
-    lines.append(f"y = Sum({', '.join(terms)})")
+        lines.append(f"branch{k} = Conv<group: int = @channels, dilations = {spacing}, pads = {pads}>({operands})")
+        lines.append(f"term{k} = Mul(branch{k}, {'share' if _blocked else 'gate'}{k})")
+    total = "term0"
+    for k in range(1, count):
+        lines.append(f"sum{k} = Add({total}, term{k})")
+        total = f"sum{k}"
+    lines.append(f"y = Identity({total})")
     inputs = {"x": x, "weight": weight, "gate": gate} | ({} if bias is None else {"bias": bias})
     name = "_".join(map(str, ["GatedDilatedConv2d", *dilations, f"kernel{kernel_size}"])) + (
         "_bias" if "bias" in inputs else ""
     )
-    return _node(name, inputs, "y", "\n".join(lines), x, x.shape, group=weight.shape[0])
+    return _node(name, inputs, "y", "\n".join(lines), x, x.shape, **{"channels": channels} | _sizes(channels))
+
+
+def relu6(x: Tensor) -> Tensor:
+    """min(max(x, 0), 6). ONNX Runtime clips in NCHWc behind a convolution only."""
+    if not _blocked:
+        return F.relu6(x)
+    body = f"""
+        {_constant_kernel(1)}
+        same = Conv<group: int = @channels>(x, kernel)
+        zero = Constant<value_float = 0.0>()
+        six = Constant<value_float = 6.0>()
+        y = Clip(same, zero, six)"""
+    return _node("ReLU6", {"x": x}, "y", body, x, x.shape, **_sizes(x.shape[1]))
 
 
 def divisive_norm(x: Tensor, kernel_size: int, eps: float | Tensor) -> Tensor:
@@ -106,6 +139,18 @@ def symmetric_weight(triangle: Tensor, channels: int) -> Tensor:
         weight = Unsqueeze(matrix, pixel)"""
     shape = (channels, channels, 1, 1)
     return _node("SymmetricWeight", {"triangle": triangle}, "weight", body, triangle, shape, channels=channels)
+
+
+def _constant_kernel(value: float) -> str:
+    """A 1x1 kernel of shape (channels, 1, 1, 1)."""
+    return f"""value = Constant<value_float = {value:.1f}>()
+        shape = Constant<value_ints: ints = @kernel_shape>()
+        kernel = Expand(value, shape)"""
+
+
+def _sizes(channels: int) -> dict[str, Any]:
+    """Attributes of a function with a constant kernel."""
+    return {"channels": channels, "kernel_shape": [channels, 1, 1, 1]} if _blocked else {}
 
 
 def _window_mean(kernel_size: int) -> str:

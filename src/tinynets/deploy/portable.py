@@ -93,7 +93,7 @@ class PortableEGRRStage(nn.Module):
         x = self.down(x)
         for weight, bias in zip(self.weights, self.biases, strict=True):
             y = gated_conv(self.mix(x), weight, bias, self.gate(x), self.dilations)
-            x = x + F.relu6(y)
+            x = x + (onnx_functions.relu6(y) if onnx_functions.are_emitted() else F.relu6(y))
         return x
 
 

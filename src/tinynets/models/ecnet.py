@@ -182,10 +182,10 @@ default_cfgs = pretrained_cfgs(
 
 @register_model
 def ecnet_cifar10(pretrained: bool = False, **kwargs: Any) -> ECNet:
-    """ECNet for CIFAR-10, 3x32x32 and 10 classes. It ships no weights.
+    """ECNet for CIFAR-10, 3x32x32 and 10 classes.
 
     Args:
-        pretrained: raises ValueError, since there are no weights.
+        pretrained: load the weights inside the package.
         **kwargs: arguments of `ECNet` and of timm.create_model.
 
     Returns:

@@ -16,22 +16,22 @@ from ..source import Source
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     """Write an ONNX file with a dynamic batch size. Its metadata hold the normalisation and the class names."""
     del calibration
+    import onnx_ir
+
     model = graph(source)
     model.metadata_props.update(metadata(source))
     model.producer_name = "tinynets"
-    import onnx_ir
-
     onnx_ir.save(model, path)
 
 
-def graph(source: Source) -> Any:
-    """The model as a graph of onnx_ir, with our layers as functions."""
+def graph(source: Source, blocked: bool = True) -> Any:
+    """The model as a graph of onnx_ir, with our layers as functions. blocked: see `onnx_functions`."""
     import onnx
     import onnx_ir
     from onnxscript import optimizer
 
     batch = torch.export.Dim("batch")
-    with onnx_functions.emitted() as definitions, quiet():
+    with onnx_functions.emitted(blocked) as definitions, quiet():
         program = torch.onnx.export(
             source.network(),
             (source.example(2),),

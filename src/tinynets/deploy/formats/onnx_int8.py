@@ -24,6 +24,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     """An ONNX file with QuantizeLinear and DequantizeLinear around its convolutions and matrix products."""
     import onnx
     import onnx.inliner
+    import onnx_ir
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -31,8 +32,8 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     source = equalised(source, calibration)
     with tempfile.TemporaryDirectory() as folder, quiet():
         written, prepared = Path(folder) / "plain.onnx", Path(folder) / "prepared.onnx"
-        plain.write(source, written, None)
-        onnx.save(onnx.inliner.inline_local_functions(onnx.load(written)), written)
+        graph = onnx_ir.to_proto(plain.graph(source, blocked=False))
+        onnx.save(onnx.inliner.inline_local_functions(graph), written)
         quant_pre_process(str(written), str(prepared), skip_symbolic_shape=True)
         quantization.quantize_static(
             prepared,
