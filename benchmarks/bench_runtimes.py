@@ -2,8 +2,8 @@
 
     python benchmarks/bench_runtimes.py --csv benchmarks/results/bench_runtimes.csv --plot docs/deploy-latency.png
 
-Ours have their trained weights, since the size of a file depends on them; the others have random ones. Images have 32x32
-pixels (SimpleCNN 28x28). Nothing else should be running.
+Ours have their trained weights, since the size of a file depends on them. The others have random ones. Images have
+32x32 pixels (SimpleCNN 28x28). Nothing else should be running.
 """
 
 import argparse

@@ -155,9 +155,7 @@ class TestInTheBrowser:
     def test_pasted_digits(self, seen, images):
         assert_same(seen["pasted"]["digits"], "simplecnn_mnist", images[0])
 
-    @pytest.mark.parametrize(
-        "name", ["c1c2c3c4o_cifar10", "optimized200k_cifar10", "ecnet_cifar10", "egrr_cifar100"]
-    )
+    @pytest.mark.parametrize("name", ["c1c2c3c4o_cifar10", "optimized200k_cifar10", "ecnet_cifar10", "egrr_cifar100"])
     def test_photos_chosen_dropped_and_pasted(self, name, seen, images):
         assert_same(seen["pasted"]["photos"], name, images[1])
 
