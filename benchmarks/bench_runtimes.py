@@ -14,6 +14,7 @@ from typing import Any
 import timm
 from _resnet8 import resnet8
 from _resnet20 import resnet20
+from _tiniest import tiniest
 from torch import nn
 
 import tinynets
@@ -42,6 +43,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     },
     "resnet20": peer(resnet20),
     "resnet8": peer(resnet8),
+    "tiniest": peer(tiniest),
 }
 
 

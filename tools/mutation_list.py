@@ -506,8 +506,8 @@ MUTATIONS = {
     ],
     "deploy/onnx_functions.py": [
         (
-            "variance = Add(mean_square, negative)",
-            "variance = Sub(mean_square, square_mean)",
+            "reduced = Add(minuend, subtrahend)",
+            "reduced = Sub(minuend, subtrahend)",
             "deploy/test_exporter.py::test_onnx_runtime_does_not_copy_the_maps_of_egrr",
         ),
         (

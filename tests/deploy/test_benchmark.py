@@ -19,6 +19,18 @@ def test_every_installed_runtime_is_timed():
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_sizes", [(1,), (2, 3)])
+def test_every_model_is_compiled_and_none_falls_back_to_eager(batch_sizes):
+    """torch's limit, at which it would stop to compile without a word, is an error here."""
+    given = {"runtimes": ["compiled"], "batch_sizes": batch_sizes, "threads": (1,), "seconds": 0.01, "memory": False}
+    with torch._dynamo.config.patch(recompile_limit=len(batch_sizes), fail_on_recompile_limit_hit=True):
+        for width in (0.25, 0.5):
+            model = tinynets.create_model("c1c2c3c4o_cifar10", width=width)
+            rows = bench(model, **given)
+            assert [row.batch_size for row in rows] == list(batch_sizes)
+
+
 def test_memory_is_that_of_a_process_of_its_own():
     model = tinynets.create_model("simplecnn_mnist")
     (row,) = bench(model, runtimes=["fused"], batch_sizes=(1,), threads=(1,), seconds=0.01)

@@ -196,6 +196,21 @@ def test_int8_quantises_no_constant_kernels(tmp_path):
     assert operations["Conv"] <= 4 * 6 + 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ecnet", "egrr"])
+def test_xnnpack_computes_all_convolutions(name):
+    """ExecuTorch's own kernels took 80 times as long for ECNet."""
+    needs("executorch")
+    from tinynets.deploy.exporter import source_of
+    from tinynets.deploy.formats.executorch import lowered
+
+    model = SMALL[name]()
+    nodes = lowered(source_of(name, model)).exported_program().graph.nodes
+    targets = [str(node.target) for node in nodes if node.op == "call_function"]
+    assert any("executorch_call_delegate" in target for target in targets)
+    assert not any("conv" in target for target in targets)
+
+
 class Unsupported(nn.Module):
     """A layer that looks at its values: no converter can follow."""
 

@@ -124,7 +124,7 @@ def plot_latency(rows: Sequence[Any], path: str | Path) -> None:
     axes.set(xscale="log", xlabel=f"milliseconds a call, batch {batch}, threads: {threads}", yticks=range(len(models)))
     axes.set_yticklabels(models)
     axes.invert_yaxis()
-    axes.margins(x=0.15)
+    axes.margins(x=0.15, y=0.01)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     _save(figure, path)

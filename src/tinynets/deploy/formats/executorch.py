@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +15,18 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     """Write a program that takes one image."""
     del calibration
     with quiet():
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # pyright: ignore[reportMissingImports]
-        from executorch.exir import to_edge_transform_and_lower  # pyright: ignore[reportMissingImports]
+        path.write_bytes(lowered(source).to_executorch().buffer)
 
-        program = torch.export.export(source.network(), (source.example(1),))
-        lowered = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
-        path.write_bytes(lowered.to_executorch().buffer)
+
+def lowered(source: Source) -> Any:
+    """The program, with XNNPACK's parts cut out of its graph."""
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # pyright: ignore[reportMissingImports]
+    from executorch.exir import to_edge_transform_and_lower  # pyright: ignore[reportMissingImports]
+    from executorch.exir.passes.constant_prop_pass import constant_prop_pass  # pyright: ignore[reportMissingImports]
+
+    program = torch.export.export(source.network(), (source.example(1),))
+    program = constant_prop_pass(program)  # XNNPACK takes convolutions whose weights are constants, not products
+    return to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
 
 
 def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,0 +1,108 @@
+"""Write the tables of README.md and docs that come from benchmarks/results and the manifest.
+
+python benchmarks/tables.py
+"""
+
+import csv
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tinynets._files import replace_block
+from tinynets.report import markdown_table
+from tinynets.weights import read_manifest
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/results"
+OURS = ("simplecnn_mnist", "c1c2c3c4o_cifar10", "optimized200k_cifar10", "ecnet_cifar10", "egrr_cifar100")
+RUNTIMES = {
+    "eager": "PyTorch",
+    "fused": "fused",
+    "compiled": "compiled",
+    "onnxruntime": "ONNX Runtime",
+    "onnxruntime-int8": "its int8",
+    "litert": "LiteRT",
+    "litert-int8": "its int8",
+}
+FORMATS = ("onnx", "onnx-int8", "tflite", "tflite-int8", "pt2", "executorch")
+Row = dict[str, str]
+
+
+def main() -> None:
+    timings, exports, steps = (read(name) for name in ("bench_runtimes", "bench_exports", "bench_steps"))
+    everybody = tuple(dict.fromkeys([*OURS, *(row["model"] for row in timings)]))
+    deploy = ROOT / "docs/deploy.md"
+    replace_block(ROOT / "README.md", "speed", latency(timings, OURS))
+    replace_block(deploy, "latency", latency(timings, everybody))
+    replace_block(deploy, "throughput", throughput(timings, everybody))
+    replace_block(deploy, "exports", accuracies(exports))
+    replace_block(deploy, "int8", integers(exports))
+    replace_block(ROOT / "docs/recipes.md", "steps", of_steps(steps))
+
+
+def read(name: str) -> list[Row]:
+    with (RESULTS / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def latency(timings: list[Row], models: Iterable[str]) -> str:
+    return by_runtime(timings, models, "1", lambda row: f"{float(row['median_ms']):.2f}")
+
+
+def throughput(timings: list[Row], models: Iterable[str]) -> str:
+    return by_runtime(timings, models, "128", lambda row: f"{float(row['images_per_second']):,.0f}")
+
+
+def by_runtime(timings: list[Row], models: Iterable[str], batch_size: str, cell: Callable[[Row], str]) -> str:
+    """A row for each model, measured on one thread."""
+    one = {
+        (row["model"], row["runtime"]): row
+        for row in timings
+        if (row["batch_size"], row["threads"]) == (batch_size, "1")
+    }
+    rows = [(model, *(cell(one[model, runtime]) for runtime in RUNTIMES)) for model in models]
+    return markdown_table(("", *RUNTIMES.values()), rows, slice(1, None))
+
+
+def accuracies(exports: list[Row]) -> str:
+    """Top-1 and size of every file."""
+    made = {(row["model"], row["format"]): row for row in exports}
+
+    def cell(row: Row) -> str:
+        return f"{row['file_top1']} %, {kilobytes(row['file_bytes'])}"
+
+    rows = [
+        (model, f"{made[model, 'onnx']['pytorch_top1']} %", *(cell(made[model, to]) for to in FORMATS))
+        for model in OURS
+    ]
+    return markdown_table(("", "PyTorch", *(f"`{to}`" for to in FORMATS)), rows, slice(1, None))
+
+
+def integers(exports: list[Row]) -> str:
+    """Accuracy and agreement of the int8 files, and what a microcontroller needs."""
+    made = {(row["model"], row["format"]): row for row in exports}
+    rows = []
+    for model in OURS:
+        onnx, tflite = made[model, "onnx-int8"], made[model, "tflite-int8"]
+        file = read_manifest()[model].facts["files"]["tflite-int8"]
+        tops = (f"{value} %" for row in (onnx, tflite) for value in (row["file_top1"], row["agreement"]))
+        memory = kilobytes(tflite["file_bytes"]), kilobytes(file["arena_bytes"])
+        rows.append((model, f"{onnx['pytorch_top1']} %", *tops, *memory))
+    header = ("", "fp32", "`onnx-int8`", "same class", "`tflite-int8`", "same class", "flash", "RAM (arena)")
+    return markdown_table(header, rows, slice(1, None))
+
+
+def of_steps(steps: list[Row]) -> str:
+    ours = {row["model"]: float(row["step_ms"]) for row in steps if row["form"] == "ours"}
+    rows = []
+    for row in steps:
+        share = float(row["step_ms"]) / ours[row["model"]]
+        rows.append((row["model"], row["form"], f"{int(row['step_ms']):,}", f"{share:.2f}", f"{int(row['peak_mb']):,}"))
+    return markdown_table(("", "step", "ms", "ratio", "peak memory (MB)"), rows, slice(2, None))
+
+
+def kilobytes(size: str | int) -> str:
+    return f"{int(size) / 1e3:,.0f} kB"
+
+
+if __name__ == "__main__":
+    main()
