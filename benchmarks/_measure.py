@@ -73,6 +73,11 @@ def made_by(device: torch.device) -> dict[str, Any]:
     return {"device": name, "threads": torch.get_num_threads(), "torch": torch.__version__}
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="") as file:

@@ -8,7 +8,6 @@ Adds its rows to benchmarks/results/bench_exports.csv, or replaces them. int8 fi
 """
 
 import argparse
-import csv
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from _measure import made_by, write_csv
+from _measure import made_by, read_csv, write_csv
 
 from tinynets.deploy import FORMATS, export, exporter
 from tinynets.deploy.images import calibration_images
@@ -37,8 +36,7 @@ def main() -> None:
 
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     if TABLE.exists():
-        with TABLE.open(newline="") as file:
-            rows = {(row["model"], row["format"]): row for row in csv.DictReader(file)}
+        rows = {(row["model"], row["format"]): row for row in read_csv(TABLE)}
     for name in args.models:
         for to, row in measure(name, args.formats, args.data_dir):
             rows[name, to] = row

@@ -1,19 +1,23 @@
 """Write the tables of README.md and docs that come from benchmarks/results and the manifest.
 
-python benchmarks/tables.py
+    python benchmarks/tables.py
+
+To be run after bench_runtimes.py, bench_exports.py, bench_steps.py or tools/ship_int8.py have new figures.
 """
 
-import csv
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from _measure import read_csv
+
 from tinynets._files import replace_block
+from tinynets.deploy import FORMATS
 from tinynets.report import markdown_table
 from tinynets.weights import read_manifest
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
-OURS = ("simplecnn_mnist", "c1c2c3c4o_cifar10", "optimized200k_cifar10", "ecnet_cifar10", "egrr_cifar100")
+OURS = sorted(read_manifest(), key=lambda name: read_manifest()[name].facts["params"])
 RUNTIMES = {
     "eager": "PyTorch",
     "fused": "fused",
@@ -23,25 +27,23 @@ RUNTIMES = {
     "litert": "LiteRT",
     "litert-int8": "its int8",
 }
-FORMATS = ("onnx", "onnx-int8", "tflite", "tflite-int8", "pt2", "executorch")
 Row = dict[str, str]
+Exports = dict[tuple[str, str], Row]  # by model and format
 
 
 def main() -> None:
-    timings, exports, steps = (read(name) for name in ("bench_runtimes", "bench_exports", "bench_steps"))
-    everybody = tuple(dict.fromkeys([*OURS, *(row["model"] for row in timings)]))
+    timings, exports, steps = (
+        read_csv(RESULTS / f"{name}.csv") for name in ("bench_runtimes", "bench_exports", "bench_steps")
+    )
+    everybody = list(dict.fromkeys([*OURS, *(row["model"] for row in timings)]))
+    made = {(row["model"], row["format"]): row for row in exports}
     deploy = ROOT / "docs/deploy.md"
     replace_block(ROOT / "README.md", "speed", latency(timings, OURS))
     replace_block(deploy, "latency", latency(timings, everybody))
     replace_block(deploy, "throughput", throughput(timings, everybody))
-    replace_block(deploy, "exports", accuracies(exports))
-    replace_block(deploy, "int8", integers(exports))
+    replace_block(deploy, "exports", accuracies(made))
+    replace_block(deploy, "int8", integers(made))
     replace_block(ROOT / "docs/recipes.md", "steps", of_steps(steps))
-
-
-def read(name: str) -> list[Row]:
-    with (RESULTS / f"{name}.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def latency(timings: list[Row], models: Iterable[str]) -> str:
@@ -63,9 +65,8 @@ def by_runtime(timings: list[Row], models: Iterable[str], batch_size: str, cell:
     return markdown_table(("", *RUNTIMES.values()), rows, slice(1, None))
 
 
-def accuracies(exports: list[Row]) -> str:
+def accuracies(made: Exports) -> str:
     """Top-1 and size of every file."""
-    made = {(row["model"], row["format"]): row for row in exports}
 
     def cell(row: Row) -> str:
         return f"{row['file_top1']} %, {kilobytes(row['file_bytes'])}"
@@ -77,9 +78,8 @@ def accuracies(exports: list[Row]) -> str:
     return markdown_table(("", "PyTorch", *(f"`{to}`" for to in FORMATS)), rows, slice(1, None))
 
 
-def integers(exports: list[Row]) -> str:
+def integers(made: Exports) -> str:
     """Accuracy and agreement of the int8 files, and what a microcontroller needs."""
-    made = {(row["model"], row["format"]): row for row in exports}
     rows = []
     for model in OURS:
         onnx, tflite = made[model, "onnx-int8"], made[model, "tflite-int8"]
@@ -92,11 +92,10 @@ def integers(exports: list[Row]) -> str:
 
 
 def of_steps(steps: list[Row]) -> str:
-    ours = {row["model"]: float(row["step_ms"]) for row in steps if row["form"] == "ours"}
-    rows = []
-    for row in steps:
-        share = float(row["step_ms"]) / ours[row["model"]]
-        rows.append((row["model"], row["form"], f"{int(row['step_ms']):,}", f"{share:.2f}", f"{int(row['peak_mb']):,}"))
+    rows = [
+        (row["model"], row["form"], f"{int(row['step_ms']):,}", row["ours_is_faster"], f"{int(row['peak_mb']):,}")
+        for row in steps
+    ]
     return markdown_table(("", "step", "ms", "ratio", "peak memory (MB)"), rows, slice(2, None))
 
 

@@ -92,7 +92,7 @@ def gated_dilated_conv2d(
     name = "_".join(map(str, ["GatedDilatedConv2d", *dilations, f"kernel{kernel_size}"])) + (
         "_bias" if "bias" in inputs else ""
     )
-    return _node(name, inputs, "y", "\n".join(lines), x, x.shape, **{"channels": channels} | _sizes(channels))
+    return _node(name, inputs, "y", "\n".join(lines), x, x.shape, **_sizes(channels))
 
 
 def relu6(x: Tensor) -> Tensor:
@@ -147,8 +147,8 @@ def symmetric_weight(triangle: Tensor, channels: int) -> Tensor:
 
 
 def _sizes(channels: int) -> dict[str, Any]:
-    """Attributes of a function with a constant kernel."""
-    return {"channels": channels, "kernel_shape": [channels, 1, 1, 1]} if _blocked else {}
+    """Attributes of a function on all channels, whose constant kernel has the shape kernel_shape."""
+    return {"channels": channels, "kernel_shape": [channels, 1, 1, 1]}
 
 
 def _window_mean(kernel_size: int) -> str:
