@@ -4,12 +4,13 @@
     python benchmarks/ablation.py egrr_cifar100 --width 0.5 --variants egrr_free --seeds 0 1 --epochs 9 --out runs/half
 
 The recipe is the net's own unless options say otherwise. --width and --channels shrink the net and its variants alike.
-Every variant and seed has a run directory, and a run that was
-stopped is resumed. Accuracy and loss are those of the validation split after the last epoch. Shift consistency is
-measured on the test images; it needs no labels. The table goes to benchmarks/results/ablation_MODEL.csv.
+Every variant and seed has a run directory, and a run that was stopped is resumed. Accuracy and loss are those of the
+validation split after the last epoch. Shift consistency is measured on the test images; it needs no labels. The table
+goes to benchmarks/results/ablation_MODEL.csv.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -84,20 +85,28 @@ def measure(
     normalise = Augmenter(Augment(), facts.mean, facts.std)
     return {
         "variant": name,
-        "change": "the net itself"
-        if name in VARIANTS
-        else (timm.model_entrypoint(name).__doc__ or "").partition(".")[0],
+        "change": "the net itself" if name in VARIANTS else _first_sentence(timm.model_entrypoint(name)),
         "params": tinynets.count_parameters(model),
         "macs": tinynets.summary(model).macs,
         "seed": recipe.seed,
         "shape": ", ".join(f"{key} {value:g}" for key, value in shape.items()),
         "epochs": recipe.schedule.epochs,
+        "pixels": _pixels(data.test_images.shape[-1], recipe.resize.initial_scale),
         "train_top1": f"{last['train_top1']:.2f}",
         "val_top1": f"{last['val_top1']:.2f}",
         "val_loss": f"{last['val_loss']:.4f}",
         "shift_consistency": f"{shift_consistency(model.to(device), data.test_images, normalise):.2f}",
         **made_by(next(model.parameters()).device),
     }
+
+
+def _pixels(side: int, initial_scale: float) -> str:
+    """The side of the images, from the first epoch to the last."""
+    return f"{side}" if initial_scale == 1 else f"{round(side * initial_scale)} to {side}"
+
+
+def _first_sentence(function: Callable[..., Any]) -> str:
+    return (function.__doc__ or "").partition(".")[0]
 
 
 if __name__ == "__main__":

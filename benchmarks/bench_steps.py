@@ -1,7 +1,7 @@
 """A training step of EGRR and ECNet, with what made it cheaper taken away again, paired in one process.
 
     python benchmarks/bench_steps.py --threads 1 --out benchmarks/results/bench_steps.csv
-    python benchmarks/bench_steps.py --device cuda --batch-size 256
+    python benchmarks/bench_steps.py --device cuda --batch-size 256 --out benchmarks/results/bench_steps_cuda.csv
 
 A step is the engine's own: augmentation, forward, backward, Muon and EMA, synthetic images. On the CPU it is in fp32,
 and the forms are:
@@ -19,7 +19,7 @@ On a GPU it is in bf16:
 - no Triton: the plain formulas in place of our kernels, as a CUDA graph
 
 Milliseconds and ratios to ours are medians over rounds. The peak is what one step holds beyond model and optimizer.
-Nothing else should be running.
+A CUDA graph's memory is reserved when it is captured, so peak_mb does not contain it. Nothing else should be running.
 """
 
 import argparse

@@ -1,9 +1,11 @@
-"""Train a weight-tied ECNet of another size on CIFAR-10, several optimizer steps' images in pieces.
+"""Train a weight-tied ECNet of another size on CIFAR-10, each step's images in two pieces. Wants a GPU.
 
 python examples/train_ecnet.py --channels 96 --iterations 8
 """
 
 import argparse
+
+import torch
 
 from tinynets.engine import get_recipe, load_data, override, train, with_epochs
 
@@ -17,5 +19,6 @@ args = parser.parse_args()
 
 recipe = override(with_epochs(get_recipe("ecnet_cifar10"), args.epochs), {"accumulate": 2})
 size = {"channels": args.channels, "iterations": args.iterations}
-summary = train("ecnet_cifar10", load_data(args.data), recipe, args.out, model_args=size)
+device = "cuda" if torch.cuda.is_available() else "cpu"
+summary = train("ecnet_cifar10", load_data(args.data), recipe, args.out, device, model_args=size)
 print(f"{summary['params']:,} parameters, test accuracy {summary['last']['test_top1']:.2f} %")

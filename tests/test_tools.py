@@ -66,6 +66,9 @@ def test_shipping_refuses_runs_of_other_recipes(runs, shipped, monkeypatch):
 def test_shipping_removes_the_weights_before(runs, shipped, monkeypatch):
     tool = load_tool("ship_weights")
     monkeypatch.setattr(tool, "ARTIFACTS", runs)
+    (runs / "simplecnn_mnist-v7-int8.tflite").touch()
+    shipped["files"] = {"tflite-int8": {"file": "simplecnn_mnist-v7-int8.tflite"}}
+    (runs / "manifest.json").write_text(json.dumps({"simplecnn_mnist": shipped}))
     for _ in range(2):
         call(tool, monkeypatch, runs / "b", "--tag", "v8", "--command", "tinynets train")
     manifest = json.loads((runs / "manifest.json").read_text())
@@ -86,6 +89,7 @@ def test_a_card_has_the_manifests_figures_every_form_and_the_ablation(runs, ship
         "macs": 2_000_000,
         "shape": "width 0.5",
         "epochs": 4,
+        "pixels": "16 to 32",
         "val_loss": 1,
         "shift_consistency": 90,
     }
@@ -107,7 +111,7 @@ def test_a_card_has_the_manifests_figures_every_form_and_the_ablation(runs, ship
     assert plain == fused
     assert "hard gates" not in text
     assert re.search(r"Shift consistency: [\d.]+ %", text)
-    assert "in short runs (width 0.5, 4 epochs;" in text
+    assert "in short runs (width 0.5, 4 epochs, 16 to 32 pixels;" in text
     assert "| own | Other | 1,000 | 2.0 M | 2 | 55.00 % | 1.000 | 90.00 % |" in text
     assert "| other | Other | 1,000 | 2.0 M | 1 | 40.00 % | 1.000 | 90.00 % |" in text
 

@@ -161,7 +161,7 @@ def _ablation(path: Path) -> list[str]:
 
 
 def _budget(row: dict[str, str]) -> str:
-    return ", ".join(filter(None, (row["shape"], f"{row['epochs']} epochs")))
+    return ", ".join(filter(None, (row["shape"], f"{row['epochs']} epochs", f"{row['pixels']} pixels")))
 
 
 def _training(weights: Weights) -> str:

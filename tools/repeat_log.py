@@ -4,7 +4,7 @@
 
 On the same kind of machine, with the same versions and number of threads, every printed digit repeats. Where one does
 not, the script says so and exits with 1. It runs on a GPU if the weights were trained on one and this machine has the
-same kind, else on the CPU.
+same kind, else on the CPU. A GPU repeats only up to rounding. A teacher must lie where the manifest's recipe says.
 """
 
 import argparse

@@ -4,7 +4,8 @@
 
 The last epoch is shipped, never the best one on some split, so the figure of the test set is honest. Several runs may
 be given, of one recipe with different seeds. The first run's weights are shipped, even if another seed did better. The
-manifest gets the figures of all. The weights that the model had before are removed.
+manifest gets the figures of all. The weights that the model had before are removed, and the int8 files made of them:
+tools/ship_int8.py makes new ones.
 """
 
 import argparse
@@ -60,9 +61,15 @@ def main() -> None:
         "log": read_metrics(args.run),
     }
     manifest_path.write_text(json.dumps(dict(sorted(manifest.items())), indent=1) + "\n")
-    if before and before["file"] != path.name:
-        (ARTIFACTS / before["file"]).unlink()
+    _remove(before or {}, path.name)
     print(f"{path} ({path.stat().st_size:,} bytes): {summary['last']['test_top1']:.2f} % top-1")
+
+
+def _remove(before: dict[str, Any], kept: str) -> None:
+    """Remove the files of the weights before, those that were converted from them too."""
+    converted = [made["file"] for made in before.get("files", {}).values()]
+    for name in {before.get("file", kept), *converted} - {kept}:
+        (ARTIFACTS / name).unlink()
 
 
 def _summary(run: Path) -> dict[str, Any]:

@@ -84,8 +84,8 @@ class Schedule(Section):
 
     - "warmup_cosine" rises linearly over warmup_epochs, then falls along half a cosine to min_lr. The rate of the first
       step is above 0, and the step after the warm-up has the full rate.
-    - "cosine" is the older form, with which the shipped weights of CIFAR-10 and MNIST were trained. Its first rate is
-      0. Its cosine begins with the run, so the rate drops a little where the warm-up ends.
+    - "cosine" is the older form, with which the shipped weights of C1C2C3C4O, Optimized200K and SimpleCNN were trained.
+      Its first rate is 0. Its cosine begins with the run, so the rate drops a little where the warm-up ends.
     - "one_cycle" is Smith's: half a cosine up from lr / 25 over warmup_epochs, half a cosine down to min_lr. Momentum
       goes down by 0.1 and up again.
 

@@ -15,7 +15,7 @@ import timm
 
 from tinynets._checks import unknown
 
-from .schema import Augment, Mixing, Optimizer, Recipe, Recursion, Resize, Schedule
+from .schema import Augment, Mixing, Optimizer, Recipe, Recursion, Schedule
 
 _CIFAR = Recipe(
     optimizer=Optimizer("muon", lr=0.01, momentum=0.95, weight_decay=0.02),
@@ -69,12 +69,11 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
     "ecnet_cifar10": {
         "default": replace(
             _CIFAR,
-            batch_size=128,
+            batch_size=256,
             optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
-            schedule=Schedule(epochs=40, warmup_epochs=2),
+            schedule=Schedule(epochs=500, warmup_epochs=4),
             augment=replace(_CIFAR.augment, pad_mode="reflect"),
-            mixing=Mixing(cutmix=0.25, ramp_epochs=10, clean_epochs=6),
-            resize=Resize(initial_scale=0.5, delay_epochs=10, finetune_epochs=14, size_increment=8),
+            mixing=Mixing(cutmix=1.0, ramp_epochs=100, clean_epochs=25),
             ema_decay=0.999,
             bn_images=5000,
         ),
