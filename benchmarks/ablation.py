@@ -41,6 +41,7 @@ from tinynets.engine import (
     shift_consistency,
     train,
 )
+from tinynets.engine.loop.schedules import image_size
 from tinynets.report import text_table
 
 RESULTS = Path(__file__).parent / "results"
@@ -91,7 +92,7 @@ def measure(
         "seed": recipe.seed,
         "shape": ", ".join(f"{key} {value:g}" for key, value in shape.items()),
         "epochs": recipe.schedule.epochs,
-        "pixels": _pixels(data.test_images.shape[-1], recipe.resize.initial_scale),
+        "pixels": _pixels(recipe, data.img_size),
         "train_top1": f"{last['train_top1']:.2f}",
         "val_top1": f"{last['val_top1']:.2f}",
         "val_loss": f"{last['val_loss']:.4f}",
@@ -100,9 +101,10 @@ def measure(
     }
 
 
-def _pixels(side: int, initial_scale: float) -> str:
-    """The side of the images, from the first epoch to the last."""
-    return f"{side}" if initial_scale == 1 else f"{round(side * initial_scale)} to {side}"
+def _pixels(recipe: Recipe, full: tuple[int, int]) -> str:
+    """The height of the images, from the first epoch to the last."""
+    first, _ = image_size(recipe.resize, recipe.schedule.epochs, 0, full)
+    return " to ".join(map(str, dict.fromkeys((first, full[0]))))
 
 
 def _first_sentence(function: Callable[..., Any]) -> str:

@@ -41,7 +41,7 @@ def main() -> None:
 
     manifest_path = ARTIFACTS / "manifest.json"
     manifest = json.loads(manifest_path.read_text())
-    before = manifest.get(name)
+    before = manifest.get(name, {})
     manifest[name] = {
         "tag": args.tag,
         "file": path.name,
@@ -61,7 +61,7 @@ def main() -> None:
         "log": read_metrics(args.run),
     }
     manifest_path.write_text(json.dumps(dict(sorted(manifest.items())), indent=1) + "\n")
-    _remove(before or {}, path.name)
+    _remove(before, path.name)
     print(f"{path} ({path.stat().st_size:,} bytes): {summary['last']['test_top1']:.2f} % top-1")
 
 
