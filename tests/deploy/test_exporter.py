@@ -166,12 +166,15 @@ def test_the_graph_of_egrr_is_small(tmp_path):
 
 
 def test_onnx_runtime_does_not_copy_the_maps_of_egrr(tmp_path):
-    """In blocks of channels from the first convolution to the last; only the three gates of a step are copied."""
+    """In blocks of channels from the first convolution to the last; only the three gates of a step are copied.
+
+    A block has 8 or 16 channels, depending on the processor. The hidden layer of these gates has 4.
+    """
     needs("onnx")
     import onnx
     import onnxruntime
 
-    model = tinynets.create_model("egrr_cifar100", channels=(96,), num_steps=(4,), strides=(1,))
+    model = tinynets.create_model("egrr_cifar100", channels=(48,), num_steps=(4,), strides=(1,))
     export(model, "onnx", tmp_path / "net")
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimised")
