@@ -1,9 +1,15 @@
 import os
+import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 
 def write_file(path: str | Path, content: bytes | str, backup: Path | None = None) -> None:
     """Write a file completely or not at all: temporary name, sync, rename.
+
+    A link is followed. A file that is there keeps its mode and, as far as the system allows, its owner. Pipes,
+    terminals and devices cannot be replaced: they are written to.
 
     Args:
         path: the file.
@@ -13,31 +19,61 @@ def write_file(path: str | Path, content: bytes | str, backup: Path | None = Non
     Raises:
         OSError: it could not be written. One line.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
+    content = content.encode() if isinstance(content, str) else content
+    partial = None
     try:
+        if _is_stream(path):
+            with open(path, "ab") as file:
+                file.write(content)
+            return
+        target = Path(os.path.realpath(path))
+        partial = target.with_name(f".{target.name}.partial")
         with open(partial, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        if backup is not None and path.exists():
-            os.replace(path, backup)
-        os.replace(partial, path)
+        if target.exists():
+            _keep_owner(target, partial)
+            if backup is not None:
+                os.replace(target, backup)
+        os.replace(partial, target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        kept = "; what it held before is intact" if path.exists() else ""
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+        kept = "; what it held before is intact" if Path(path).is_file() else ""
         raise OSError(error.errno, f"could not write {path} ({os.strerror(error.errno or 0)}){kept}") from error
 
 
 def check_writable(path: str | Path) -> None:
     """Raise OSError if `write_file` could not write to path. It is called before the work whose result goes there."""
+    if _is_stream(path):
+        if not os.access(path, os.W_OK):
+            raise PermissionError(f"{path} cannot be written to: name another file")
+        return
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: name a file")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to")
-    if not os.access(path.parent, os.W_OK):
+    if not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK):
         raise PermissionError(f"{path.parent} cannot be written to: name another folder")
+
+
+def _is_stream(path: str | Path) -> bool:
+    """Whether path is a pipe, a socket or a device, or an open file of this process (/dev/stdout, /dev/fd/3)."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    opened = os.path.abspath(path).startswith(("/dev/fd/", "/dev/std", "/proc/"))
+    return opened or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _keep_owner(target: Path, partial: Path) -> None:
+    shutil.copymode(target, partial)
+    if hasattr(os, "chown"):
+        with suppress(PermissionError):  # only root may give a file away
+            os.chown(partial, target.stat().st_uid, target.stat().st_gid)
 
 
 def replace_block(path: str | Path, name: str, content: str) -> None:

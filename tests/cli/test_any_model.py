@@ -104,7 +104,7 @@ def test_classes_are_matched_by_name(run, trained, tmp_path):
     assert (turned["top1"], turned["per_class"]) == (plain["top1"], plain["per_class"])
     np.savez(npz, x_train=x, y_train=y, x_test=x, y_test=y, class_names=["dog", "cow"])
     code, out, err = run("evaluate", trained, "--data", npz)
-    assert (code, out, len(err.splitlines())) == (1, "", 1)
+    assert (code, out) == (1, "")
     assert "turned has the classes dog, cow, " in err
     assert "knows cat, dog: choose data with the classes of the model (--data)" in err
 

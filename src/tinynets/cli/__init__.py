@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import tinynets
+from tinynets._text import printable
 
 from . import augment_preview, bench, evaluate, export, info, listing, plot, predict, recipe, results, train
 
@@ -59,7 +60,7 @@ def _any_text_prints() -> Iterator[None]:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"tinynets: error: {message}", file=sys.stderr)
+    print(f"tinynets: error: {printable(message)}", file=sys.stderr)
     raise SystemExit(code)
 
 

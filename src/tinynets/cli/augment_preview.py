@@ -6,13 +6,21 @@ from typing import Any
 
 from tinynets._checks import check_positive
 
-from .options import common_options, data_of, data_options, load_data_of, recipe_of, recipe_options, report
+from .options import (
+    common_options,
+    data_of,
+    data_options,
+    load_data_of,
+    recipe_of,
+    recipe_source_options,
+    report,
+)
 
 
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "augment-preview",
-        parents=[common_options(), recipe_options(), data_options()],
+        parents=[common_options(), recipe_source_options(), data_options()],
         help="a picture of what a recipe does to training images",
     )
     command.add_argument("model", metavar="MODEL")
@@ -25,11 +33,14 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     import torch
 
-    from tinynets.engine import Augmenter, Draws, Mixer
+    from tinynets.engine import Augmenter, Draws, Mixer, parse_settings
     from tinynets.report.plots import plot_grid
 
     check_positive(images=args.images, views=args.views)
     default = data_of(args.model)
+    for field in parse_settings(args.set):
+        if field.partition(".")[0] not in ("augment", "mixing", "seed"):
+            raise ValueError(f"--set {field} has no effect on a preview: set fields of augment or mixing")
     recipe = recipe_of(args, args.model, args.data or default)
     data = load_data_of(args, default, model=args.model)
     generator = torch.Generator().manual_seed(recipe.seed)

@@ -6,6 +6,7 @@ from typing import Any
 
 import tinynets
 from tinynets._say import say
+from tinynets._text import printable
 from tinynets.report import text_table
 
 from .options import (
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _sentence(result: dict[str, Any]) -> str:
     return (
-        f"{result['model']} on {result['data']} {result['split']} ({result['images']:,} images): "
+        f"{printable(result['model'])} on {printable(result['data'])} {result['split']} ({result['images']:,} images): "
         f"top-1 {result['top1']:.2f} %, top-5 {result['top5']:.2f} %, loss {result['loss']:.4f}, "
         f"calibration error {result['calibration_error']:.2f} %, {result['images_per_second']:,.0f} images/s"
         + (f", test-time augmentation {result['tta']}" if result["tta"] != "none" else "")

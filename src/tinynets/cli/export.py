@@ -12,6 +12,8 @@ from tinynets.deploy.microcontroller import arena_bytes, has_micro, write_c_arra
 
 from .options import common_options, data_options, load_data_of, model_options, note, report, trained_of
 
+_CALIBRATION = 256  # images
+
 
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
@@ -30,7 +32,7 @@ def add_command(commands: Any) -> None:
         "--pixels", action="store_true", help="the file takes pixels (N, H, W, C) in 0..255 and normalises them itself"
     )
     command.add_argument(
-        "--calibration", type=int, default=256, help="training images for the ranges of int8 (default: 256)"
+        "--calibration", type=int, help=f"training images for the ranges of int8 (default: {_CALIBRATION})"
     )
     command.add_argument("--images", type=int, help="test images to compare on (default: all)")
     command.add_argument(
@@ -48,13 +50,19 @@ def run(args: argparse.Namespace) -> None:
     kind.require()
     if args.c_array and kind.suffix != ".tflite":
         raise ValueError("--c-array is for tflite and tflite-int8")
-    check_positive(calibration=args.calibration, images=1 if args.images is None else args.images)
+    if args.calibration is not None and not kind.integer:
+        raise ValueError(f"--calibration has no effect on {args.to}: it is for the integer formats")
+    count = _CALIBRATION if args.calibration is None else args.calibration
+    check_positive(calibration=count, images=1 if args.images is None else args.images)
     trained = trained_of(args)
     facts = trained.facts
     out = Path(args.out or f"{_stem(args.model)}-{args.to}{kind.suffix}")
     given: dict[str, Any] = {}
-    if kind.integer or args.data or args.data_dir:
-        given = _images(args, trained, kind.integer)
+    if kind.integer or args.data or args.data_dir or _are_at_hand(facts):
+        given = _images(args, trained, count if kind.integer else 0)
+    elif args.images or args.background or args.skip_bad:
+        raise ValueError("--images, --background and --skip-bad have no effect without data: choose them with --data")
+    size = (args.img_size, args.img_size) if args.img_size else facts.img_size
     result = export(
         trained.model,
         args.to,
@@ -64,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         mean=facts.mean,
         std=facts.std,
         class_names=facts.class_names,
-        img_size=given["images"].shape[2:] if given else facts.img_size,
+        img_size=given["images"].shape[2:] if given else size,
         tolerance=args.tolerance,
     )
     if not result.real:
@@ -84,8 +92,15 @@ def _stem(model: str) -> str:
     return (path.parent.name or path.stem) if path.stem == "last" else path.name.removesuffix(".safetensors")
 
 
-def _images(args: argparse.Namespace, trained: Any, calibrated: bool) -> dict[str, Any]:
-    """Test images with their labels, and training images for calibration."""
+def _are_at_hand(facts: Any) -> bool:
+    """Whether the data of a run are still where they were, so that nothing has to be named or downloaded."""
+    source = facts.data_source or {}
+    place = source.get("data_dir") or source.get("name")
+    return bool(place) and (place == "digits" or Path(place).exists())
+
+
+def _images(args: argparse.Namespace, trained: Any, calibration: int) -> dict[str, Any]:
+    """Test images with their labels, and that many training images for calibration."""
     from tinynets.engine import match_data
 
     facts = trained.facts
@@ -94,13 +109,13 @@ def _images(args: argparse.Namespace, trained: Any, calibrated: bool) -> dict[st
     images, labels = data.split("test")
     some = slice(args.images)
     given: dict[str, Any] = {"images": images[some], "labels": labels[some]}
-    if calibrated:
+    if calibration:
         train, _ = data.split("train")
         if len(train) == 0:
             raise ValueError(
                 f"{data.name} has no training images, which {args.to} needs to find the ranges of its integers"
             )
-        given["calibration"] = calibration_images(train, args.calibration)
+        given["calibration"] = calibration_images(train, calibration)
     return given
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import tinynets
+from tinynets._text import printable
 from tinynets.weights import Weights, find_weights
 
 from .options import common_options, model_args, model_options, report
@@ -74,7 +75,7 @@ def _trained(trained: "Trained") -> str:
     figures = ", ".join(f"{name} {value:.4g}" for name, value in facts.results.items())
     return (
         f"checkpoint of {facts.model}, format {facts.format}: trained on {facts.data}{where}, images of {size}\n"
-        f"classes: {', '.join(facts.class_names)}\n{figures}"
+        f"classes: {printable(', '.join(facts.class_names))}\n{figures}"
     )
 
 

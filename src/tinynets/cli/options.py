@@ -72,12 +72,17 @@ def device_options() -> argparse.ArgumentParser:
 
 
 def recipe_options() -> argparse.ArgumentParser:
-    group = _group()
-    group.add_argument("--recipe", help="default, finetune, digits, original (the published recipe), or a recipe.json")
+    group = argparse.ArgumentParser(add_help=False, parents=[recipe_source_options()])
     group.add_argument("--epochs", type=int, help="warm-ups and ramps keep their share of the run")
     group.add_argument("--batch-size", type=int)
     group.add_argument("--lr", type=float)
     group.add_argument("--val-size", type=float, help="fraction of the training set held out, 0 for none")
+    return group
+
+
+def recipe_source_options() -> argparse.ArgumentParser:
+    group = _group()
+    group.add_argument("--recipe", help="default, finetune, digits, original (the published recipe), or a recipe.json")
     group.add_argument("--seed", type=int)
     group.add_argument(
         "--set",
@@ -104,6 +109,7 @@ def recipe_of(
     default: name of the model's recipe, unless the data are digits.
     """
     from tinynets.engine import get_recipe, override, parse_settings, read_recipe, with_epochs
+    from tinynets.engine.recipes import check_effect
 
     if args.recipe and args.recipe.endswith(".json"):
         base = read_recipe(args.recipe)
@@ -111,11 +117,20 @@ def recipe_of(
         base = get_recipe(
             model, args.recipe or ("digits" if (data_name, default) == ("digits", "default") else default)
         )
-    if args.epochs is not None:
+    fields = {"batch_size": "batch_size", "lr": "optimizer.lr", "val_size": "val_size", "seed": "seed"}
+    given = {field: getattr(args, option, None) for option, field in fields.items()}
+    given = {field: value for field, value in given.items() if value is not None} | parse_settings(args.set)
+    if getattr(args, "epochs", None) is not None:
         base = with_epochs(base, args.epochs)
-    given = {"batch_size": args.batch_size, "optimizer.lr": args.lr, "val_size": args.val_size, "seed": args.seed}
-    given = {name: value for name, value in given.items() if value is not None}
-    return override(base, given | parse_settings(args.set))
+    recipe = override(base, given)
+    check_effect(recipe, given)
+    if recipe.optimizer.name != base.optimizer.name and (kept := _KEPT - given.keys()):
+        values = ", ".join(f"{name} {getattr(recipe.optimizer, name.partition('.')[2]):g}" for name in sorted(kept))
+        note(f"{values} stay as chosen for {base.optimizer.name}: set them for {recipe.optimizer.name} too")
+    return recipe
+
+
+_KEPT = {"optimizer.lr", "optimizer.weight_decay"}
 
 
 def data_of(model: str) -> str | None:

@@ -6,11 +6,11 @@ import glob
 import io
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 from tinynets._checks import check_positive
 from tinynets._files import check_writable, write_file
+from tinynets._text import printable
 
 from .options import (
     background_option,
@@ -18,6 +18,7 @@ from .options import (
     device_of,
     device_options,
     model_options,
+    note,
     trained_of,
     warn_of_polarity,
 )
@@ -56,7 +57,9 @@ def run(args: argparse.Namespace) -> None:
     if mode is None:
         raise ValueError(f"{args.model} takes {trained.in_chans}-channel images: image files have 1 or 3")
     model, normalise = model.to(device_of(args)), Augmenter(Augment(), facts.mean, facts.std)
-    paths, errors = _find_images(args.images)
+    paths, errors, notes = _find_images(args.images)
+    for text in notes:
+        note(text)
     class_names = facts.class_names or tuple(map(str, range(model.num_classes)))
     predictions: list[dict[str, Any]] = []
     wrong = 0
@@ -83,12 +86,13 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(_complaint([error["error"] for error in errors], len(predictions)))
 
 
-def _find_images(given: list[str]) -> tuple[list[str], list[dict[str, str]]]:
-    """Files that the paths, folders and patterns name, and an error for each that names none."""
-    from tinynets.engine import list_images
+def _find_images(given: list[str]) -> tuple[list[str], list[dict[str, str]], list[str]]:
+    """Files that the paths, folders and patterns name, an error for each that names none, and what was left out."""
+    from tinynets.engine.data import walk_images
 
     paths: list[str] = []
-    errors = []
+    errors: list[dict[str, str]] = []
+    notes: list[str] = []
     for text in given:
         found = [text]
         if glob.has_magic(text) and not os.path.exists(text):
@@ -98,11 +102,14 @@ def _find_images(given: list[str]) -> tuple[list[str], list[dict[str, str]]]:
         for path in found:
             if not os.path.isdir(path):
                 paths.append(path)
-            elif inside := list_images(Path(path)):
-                paths += map(str, inside)
-            else:
+                continue
+            listing = walk_images(path)
+            paths += map(str, listing.images)
+            errors += [{"image": inside, "error": reason} for inside, reason in listing.unreadable.items()]
+            notes += [f"{path}: {text}" for text in listing.notes()]
+            if not listing.images and not listing.unreadable:
                 errors.append({"image": path, "error": f"{path} is a folder that holds no images"})
-    return paths, errors
+    return paths, errors, notes
 
 
 def _name_classes(paths: list[str], logits: Any, class_names: tuple[str, ...], top: int) -> list[dict[str, Any]]:
@@ -120,10 +127,8 @@ def _name_classes(paths: list[str], logits: Any, class_names: tuple[str, ...], t
 
 
 def _line(prediction: dict[str, Any]) -> str:
-    from tinynets.engine import printable
-
     named = ", ".join(f"{c['class']} {100 * c['probability']:.1f} %" for c in prediction["classes"])
-    return f"{printable(prediction['image'])}: {named}"
+    return printable(f"{prediction['image']}: {named}")
 
 
 def _table(predictions: list[dict[str, Any]], errors: list[dict[str, str]]) -> str:

@@ -22,6 +22,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from tinynets.engine import Checkpoint
+    from tinynets.engine.loop.build import Start
 
 
 def add_command(commands: Any) -> None:
@@ -48,8 +49,8 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     from tinynets.engine import RunDir, recipe_from_dict, train
 
-    start = _facts_of_start(args)
-    model = args.model or (start.model if start else None)
+    start = _start_of(args)
+    model = args.model or (start.facts.model if start else None)
     if model is None and not (args.resume and args.out):
         raise ValueError("name the MODEL to train, or the run to continue: --resume --out DIR")
     out = args.out or "runs/" + re.sub(r"[^\w.-]+", "_", str(model))
@@ -58,13 +59,17 @@ def run(args: argparse.Namespace) -> None:
     model = model or before.get("model")
     if model is None:
         raise ValueError(f"there is no run in {out} to continue: name the MODEL to train")
-    facts = _facts_of_run(out, state) if state else start
+    facts = _facts_of_run(out, state) if state else start.facts if start else None
     if state and facts and facts.own_module:
         raise ValueError(
             f"the run in {out} trains a module of your own, {facts.model}: continue it in Python, "
             "train(module, ..., resume=True)"
         )
     data = load_data_of(args, before.get("data") or data_of(model), facts, model)
+    if args.val_size is not None and data.val_images is not None:
+        raise ValueError(f"--val-size has no effect: {data.name} has validation images of its own")
+    if start and args.img_size and start.fixed_size not in (None, (args.img_size, args.img_size)):
+        raise ValueError(f"--img-size has no effect: {start.name} takes images of {start.facts.img_size} pixels only")
     base = recipe_from_dict(before["recipe"]) if before else None
     kind = "finetune" if args.pretrained or args.init else "default"
     summary = train(
@@ -85,14 +90,14 @@ def run(args: argparse.Namespace) -> None:
         report(args, summary, lambda: f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; the run is in {out}")
 
 
-def _facts_of_start(args: argparse.Namespace) -> "Checkpoint | None":
-    """The facts about the weights to start from."""
+def _start_of(args: argparse.Namespace) -> "Start | None":
+    """The weights to start from."""
     from tinynets.engine.loop.build import find_start
 
     name = args.init or (args.model if args.pretrained else None)
     if args.pretrained and args.model is None:
         raise ValueError("--pretrained needs the name of a MODEL")
-    return find_start(name).facts if name else None
+    return find_start(name) if name else None
 
 
 def _facts_of_run(out: str, state: dict[str, Any]) -> "Checkpoint | None":

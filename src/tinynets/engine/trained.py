@@ -7,6 +7,7 @@ from typing import Any
 
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from torch import nn
+from torchvision.datasets import MNIST
 
 from tinynets._checks import unknown
 from tinynets._guest import plain_defaults
@@ -159,17 +160,21 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
 def class_order(names: tuple[str, ...], known: tuple[str, ...]) -> list[int] | None:
     """The index of each name among the known names; None if one is missing or no names are known.
 
-    torchvision's "5 - five" for MNIST matches "5". ImageNet's "n02123045 tabby, tabby cat" matches its number.
+    A name is the whole name. Two sets have second names: MNIST's classes are "5" or, in torchvision, "5 - five", and
+    ImageNet's are "n02123045" or, in timm, "n02123045 tabby, tabby cat".
     """
-    places = {_short(name): index for index, name in enumerate(known)}
-    short = [_short(name) for name in names]
-    return [places[name] for name in short] if known and set(short) <= places.keys() else None
+    places = {second: index for index, name in enumerate(known) if (second := _second_name(name))}
+    places |= {name: index for index, name in enumerate(known)}
+    order = [places[name] for name in names if name in places]
+    return order if known and len(order) == len(names) == len(set(order)) else None
 
 
-def _short(name: str) -> str:
-    if (digit := re.fullmatch(r"(\d) - [a-z]+", name)) or (digit := re.fullmatch(r"(n\d{8}) .*", name)):
-        return digit[1]
-    return name
+_DIGITS = {name: name[0] for name in MNIST.classes}
+_SECOND_NAMES = _DIGITS | {digit: name for name, digit in _DIGITS.items()}
+
+
+def _second_name(name: str) -> str | None:
+    return name.partition(" ")[0] if re.fullmatch(r"n\d{8} .+", name) else _SECOND_NAMES.get(name)
 
 
 def _listed(names: tuple[str, ...], most: int = 6) -> str:

@@ -1,11 +1,16 @@
 """Plots of runs and of images. They need matplotlib, which is imported when something is drawn."""
 
+import io
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+
+from tinynets._files import write_file
+from tinynets._text import printable
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
 
@@ -33,7 +38,8 @@ def plot_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: str | P
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    loss.legend(frameon=False)
+    for text in loss.legend(frameon=False).get_texts():
+        text.set_parse_math(False)
     _save(figure, path)
 
 
@@ -146,10 +152,10 @@ def plot_confusion(matrix: Tensor, class_names: Sequence[str], path: str | Path)
     image = axes.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=100)
     axes.set(xlabel="predicted", ylabel="label", xticks=range(classes), yticks=range(classes))
     size = 9 if classes <= 20 else 5
-    axes.set_xticklabels(
-        class_names, rotation=90 if classes > 20 else 45, ha="center" if classes > 20 else "right", fontsize=size
-    )
-    axes.set_yticklabels(class_names, fontsize=size)
+    names = [printable(name) for name in class_names]
+    how: dict[str, Any] = {"fontsize": size, "parse_math": False}
+    axes.set_xticklabels(names, rotation=90 if classes > 20 else 45, ha="center" if classes > 20 else "right", **how)
+    axes.set_yticklabels(names, **how)
     if classes <= 20:
         for row in range(classes):
             for column in range(classes):
@@ -209,7 +215,7 @@ def plot_grid(
         if image is not None:
             axes.imshow(_pixels(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             if titles:
-                axes.set_title(titles[index], fontsize=8)
+                axes.set_title(printable(titles[index]), fontsize=8, parse_math=False)
     _save(figure, path)
 
 
@@ -229,8 +235,10 @@ def save_tiles(images: Tensor, names: Sequence[str], folder: str | Path, side: i
     for index, (image, name) in enumerate(zip(images, names, strict=True)):
         scale = max(1, side // max(image.shape[1:]))
         pixels = (_pixels(image) * 255).round().astype("uint8").repeat(scale, 0).repeat(scale, 1)
-        safe = "".join(c if c.isalnum() else "-" for c in name)
-        Image.fromarray(pixels).save(folder / f"{index:02}_{safe}.png")
+        safe = "".join(c if c.isalnum() else "-" for c in name)[:50]
+        content = io.BytesIO()
+        Image.fromarray(pixels).save(content, "PNG")
+        write_file(folder / f"{index:02}_{safe}.png", content.getvalue())
 
 
 def _all(images: Tensor, count: int) -> list[Tensor | None]:
@@ -250,5 +258,9 @@ def _figure(width: float, height: float) -> Any:
 
 
 def _save(figure: Any, path: str | Path) -> None:
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    path, content = Path(path), io.BytesIO()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # letters that matplotlib's font lacks
+        figure.savefig(content, dpi=130, format=path.suffix[1:] or "png")
+    write_file(path, content.getvalue())

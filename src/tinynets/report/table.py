@@ -1,5 +1,7 @@
 from collections.abc import Sequence
 
+from tinynets._text import printable
+
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> str:
     """Format rows as columns of text under a header. Integers get thousands separators.
@@ -20,7 +22,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], left: in
         a    21,614
         b       420
     """
-    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in (header, *rows)]
+    cells = [[f"{cell:,}" if isinstance(cell, int) else printable(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
 
     def line(row: Sequence[str]) -> str:

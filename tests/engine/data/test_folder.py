@@ -1,6 +1,7 @@
 """Folders of images as data sets."""
 
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -8,12 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from tinynets.engine import load_data
+from tinynets.engine import list_images, load_data
 from tinynets.engine.data import memory
 
 
 def write_folder(root, parts=("train", "test"), mode="RGB", size=(6, 5), classes=("ant", "bee")):
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(list("/".join(parts).encode()))
     for part in parts:
         for label in classes:
             (root / part / label).mkdir(parents=True)
@@ -99,7 +100,11 @@ def test_classes_are_matched_by_name_and_what_lacks_is_reported(tmp_path):
     assert data.class_names == ("ant", "bee", "fly", "wasp")
     assert data.test_labels.tolist() == [1, 1, 1, 2, 2, 2]
     assert data.train_labels.unique().tolist() == [0, 1, 3]
-    assert data.notes == ("train has no images of fly", "test has no images of ant, wasp")
+    assert data.notes == (
+        "train: no images in empty",
+        "train has no images of fly",
+        "test has no images of ant, wasp",
+    )
 
 
 def test_names_of_folders_are_compared_as_they_are_read(tmp_path):
@@ -125,10 +130,14 @@ def test_what_is_no_class_and_no_image(tmp_path):
     os.symlink(root / "train/bee", root / "train/linked")
     os.symlink(root / "train", root / "train/ant/deep/loop")
     data = load_data(root)
-    assert data.class_names == ("ant", "bee", "linked")
-    assert data.train_labels.tolist() == [0] * 4 + [1] * 3 + [2] * 3
+    assert data.class_names == ("ant", "bee")
+    assert data.train_labels.tolist() == [0] * 4 + [1] * 3
     assert data.train_images[3].flatten(1).float().mean(1).tolist() == pytest.approx([255, 0, 0], abs=3)
-    assert "ignored because of their extensions: 1 .txt" in data.notes
+    assert data.notes == (
+        "train: ignored because of their extensions: 1 .csv, 1 .txt",
+        "train: 1 links to images or folders that are listed already are left out",
+        "train: no images in linked",
+    )
 
 
 def test_all_bad_files_are_listed_at_once_or_left_out(tmp_path):
@@ -198,7 +207,7 @@ def test_folders_that_are_no_data_set(tmp_path):
     (tmp_path / "d/train/ant").mkdir(parents=True)
     (tmp_path / "d/test/ant").mkdir(parents=True)
     (tmp_path / "d/train/ant/photo.heic").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"d/train holds no images in ant \(only 1 \.heic\)"):
+    with pytest.raises(ValueError, match=r"d/train holds no images in ant \(ignored .* extensions: 1 \.heic\)"):
         load_data(tmp_path / "d")
     (tmp_path / "e/train").mkdir(parents=True)
     (tmp_path / "e/test").mkdir(parents=True)
@@ -206,3 +215,60 @@ def test_folders_that_are_no_data_set(tmp_path):
         load_data(tmp_path / "e")
     with pytest.raises(ValueError, match="background must be a colour"):
         load_data(write_folder(tmp_path / "f"), background="none")
+
+
+def test_every_file_counts_once_however_it_is_reached(tmp_path):
+    root = write_folder(tmp_path / "pets")
+    plain = load_data(root)
+    os.symlink("0.png", root / "train/ant/first.png")
+    os.link(root / "train/ant/1.png", root / "train/ant/hard.png")
+    os.symlink(root / "train/bee", root / "train/ant/all_bees", target_is_directory=True)
+    (tmp_path / "elsewhere").mkdir()
+    Image.new("RGB", (6, 5)).save(tmp_path / "elsewhere/0.png")
+    os.symlink(tmp_path / "elsewhere", root / "train/bee/more", target_is_directory=True)
+    os.symlink(root, root / "train/bee/up", target_is_directory=True)
+    data = load_data(root)
+    assert data.train_labels.tolist() == [0] * 3 + [1] * 4
+    assert torch.equal(data.train_images[:6], plain.train_images)
+    assert data.notes == ("train: 3 links to images or folders that are listed already are left out",)
+
+
+def test_folders_that_cannot_be_listed_are_named(tmp_path, monkeypatch):
+    root = write_folder(tmp_path)
+    locked, real = str(root / "train/ant"), os.scandir
+
+    def scandir(path="."):
+        if os.fspath(path) == locked:
+            raise PermissionError(13, "Permission denied", locked)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(ValueError, match=r"the folder .*train/ant cannot be listed \(Permission denied\)"):
+        load_data(root)
+    with pytest.raises(ValueError, match=r"the folder .*train/ant cannot be listed"):
+        list_images(root)
+    data = load_data(root, skip_bad=True)
+    assert len(data.train_labels) == 3
+    assert len(data.skipped) == 1
+    assert "train has no images of ant" in data.notes
+
+
+def test_images_that_occur_twice_are_said(tmp_path):
+    root = write_folder(tmp_path)
+    shutil.copy(root / "train/ant/0.png", root / "train/bee/copy.png")
+    shutil.copy(root / "train/ant/1.png", root / "test/ant/copy.png")
+    Image.new("RGB", (6, 5)).save(root / "train/loose.png")
+    assert load_data(root).notes == (
+        "train: 1 images outside the folders of the classes are left out",
+        "train: 1 images are in several classes (such as ant and bee)",
+        "1 images of test are in train too",
+    )
+
+
+def test_options_without_effect_are_refused(tmp_path):
+    root = write_folder(tmp_path)
+    with pytest.raises(ValueError, match=r"data_dir \(--data-dir\) has no effect on .*: it is where cifar10, cifar1"):
+        load_data(root, tmp_path)
+    for options in ({"background": "black"}, {"skip_bad": True}):
+        with pytest.raises(ValueError, match="has no effect on digits: it is for folders of image files"):
+            load_data("digits", **options)

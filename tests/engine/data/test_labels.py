@@ -50,8 +50,8 @@ def test_classes_absent_from_a_split():
     assert encode([3, 5, 9, 5], [9, 3]) == ([[0, 1, 2, 1], [2, 0]], ("3", "5", "9"))
     assert encode([3, 5], [9, 3]) == ([[0, 1], [2, 0]], ("3", "5", "9"))
     assert encode(np.eye(4)[[0, 1]], [3, 0]) == ([[0, 1], [3, 0]], ("0", "1", "2", "3"))
-    x = np.zeros((4, 8, 8), np.uint8)
-    data = load_data({"x_train": x, "y_train": [0, 1, 2, 4], "x_test": x, "y_test": [0, 1, 1, 0]})
+    x = np.random.default_rng(0).integers(0, 256, (8, 8, 8), np.uint8)
+    data = load_data({"x_train": x[:4], "y_train": [0, 1, 2, 4], "x_test": x[4:], "y_test": [0, 1, 1, 0]})
     assert data.notes == ("test has no images of 2, 4",)
 
 

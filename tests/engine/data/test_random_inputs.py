@@ -18,7 +18,7 @@ from PIL import Image
 
 from tinynets.cli import main
 from tinynets.engine import load_data, read_image
-from tinynets.engine.data.folder import EXTENSIONS
+from tinynets.engine.data.listing import EXTENSIONS
 from tinynets.engine.data.many import core_count
 
 EXAMPLES = settings(

@@ -5,13 +5,14 @@ from typing import Any
 
 from tinynets._guest import plain_defaults
 from tinynets._say import say
+from tinynets._text import printable
 
 from .arrays import load_arrays
-from .folder import list_images, load_folder
-from .guard import printable
+from .folder import load_folder
 from .image_data import ImageData, split_validation, statistics
+from .listing import list_images, walk_images
 from .many import read_images
-from .named import LOADERS
+from .named import DOWNLOADED, LOADERS
 from .polarity import wrong_polarity
 from .reading import read_image
 
@@ -25,6 +26,7 @@ __all__ = [
     "read_images",
     "split_validation",
     "statistics",
+    "walk_images",
     "wrong_polarity",
 ]
 
@@ -58,7 +60,8 @@ def load_data(
         The data set.
 
     Raises:
-        ValueError: the name is unknown, the files are not such a data set, or the data do not fit into memory.
+        ValueError: the name is unknown, the files are not such a data set, the data do not fit into memory, or an
+            option has no effect on them.
         FileNotFoundError: data_dir does not exist.
         RuntimeError: the files are missing and could not be downloaded, or scikit-learn is missing.
 
@@ -72,8 +75,10 @@ def load_data(
     """
     with plain_defaults():
         if isinstance(name, Mapping):
+            _check_effect("arrays", data_dir, background, skip_bad)
             return load_arrays(name)
         if isinstance(name, str) and name in LOADERS:
+            _check_effect(name, None if name in DOWNLOADED else data_dir, background, skip_bad)
             _warn_of_namesake(name)
             _warn_of_images(name, data_dir)
             source = {"name": name, "data_dir": None if name == "digits" else str(Path(data_dir or "data").absolute())}
@@ -81,15 +86,29 @@ def load_data(
         path = Path(name)
         source = {"name": str(path.absolute())}
         if path.is_dir() and not _holds_arrays(path):
+            _check_effect(name, data_dir)
             data = load_folder(path, _size(img_size), _size(default_size), in_chans, background, skip_bad)
             options = {"img_size": list(data.img_size), "in_chans": data.in_chans, "background": background}
             return dataclasses.replace(data, source=source | options | {"skip_bad": skip_bad})
         if path.exists():
+            _check_effect(name, data_dir, background, skip_bad)
             return _sized(load_arrays(path), img_size, source)
         raise ValueError(
             f"unknown data set {str(name)!r}: there is no folder or file {printable(path.absolute())}, "
             f"and the built-in data sets are {', '.join(list_data())}"
         )
+
+
+def _check_effect(name: object, data_dir: Any = None, background: str = "white", skip_bad: bool = False) -> None:
+    """Raise ValueError for an option that is given although it has no effect on these data."""
+    if data_dir is not None:
+        raise ValueError(
+            f"data_dir (--data-dir) has no effect on {printable(name)}: it is where {', '.join(sorted(DOWNLOADED))} "
+            "are; choose data of your own with --data"
+        )
+    for option, given in (("background (--background)", background != "white"), ("skip_bad (--skip-bad)", skip_bad)):
+        if given:
+            raise ValueError(f"{option} has no effect on {printable(name)}: it is for folders of image files")
 
 
 def _sized(data: ImageData, img_size: Sequence[int] | None, source: dict[str, Any]) -> ImageData:

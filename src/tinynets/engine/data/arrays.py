@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .array_files import ArraySource, open_arrays
 from .array_images import check_ranges, pixels_of, plan_pixels
-from .image_data import ImageData, absent_classes, assemble
+from .image_data import ImageData, assemble
 from .labels import encode_labels
 from .memory import check_memory
 
@@ -67,7 +67,7 @@ def _load(arrays: ArraySource) -> ImageData:
         splits[part] = pixels, encoded[labels[part]]
     check_ranges(ranges)
     notes = [f"these arrays are not used: {', '.join(ignored)}"] if ignored else []
-    return assemble(arrays.title, splits, class_names, notes + absent_classes(splits, class_names))
+    return assemble(arrays.title, splits, class_names, notes)
 
 
 def _sort_keys(arrays: ArraySource) -> tuple[dict[str, str], dict[str, str], str | None, list[str]]:

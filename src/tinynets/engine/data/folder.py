@@ -1,25 +1,21 @@
 """Load a folder of images as a data set: train/CLASS/, val/CLASS/, test/CLASS/."""
 
-import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from tinynets._text import printable
+
 from .decode import rgb
-from .guard import printable
-from .image_data import ImageData, absent_classes, assemble
+from .image_data import ImageData, assemble
+from .listing import Listing, walk_images
 from .many import core_count, for_each, read_images
 from .memory import check_memory, threads_that_fit
 from .reading import Header, check_size, read_header
 
-EXTENSIONS = (
-    *(".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
-    *(".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".qoi", ".sgi", ".tga", ".tif", ".tiff", ".webp"),
-)
 _SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
 _KEPT_SIDE = 128  # pixels
 
@@ -53,26 +49,28 @@ def load_folder(
     rgb(background)
     check_size(img_size)
     check_size(default_size)
-    found = {part: _list_classes(folder) for part, folder in _find_splits(root).items()}
-    names = sorted({name for classes in found.values() for name, (files, _) in classes.items() if files})
-    samples = [
-        (part, label, file)
-        for part, classes in found.items()
-        for label, name in enumerate(names)
-        for file in classes.get(name, ([], None))[0]
-    ]
-    _check_found(root, found, names)
-    total = len(samples)
-    headers, bad = for_each(lambda index: read_header(samples[index][2]), range(len(samples)), "checking")
-    bad = {str(samples[index][2]): reason for index, reason in bad.items()}
+    notes, found, samples, bad = [], set(), [], {}
+    folders = _find_splits(root)
+    for part, folder in folders.items():
+        listing, classes = _list_classes(folder)
+        _check_found(root, folder.name, listing, classes)
+        bad |= listing.unreadable
+        notes += _remarks(root, folder.name, listing, classes)
+        found |= {name for name, files in classes.items() if files}
+        samples += [(part, name, file) for name, files in classes.items() for file in files]
+    names = tuple(sorted(found))
+    label_of = {name: label for label, name in enumerate(names)}
+    total = len(samples) + len(bad)
+    headers, failed = for_each(lambda index: read_header(samples[index][2]), range(len(samples)), "checking")
+    bad |= {str(samples[index][2]): reason for index, reason in failed.items()}
     samples = [samples[index] for index in headers]
-    size, notes = _choose_size(root, list(headers.values()), img_size, default_size) if headers else ((1, 1), [])
+    size, resized = _choose_size(root, list(headers.values()), img_size, default_size) if headers else ((1, 1), [])
     mode = _choose_mode(list(headers.values()), in_chans)
     threads = _plan_memory(root, list(headers.values()), len(mode), size)
 
     splits: dict[str, tuple[Tensor, Tensor]] = {}
-    for part in found:
-        here = [(label, file) for where, label, file in samples if where == part]
+    for part in folders:
+        here = [(label_of[name], file) for where, name, file in samples if where == part]
         images, failed = read_images([file for _, file in here], mode, size, background, threads)
         bad |= {str(here[index][1]): reason for index, reason in failed.items()}
         labels = [label for index, (label, _) in enumerate(here) if index not in failed]
@@ -82,30 +80,7 @@ def load_folder(
     for part, (_, labels) in splits.items():
         if len(labels) == 0:
             raise ValueError(f"{printable(root / part)} holds no image that can be read: {next(iter(bad.values()))}")
-    notes += _foreign_notes(found) + absent_classes(splits, names)
-    return assemble(root.resolve().name, splits, tuple(names), notes, tuple(bad.values()))
-
-
-def list_images(folder: Path) -> list[Path]:
-    """List the image files anywhere in a folder.
-
-    Files and folders whose names begin with a dot are ignored, and so are files without the extension of an image.
-
-    Args:
-        folder: the folder.
-
-    Returns:
-        Paths, sorted.
-
-    Example:
-        >>> from pathlib import Path
-        >>> from tinynets.engine import list_images
-        >>> for name in ("b.png", "a.jpg", "notes.txt"):
-        ...     Path(name).touch()
-        >>> print(*list_images(Path(".")))
-        a.jpg b.png
-    """
-    return [path for path in _walk(folder) if path.suffix.lower() in EXTENSIONS]
+    return assemble(root.resolve().name, splits, names, notes + resized, tuple(bad.values()))
 
 
 def _find_splits(root: Path) -> dict[str, Path]:
@@ -128,51 +103,39 @@ def _find_splits(root: Path) -> dict[str, Path]:
     return found
 
 
-def _list_classes(folder: Path) -> dict[str, tuple[list[Path], Counter[str]]]:
-    """The images of every class, and the number of other files by extension.
+def _list_classes(folder: Path) -> tuple[Listing, dict[str, list[Path]]]:
+    """What a split holds, and the images of every class.
 
     Names are compared in Unicode's composed form, because macOS decomposes some names of folders.
     """
-    classes: dict[str, tuple[list[Path], Counter[str]]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.name.startswith("."):
-            files = list(_walk(path))
-            images = [file for file in files if file.suffix.lower() in EXTENSIONS]
-            others = Counter(file.suffix.lower() for file in files if file.suffix.lower() not in EXTENSIONS)
-            name = unicodedata.normalize("NFC", path.name)
-            before, others_before = classes.get(name, ([], Counter()))
-            classes[name] = before + images, others_before + others
-    return classes
+    folders = (path.name for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith("."))
+    classes: dict[str, list[Path]] = {unicodedata.normalize("NFC", name): [] for name in folders}
+    listing = walk_images(folder)
+    for path in listing.images:
+        first, *deeper = path.relative_to(folder).parts
+        if deeper:
+            classes[unicodedata.normalize("NFC", first)].append(path)
+    return listing, classes
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """All files, folder by folder, sorted by name. Links are followed, but never to the same folder twice or to one
-    above.
-    """
-    seen: set[str] = set()
-    found: list[tuple[str, list[str]]] = []
-    for where, folders, files in os.walk(folder, followlinks=True):
-        here = os.path.realpath(where)
-        seen.add(here)
-        folders[:] = [name for name in folders if _leads_on(os.path.realpath(os.path.join(where, name)), here, seen)]
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found.append((where, files))
-    for where, files in sorted(found):
-        yield from (Path(where, name) for name in sorted(files) if not name.startswith("."))
-
-
-def _leads_on(target: str, here: str, seen: set[str]) -> bool:
-    return target not in seen and not here.startswith(target.rstrip(os.sep) + os.sep)
-
-
-def _check_found(root: Path, found: dict[str, dict[str, tuple[list[Path], Counter[str]]]], names: list[str]) -> None:
-    for part, classes in found.items():
-        if any(files for files, _ in classes.values()):
-            continue
-        others = sum((other for _, other in classes.values()), Counter())
-        inside = f" (only {_extensions(others)})" if others else ""
+def _check_found(root: Path, part: str, listing: Listing, classes: dict[str, list[Path]]) -> None:
+    if not any(classes.values()):
         where = f" in {', '.join(list(classes)[:5])}" if classes else ", and no folder of a class"
+        reasons = [*listing.unreadable.values(), *listing.notes()]
+        inside = f" ({'; '.join(reasons)})" if reasons else ""
         raise ValueError(f"{printable(root / part)} holds no images{printable(where)}{inside}")
+
+
+def _remarks(root: Path, part: str, listing: Listing, classes: dict[str, list[Path]]) -> list[str]:
+    """A line for everything in a split that is no part of the data."""
+    loose = len(listing.images) - sum(map(len, classes.values()))
+    empty = [name for name, files in classes.items() if not files]
+    notes = [f"{part}: {note}" for note in listing.notes()]
+    if loose:
+        notes.append(f"{part}: {loose:,} images outside the folders of the classes are left out")
+    if empty:
+        notes.append(f"{part}: no images in {', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}")
+    return notes
 
 
 def _choose_size(
@@ -217,15 +180,7 @@ def _complaint(root: Path, bad: dict[str, str], total: int) -> str:
     reasons = list(bad.values())
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
     return (
-        f"{len(reasons):,} of {total:,} images in {printable(root)} cannot be used: {'; '.join(reasons[:10])}{more}: "
+        f"{len(reasons):,} of {total:,} images in {printable(root)} cannot be used: "
+        f"{'; '.join(reasons[:10])}{more}: "
         "repair them, or leave them out with --skip-bad (skip_bad=True)"
     )
-
-
-def _foreign_notes(found: dict[str, dict[str, tuple[list[Path], Counter[str]]]]) -> list[str]:
-    others = sum((other for classes in found.values() for _, other in classes.values()), Counter())
-    return [f"ignored because of their extensions: {_extensions(others)}"] if others else []
-
-
-def _extensions(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name or 'without an extension'}" for name, count in counts.most_common(5))

@@ -8,22 +8,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-
-def printable(path: str | Path) -> str:
-    r"""Convert a path to one printable line. Control characters and broken bytes are escaped.
-
-    Args:
-        path: the path.
-
-    Returns:
-        The text.
-
-    Example:
-        >>> from tinynets.engine import printable
-        >>> print(printable("a\\nb.png"))
-        a\nb.png
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(path))
+from tinynets._text import printable
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -141,20 +142,31 @@ def assemble(
         raise ValueError(f"{name}: all splits must have images of one size, got {sorted(shapes)}")
     train = splits.get("train") or (test[0][:0], test[1][:0])
     mean, std = statistics(train[0] if len(train[0]) else test[0])
+    remarks = (*notes, *_remarks(splits, class_names))
     return ImageData(
-        name, *train, *test, class_names, mean, std, *(val or (None, None)), notes=tuple(notes), skipped=skipped
+        name, *train, *test, class_names, mean, std, *(val or (None, None)), notes=remarks, skipped=skipped
     )
 
 
-def absent_classes(splits: dict[str, tuple[Tensor, Tensor]], class_names: Sequence[str]) -> list[str]:
-    """A line for every split that has no image of some classes."""
+def _remarks(splits: dict[str, tuple[Tensor, Tensor]], class_names: Sequence[str]) -> list[str]:
+    """A line for everything that makes an accuracy mean less: classes without images, and images that occur twice."""
     notes = []
-    for part, (_, labels) in splits.items():
+    labels_of: dict[str, dict[int, set[int]]] = {}
+    for part, (images, labels) in splits.items():
         counts = torch.bincount(labels, minlength=len(class_names)).tolist()
-        names = [name for name, count in zip(class_names, counts, strict=True) if not count]
-        if names:
-            few = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+        absent = [name for name, count in zip(class_names, counts, strict=True) if not count]
+        if absent:
+            few = ", ".join(absent[:5]) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
             notes.append(f"{part} has no images of {few}")
+        seen = labels_of[part] = defaultdict(set)
+        for image, label in zip(images.numpy(), labels.tolist(), strict=True):
+            seen[hash(image.tobytes())].add(label)
+        if ambiguous := [sorted(found) for found in seen.values() if len(found) > 1]:
+            one, other, *_ = (class_names[label] for label in ambiguous[0])
+            notes.append(f"{part}: {len(ambiguous):,} images are in several classes (such as {one} and {other})")
+    for part, seen in labels_of.items():
+        if part != "train" and (both := len(seen.keys() & labels_of.get("train", {}).keys())):
+            notes.append(f"{both:,} images of {part} are in train too")
     return notes
 
 

@@ -1,17 +1,23 @@
 """Data sets by name: torchvision's, and scikit-learn's digits."""
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torchvision.datasets
+from filelock import FileLock
 from torch import Tensor
 
 from tinynets._statistics import CIFAR10, CIFAR100, MNIST, Statistics
 
 from .image_data import ImageData, channels_first, split_validation
+
+_LOCK = ".tinynets.lock"
 
 
 def _load_torchvision(name: str, cls: type, statistics: Statistics) -> Callable:
@@ -22,7 +28,8 @@ def _load_torchvision(name: str, cls: type, statistics: Statistics) -> Callable:
                 f"data directory {root} does not exist: name the one that holds {name}, "
                 "or create it to download the data set into it"
             )
-        train, test = (_open_or_download(name, cls, root, part) for part in (True, False))
+        with _locked(root):
+            train, test = (_open_or_download(name, cls, root, part) for part in (True, False))
         return ImageData(
             name,
             *_as_tensors(train.data, train.targets),
@@ -34,6 +41,25 @@ def _load_torchvision(name: str, cls: type, statistics: Statistics) -> Callable:
     return load
 
 
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Let one process at a time open or download the files of a folder. The others wait for it."""
+    created = not root.exists()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / _LOCK)
+        lock.acquire()
+    except OSError:  # nobody can download into it either
+        lock = None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
+            if created and os.listdir(root) == [_LOCK]:
+                shutil.rmtree(root)
+
+
 def _open_or_download(name: str, cls: type, root: Path, train: bool):
     try:
         return cls(str(root), train=train)
@@ -41,8 +67,13 @@ def _open_or_download(name: str, cls: type, root: Path, train: bool):
         try:
             return cls(str(root), train=train, download=True)
         except Exception as error:
+            for folder in (root / cls.__name__ / "raw", root / cls.__name__):  # torchvision leaves them empty
+                with suppress(OSError):
+                    folder.rmdir()
+            *_, reason = (type(error).__name__, *str(error).strip().splitlines())
             raise RuntimeError(
-                f"{name} is not in {root} and could not be downloaded ({error}): put its files there by hand"
+                f"{name} is not in {root} and could not be downloaded ({reason}): "
+                "connect to the internet, or put its files there by hand"
             ) from error
 
 
@@ -73,9 +104,9 @@ def _load_digits(data_dir: str | Path | None) -> ImageData:
     )
 
 
-LOADERS: dict[str, Callable[[str | Path | None], ImageData]] = {
+DOWNLOADED = {
     "cifar10": _load_torchvision("cifar10", torchvision.datasets.CIFAR10, CIFAR10),
     "cifar100": _load_torchvision("cifar100", torchvision.datasets.CIFAR100, CIFAR100),
     "mnist": _load_torchvision("mnist", torchvision.datasets.MNIST, MNIST),
-    "digits": _load_digits,
 }
+LOADERS: dict[str, Callable[[str | Path | None], ImageData]] = {**DOWNLOADED, "digits": _load_digits}

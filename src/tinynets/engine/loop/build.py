@@ -121,10 +121,15 @@ class Start:
         """Arguments of the model's class that do not follow from the data."""
         return {key: value for key, value in self.facts.model_args.items() if key not in _OF_THE_DATA}
 
+    @property
+    def fixed_size(self) -> tuple[int, ...] | None:
+        """The only (H, W) that the model takes, None if it takes any."""
+        cfg = None if self.facts.own_module else timm.models.get_pretrained_cfg(self.facts.model)
+        return self.facts.img_size if cfg is not None and cfg.fixed_input_size else None
+
     def adapt_data(self, data: ImageData) -> ImageData:
         """The data with the normalisation of the weights, and with their image size if the model has a fixed one."""
-        cfg = None if self.facts.own_module else timm.models.get_pretrained_cfg(self.facts.model)
-        return as_known(data, self.facts, resize=cfg is not None and cfg.fixed_input_size)
+        return as_known(data, self.facts, resize=self.fixed_size is not None)
 
     def load(self, model: Any, data: ImageData) -> str:
         """Load the weights into a model for other classes and channels. Returns a sentence about what was kept."""

@@ -8,6 +8,7 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
+from tinynets._say import say
 from tinynets.engine.augment import Augmenter, Draws, Mixer, resize
 from tinynets.engine.data import ImageData, split_validation
 from tinynets.engine.evaluation import evaluate
@@ -80,11 +81,22 @@ class Run:
         recipe, device = self.recipe, self.device
         if len(data.train_labels) == 0:
             raise ValueError(f"{data.name} has no training images: it can only be evaluated on")
+        if data.num_classes < 2:
+            raise ValueError(
+                f"{data.name} has only one class, {', '.join(data.class_names)!r}: training needs two or more, each in "
+                "a folder directly in train/"
+            )
         if data.val_images is not None and data.val_labels is not None:
             train, self.val_images, self.val_labels = slice(None), data.val_images, data.val_labels
         else:
             train, val = split_validation(data.train_labels, recipe.val_size, self.generator)
             self.val_images, self.val_labels = data.train_images[val], data.train_labels[val]
+            lacking = data.train_labels.unique().numel() - self.val_labels.unique().numel()
+            if recipe.val_size and lacking and self.team.is_main:
+                say(
+                    f"tinynets: {lacking} of {data.num_classes} classes have no validation image: {recipe.val_size:g} "
+                    "(val_size) of their images rounds to none"
+                )
         self.train_images, self.train_labels = data.train_images[train].to(device), data.train_labels[train].to(device)
         if recipe.schedule.patience and len(self.val_labels) == 0:
             raise ValueError(f"schedule.patience needs validation images: {data.name} has too few for val_size")

@@ -110,6 +110,19 @@ def _facts_in(directory: RunDir) -> dict[str, Any]:
     return {"held": state is not None, **((state or {}).get("facts") or {})}
 
 
+def _check_start(held: dict[str, Any], model: str | nn.Module, pretrained: bool, init: str | Path | None) -> None:
+    """Raise ValueError if the run to continue trains another model, or began with other weights than those named."""
+    if isinstance(model, str) and held["model"] != model:
+        raise ValueError(f"the run trains {held['model']}, not {model}: leave out {model}, or choose another directory")
+    if pretrained or init is not None:
+        name, began = find_start(str(model) if init is None else init).name, held.get("started_from")
+        if name != began:
+            raise ValueError(
+                f"the run began with {began or 'random weights'}, not with {name}, and is continued with its own "
+                "weights: leave out pretrained and init, or choose another directory"
+            )
+
+
 def _begin(
     model: str | nn.Module,
     data: ImageData,
@@ -135,6 +148,7 @@ def _begin(
     if held.pop("held", False):
         if held:
             data = as_known(data, Checkpoint.from_dict(held, "the run"), resize=True)
+            _check_start(held, model, pretrained, init)
     elif pretrained or init is not None:
         start = find_start(str(model) if init is None else init)
         data, started_from = start.adapt_data(data), start.name

@@ -117,6 +117,26 @@ def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     return dataclasses.replace(recipe, **plain, **sections)
 
 
+def check_effect(recipe: Recipe, names: Iterable[str]) -> None:
+    """Raise ValueError for a field among names that has no effect, because the field that it refines is off."""
+    values = _flat(recipe)
+    values["mixing"] = recipe.mixing.any
+    for name in names:
+        if (needs := _NEEDED.get(name)) and values[name] and not values[needs]:
+            raise ValueError(f"{name} has no effect without {needs}: set that too, or leave {name} out")
+
+
+_NEEDED = {
+    **dict.fromkeys(("distill.kind", "distill.weight", "distill.temperature"), "distill.teacher"),
+    **dict.fromkeys(("augment.cutout_holes", "augment.cutout_prob"), "augment.cutout"),
+    **dict.fromkeys(("mixing.ramp_epochs", "mixing.clean_epochs"), "mixing"),
+    "augment.pad_mode": "augment.pad",
+    "mixing.mixup_alpha": "mixing.mixup",
+    "mixing.cutmix_alpha": "mixing.cutmix",
+    "mixing.ricap_beta": "mixing.ricap",
+}
+
+
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     """Parse settings of the form "section.field=value", as the command line's `--set` takes them.
 
@@ -141,7 +161,10 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         key, equals, text = setting.partition("=")
         if not equals:
             raise ValueError(f"--set {setting} must be FIELD=VALUE, such as optimizer.weight_decay=1e-4")
-        values[key.strip()] = _parse(text.strip())
+        key = key.strip()
+        if (usual := _ABBREVIATIONS.get(key.rpartition(".")[2])) and key not in _paths():
+            raise ValueError(f"unknown recipe field {key!r}: did you mean {usual}?")
+        values[key] = _parse(text.strip())
     return values
 
 
@@ -213,6 +236,16 @@ def _parse(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+_ABBREVIATIONS = {
+    "wd": "optimizer.weight_decay",
+    "weight_decay": "optimizer.weight_decay",
+    "learning_rate": "optimizer.lr",
+    "lr": "optimizer.lr",
+    "bs": "batch_size",
+    "epochs": "schedule.epochs",
+}
 
 
 def _paths() -> list[str]:

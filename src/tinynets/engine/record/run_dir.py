@@ -55,7 +55,7 @@ class RunDir:
             resume: whether it may hold a run.
 
         Raises:
-            FileExistsError: it holds a run, and resume is false.
+            FileExistsError: it holds a run, and resume is false or there is no state to continue from.
             OSError: it cannot be written.
             RuntimeError: another process is training in it.
         """
@@ -64,6 +64,12 @@ class RunDir:
             raise FileExistsError(
                 f"{self.path} holds a run already ({held[0]}): continue it (--resume, resume=True) or choose "
                 "another directory"
+            )
+        earned = [name for name in held if name != "recipe.json"]
+        if earned and not {"state.pt", "state.previous.pt"} & set(held):
+            raise FileExistsError(
+                f"{self.path} holds {', '.join(earned)} of a run, but not the state.pt that it could continue from: "
+                "start from its weights in another directory (--init), or move these files away"
             )
         lock = FileLock(self.path / ".lock")
         try:
