@@ -61,7 +61,7 @@ def main() -> None:
         header = read_header(root / "0.jpg")
         megabytes = sum((root / f"{seed}.jpg").stat().st_size for seed in range(DISTINCT)) / DISTINCT / 1e6
     pixels = data.train_images.numel() + data.test_images.numel()
-    announced = pixels + core_count() * header.decoding_bytes((args.size, args.size))
+    announced = pixels + core_count() * header.decoding_bytes
     print(
         f"{args.images:,} photos of {args.width}x{args.height} ({megabytes:.1f} MB each) as {args.size}x{args.size}: "
         f"{seconds:.0f} s, {args.images / seconds:.1f} images/s on {core_count()} cores"

@@ -9,6 +9,8 @@ import torch
 from PIL import Image
 
 from tinynets.deploy import FORMATS, export
+from tinynets.deploy.images import made_up_images
+from tinynets.engine import Augment, Augmenter, load_trained, predict, read_image
 from tinynets.layers import registry
 from tinynets.weights import find_weights
 
@@ -19,8 +21,18 @@ def _blocks(page):
     return re.findall(r"```python\n(.*?)```", (DOCS / f"{page}.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
+def write_photo(path):
+    """A photo of smooth noise that is wider than high and lies on its side."""
+    pixels = torch.randint(0, 256, (6, 8, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels.numpy()).resize((80, 61)).save(path, exif=exif)
+
+
 @pytest.mark.parametrize("page", ["index", "choose", "layers"])
-def test_the_code_of_a_page_runs_from_top_to_bottom(page, monkeypatch):
+def test_the_code_of_a_page_runs_from_top_to_bottom(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    write_photo("photo.jpg")
     monkeypatch.setattr(registry, "_LAYERS", dict(registry._LAYERS))  # a page registers a layer
     blocks = _blocks(page)
     assert blocks
@@ -39,8 +51,7 @@ def test_a_run_in_python_and_in_onnx_runtime_give_the_same_class(tmp_path, monke
     run = tmp_path / "runs/pets"
     run.mkdir(parents=True)
     shutil.copy(find_weights("c1c2c3c4o_cifar10").path, run / "last.safetensors")
-    pixels = torch.randint(0, 256, (6, 8, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    Image.fromarray(pixels.numpy()).resize((80, 60)).save("photo.jpg")
+    write_photo("photo.jpg")
     export("runs/pets", "onnx", "net.onnx")
     capsys.readouterr()
     for page, words in (("finetune", "load_trained"), ("deploy", "InferenceSession(")):
@@ -48,3 +59,30 @@ def test_a_run_in_python_and_in_onnx_runtime_give_the_same_class(tmp_path, monke
         exec(block, {})
     fine_tuned, exported = capsys.readouterr().out.split()
     assert fine_tuned == exported
+
+
+def test_the_snippets_compute_what_predict_computes(tmp_path, monkeypatch, capsys):
+    """The logits of the pages' own code in ONNX Runtime and LiteRT, and those of `predict`, for one photo."""
+    if not (FORMATS["onnx"].installed() and FORMATS["tflite-int8"].installed()):
+        pytest.skip("the formats need optional packages")
+    monkeypatch.chdir(tmp_path)
+    write_photo("photo.jpg")
+    trained = load_trained("c1c2c3c4o_cifar10")
+    names = trained.facts.class_names
+    calibration = made_up_images(64, (3, 32, 32))
+    export("c1c2c3c4o_cifar10", "onnx", "net.onnx")
+    export("c1c2c3c4o_cifar10", "tflite-int8", "net.tflite", calibration=calibration, pixels=True, class_names=names)
+    pixels = read_image("photo.jpg", "RGB", (32, 32))
+    normalise = Augmenter(Augment(), trained.facts.mean, trained.facts.std)
+    wanted = predict(trained.model, pixels[None], normalise)[0]
+    for word in ("InferenceSession(", "import Interpreter"):
+        (block,) = (block for block in _blocks("deploy") if word in block)
+        seen = {}
+        exec(block, seen)
+        if "x" in seen:
+            assert torch.from_numpy(seen["logits"][0]).allclose(wanted, atol=1e-3)
+        else:
+            assert torch.equal(torch.from_numpy(seen["pixels"]).permute(2, 0, 1), pixels.short())
+    onnx, lite = capsys.readouterr().out.split()
+    assert onnx == names[wanted.argmax()]
+    assert lite in names

@@ -3,7 +3,7 @@ import { resized } from "./scale.js";
 import { problem } from "./say.js";
 
 const SIDE = 32;
-const LARGEST = 16 * SIDE; // what is larger is reduced by the browser first
+const LARGEST = 1 << 24; // pixels; what is larger is reduced by the browser first
 
 /** The image of a file, upright, or null after the reader has been told. */
 export async function decode(file) {
@@ -30,14 +30,24 @@ export function rgba(image, left, top, width, height, toWidth, toHeight) {
   return context.getImageData(0, 0, toWidth, toHeight).data;
 }
 
-/** uint8 (32, 32, 3). */
+/** uint8 (32, 32, 3): the short side is resized, then the centre is cropped, as timm's transform does. */
 export function photoPixels(image) {
-  const crop = Math.min(image.width, image.height);
-  const side = Math.min(crop, LARGEST);
-  const left = Math.floor((image.width - crop) / 2);
-  const top = Math.floor((image.height - crop) / 2);
-  const small = resized(rgba(image, left, top, crop, crop, side, side), side, side, 4, SIDE, SIDE);
-  return Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => Math.round(small[4 * Math.floor(i / 3) + (i % 3)]));
+  const scale = Math.min(1, Math.sqrt(LARGEST / (image.width * image.height)));
+  const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
+  const short = Math.min(width, height);
+  const [wide, tall] = [width, height].map((side) => Math.floor((SIDE * side) / short));
+  const data = rgba(image, 0, 0, image.width, image.height, width, height);
+  const small = resized(data, width, height, 4, wide, tall, Math.round);
+  const [left, top] = [wide, tall].map((side) => halfEven((side - SIDE) / 2));
+  return Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => {
+    const [place, c] = [Math.floor(i / 3), i % 3];
+    return small[4 * ((top + Math.floor(place / SIDE)) * wide + left + (place % SIDE)) + c];
+  });
+}
+
+/** The nearest integer, the even one of two: Python's round. */
+function halfEven(value) {
+  return value % 1 === 0.5 ? 2 * Math.round(value / 2) : Math.round(value);
 }
 
 /** Show pixels (H, W, channels) on a canvas of their size. */

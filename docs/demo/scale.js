@@ -1,7 +1,7 @@
 // Resizing with a triangle filter as wide as an output pixel: bilinear and antialiased, as tinynets' own reading is.
 
-/** (width x height x channels) values -> (toWidth x toHeight x channels) floats. */
-export function resized(values, width, height, channels, toWidth, toHeight) {
+/** (width x height x channels) values -> (toWidth x toHeight x channels) floats. Pillow rounds after each direction. */
+export function resized(values, width, height, channels, toWidth, toHeight, round = (value) => value) {
   const across = weights(width, toWidth);
   const down = weights(height, toHeight);
   const narrow = new Float32Array(height * toWidth * channels);
@@ -11,7 +11,7 @@ export function resized(values, width, height, channels, toWidth, toHeight) {
       for (let c = 0; c < channels; c++) {
         let sum = 0;
         for (let i = 0; i < share.length; i++) sum += share[i] * values[(y * width + first + i) * channels + c];
-        narrow[(y * toWidth + x) * channels + c] = sum;
+        narrow[(y * toWidth + x) * channels + c] = round(sum);
       }
     }
   }
@@ -22,7 +22,7 @@ export function resized(values, width, height, channels, toWidth, toHeight) {
     for (let x = 0; x < row; x++) {
       let sum = 0;
       for (let i = 0; i < share.length; i++) sum += share[i] * narrow[(first + i) * row + x];
-      result[y * row + x] = sum;
+      result[y * row + x] = round(sum);
     }
   }
   return result;

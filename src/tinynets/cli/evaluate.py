@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
 
     trained = trained_of(args)
     model, facts = trained.model, trained.facts
-    data = load_data_of(args, None, facts, facts.model, trained.in_chans)
+    data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
     if not args.data and facts.data_sha256 and not args.img_size and data.digest() != facts.data_sha256:
         say(f"tinynets: {data.name} has changed since {args.model} was trained")
     data = match_data(data, trained, resize=args.img_size is None)

@@ -104,7 +104,7 @@ def _images(args: argparse.Namespace, trained: Any, calibration: int) -> dict[st
     from tinynets.engine import match_data
 
     facts = trained.facts
-    data = load_data_of(args, None, facts, facts.model, trained.in_chans)
+    data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split("test")
     some = slice(args.images)

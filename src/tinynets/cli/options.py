@@ -147,6 +147,7 @@ def load_data_of(
     facts: "Checkpoint | None" = None,
     model: str | None = None,
     in_chans: int | None = None,
+    config: dict[str, Any] | None = None,
 ) -> "ImageData":
     """The data named on the command line, else those that facts are about, else the default.
 
@@ -156,6 +157,7 @@ def load_data_of(
         facts: of weights. Their image size is that of the images, unless the command line names another.
         model: its own size is that of a folder's images, if nothing else says one and they have no small one in common.
         in_chans: channels that a folder is read with.
+        config: how a folder's images are resized.
 
     Raises:
         FileNotFoundError: the data that facts are about are not where they were.
@@ -174,7 +176,7 @@ def load_data_of(
     name = args.data or source.get("name") or (facts.data if facts and facts.data else default)
     if not name:
         raise ValueError("no data set is known for this model: choose one with --data")
-    options: dict[str, Any] = {"default_size": size_of(model), "in_chans": in_chans} | source
+    options: dict[str, Any] = {"default_size": size_of(model), "in_chans": in_chans, "config": config} | source
     given: dict[str, Any] = {"data_dir": args.data_dir, "img_size": size or options.get("img_size") or known}
     given |= {"background": args.background, "skip_bad": args.skip_bad or None}
     options |= {"name": name} | {key: value for key, value in given.items() if value is not None}

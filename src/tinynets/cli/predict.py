@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     wrong = 0
     for start in range(0, len(paths), args.batch_size):
         batch = paths[start : start + args.batch_size]
-        images, bad = read_images(batch, mode, (height, width), background, progress=args.json)
+        images, bad = read_images(batch, mode, (height, width), background, progress=args.json, config=trained.config)
         errors += [{"image": batch[index], "error": reason} for index, reason in bad.items()]
         if len(images) == 0:
             continue

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from timm.data import ImageNetInfo, infer_imagenet_subset
+from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_data_config
 from torch import nn
 from torchvision.datasets import MNIST
 
@@ -42,6 +42,14 @@ class Trained:
     def in_chans(self) -> int:
         """Number of channels of its images."""
         return len(self.facts.mean)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """How photos are resized for it: timm's crop_pct, crop_mode and interpolation. Empty for what `train` made."""
+        if self.facts.data:
+            return {}
+        cfg = resolve_data_config({}, model=self.model)
+        return {key: cfg[key] for key in ("crop_pct", "crop_mode", "interpolation")}
 
 
 def load_trained(name: str | Path, model: nn.Module | None = None, **model_args: Any) -> Trained:

@@ -6,9 +6,11 @@ import warnings
 
 import numpy as np
 import pytest
+import timm.data
 import torch
 from PIL import Image, ImageOps
 
+import tinynets
 from tinynets.engine import read_image
 from tinynets.engine.data import reading
 
@@ -67,16 +69,26 @@ def test_resizing_keeps_proportions_and_cuts_the_longer_side(tmp_path):
     assert wide[5].tolist()[1:9] + wide[5].tolist()[11:19] == [0] * 8 + [200] * 8
 
 
-def test_large_jpegs_are_decoded_small(tmp_path, monkeypatch):
-    ramp = np.linspace(0, 255, 1600).astype(np.uint8)
-    Image.fromarray(np.tile(ramp, (1200, 1))).convert("RGB").save(tmp_path / "x.jpg")
-    decoded = []
-    flatten = reading.flatten
-    monkeypatch.setattr(reading, "flatten", lambda image, b: decoded.append(image.size) or flatten(image, b))
-    row = read_image(tmp_path / "x.jpg", "L", (30, 40))[0, 15]
-    assert decoded == [(200, 150)]
-    assert (row.float() - torch.linspace(0, 255, 41)[:-1] - 3).abs().max() < 4
-    assert reading.read_header(tmp_path / "x.jpg").decoding_bytes((30, 40)) < 24 * 1600 * 1200 / 3
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("size", [(37, 500), (500, 333), (32, 32), (20, 30), (1200, 1600), (33, 31)])
+def test_the_pixels_are_those_of_timms_transform(tmp_path, kind, size):
+    model = tinynets.create_model("c1c2c3c4o_cifar10")
+    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise(*size).save(tmp_path / f"x.{kind}", exif=exif)
+    photo = ImageOps.exif_transpose(Image.open(tmp_path / f"x.{kind}")).convert("RGB")
+    pixels = read_image(tmp_path / f"x.{kind}", "RGB", (32, 32))
+    mean, std = (torch.tensor(model.pretrained_cfg[key]).view(3, 1, 1) for key in ("mean", "std"))
+    assert torch.equal((pixels / 255 - mean) / std, transform(photo))
+
+
+def test_other_peoples_nets_get_their_own_transform(tmp_path):
+    noise(60, 80).save(tmp_path / "x.png")
+    config = {"crop_pct": 0.5, "crop_mode": "squash", "interpolation": "bicubic"}
+    transform = timm.data.create_transform((3, 20, 24), mean=(0.0,) * 3, std=(1.0,) * 3, **config)
+    pixels = read_image(tmp_path / "x.png", "RGB", (20, 24), config=config)
+    assert torch.equal(pixels / 255, transform(Image.open(tmp_path / "x.png")))
 
 
 DAMAGE = {

@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 from ..quiet import quiet
 from ..source import Source
+from ..tflite_metadata import with_metadata
 
 
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     """Write a TFLite file that takes one image, channels last."""
     del calibration
     convert(source, source.example(1), path)
+    path.write_bytes(with_metadata(path.read_bytes(), source))
 
 
 def convert(source: Source, example: Tensor, path: Path) -> None:

@@ -15,6 +15,7 @@ from ..equalise import equalised
 from ..portable import PortableDivisiveNorm
 from ..quiet import quiet
 from ..source import Source
+from ..tflite_metadata import with_metadata
 from .tflite import as_nhwc, convert, load
 
 __all__ = ["load", "write"]
@@ -38,19 +39,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
                 ranges[taken] = {key: np.full_like(ranges[taken][key], end) for key, end in (("min", 0), ("max", 255))}
             content = quantizer.Quantizer(str(plain), steps).quantize(ranges).quantized_model
     assert content is not None
-    path.write_bytes(_weights_inside(content))
-
-
-def _weights_inside(content: Any) -> bytes:
-    """The same file with all weights inside its flatbuffer.
-
-    Above 256 KiB of weights the quantizer puts them behind the flatbuffer. LiteRT finds them there.
-    TensorFlow Lite Micro does not: it takes what happens to be in its arena for the weights, without a warning.
-    """
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    model: Any = flatbuffer_utils.read_model_from_bytearray(content)
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    path.write_bytes(with_metadata(bytes(content), source))
 
 
 def _steps() -> list[dict[str, Any]]:

@@ -40,6 +40,7 @@ def load_data(
     in_chans: int | None = None,
     background: str = "white",
     skip_bad: bool = False,
+    config: Mapping[str, Any] | None = None,
 ) -> ImageData:
     """Load a data set into memory.
 
@@ -55,6 +56,7 @@ def load_data(
         in_chans: 1 or 3, number of channels of a folder's images. None for 1 if all images are grey, else 3.
         background: colour behind the transparent pixels of a folder's images.
         skip_bad: leave out images of a folder that cannot be read. They are listed in `skipped` of the result.
+        config: how a folder's images are resized, as in `read_image`.
 
     Returns:
         The data set.
@@ -87,7 +89,7 @@ def load_data(
         source = {"name": str(path.absolute())}
         if path.is_dir() and not _holds_arrays(path):
             _check_effect(name, data_dir)
-            data = load_folder(path, _size(img_size), _size(default_size), in_chans, background, skip_bad)
+            data = load_folder(path, _size(img_size), _size(default_size), in_chans, background, skip_bad, config)
             options = {"img_size": list(data.img_size), "in_chans": data.in_chans, "background": background}
             return dataclasses.replace(data, source=source | options | {"skip_bad": skip_bad})
         if path.exists():

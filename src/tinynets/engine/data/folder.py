@@ -2,7 +2,9 @@
 
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,6 +29,7 @@ def load_folder(
     in_chans: int | None = None,
     background: str = "white",
     skip_bad: bool = False,
+    config: Mapping[str, Any] | None = None,
 ) -> ImageData:
     """Load images in train/CLASS/ and in test/CLASS/ or val/CLASS/. With all three, val/ is the validation set.
 
@@ -41,6 +44,7 @@ def load_folder(
         in_chans: 1 for grey, 3 for colour. None for grey if all images are grey.
         background: colour behind transparent pixels.
         skip_bad: leave out images that cannot be read, and list them in `skipped` of the result.
+        config: as in `read_image`.
 
     Raises:
         ValueError: a folder or its images are missing, images cannot be read or differ in size, or they do not fit into
@@ -71,7 +75,7 @@ def load_folder(
     splits: dict[str, tuple[Tensor, Tensor]] = {}
     for part in folders:
         here = [(label_of[name], file) for where, name, file in samples if where == part]
-        images, failed = read_images([file for _, file in here], mode, size, background, threads)
+        images, failed = read_images([file for _, file in here], mode, size, background, threads, config=config)
         bad |= {str(here[index][1]): reason for index, reason in failed.items()}
         labels = [label for index, (label, _) in enumerate(here) if index not in failed]
         splits[part] = images, torch.tensor(labels, dtype=torch.int64, device="cpu")
@@ -165,7 +169,7 @@ def _choose_mode(headers: list[Header], in_chans: int | None) -> str:
 def _plan_memory(root: Path, headers: list[Header], channels: int, size: tuple[int, int]) -> int:
     """The number of threads that may decode at a time. Raises if not even one thread fits into memory."""
     images = len(headers) * channels * size[0] * size[1]
-    largest = max((header.decoding_bytes(size) for header in headers), default=0)
+    largest = max((header.decoding_bytes for header in headers), default=0)
     threads = threads_that_fit(core_count(), largest, images)
     check_memory(
         images + threads * largest,

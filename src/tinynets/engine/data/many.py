@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -27,6 +27,7 @@ def read_images(
     background: str = "white",
     threads: int | None = None,
     progress: bool = True,
+    config: Mapping[str, Any] | None = None,
 ) -> tuple[Tensor, dict[int, str]]:
     """Read many image files with several threads.
 
@@ -35,10 +36,11 @@ def read_images(
     Args:
         paths: the files.
         mode: "L" for one channel, "RGB" for three.
-        img_size: (H, W) of the result. The largest centred part of these proportions is resized.
+        img_size: (H, W) of the result.
         background: colour behind transparent pixels, by name or as "#rrggbb".
         threads: number of threads, None for the number of cores.
         progress: show a progress bar on stderr, if that is a terminal, after one second.
+        config: as in `read_image`.
 
     Returns:
         uint8 (N, C, H, W), and for each file that cannot be read its index in paths and the reason.
@@ -59,7 +61,7 @@ def read_images(
     images = torch.empty(len(paths), len(mode), *img_size, dtype=torch.uint8, device="cpu")
 
     def read(index: int) -> None:
-        images[index] = read_image(paths[index], mode, img_size, background)
+        images[index] = read_image(paths[index], mode, img_size, background, config)
 
     bad = for_each(read, range(len(paths)), "reading" if progress else None, threads)[1]
     good = (index for index in range(len(paths)) if index not in bad)

@@ -1,18 +1,20 @@
 """Read one image file: turn it upright, take the first frame, composite transparency, crop and resize."""
 
-import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
+from timm.data.transforms_factory import transforms_imagenet_eval
 from torch import Tensor
 
 from tinynets._checks import unknown
 
 from .decode import flatten, is_grey, rgb
 from .guard import named, quiet_pillow
+from .image_data import channels_first
 from .memory import check_memory
 
 _ORIENTATION = 0x0112  # of EXIF
@@ -25,38 +27,41 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_JPEG = ("JPEG", "MPO")
 _LARGE = 1 << 24  # pixels
+_PLAIN = {"crop_pct": 1.0, "interpolation": "bilinear"}
 
 
 class Header(NamedTuple):
-    """What an image file says before it is decoded: its displayed (H, W), whether it is grey, and its format."""
+    """What an image file says before it is decoded: its displayed (H, W), and whether it is grey."""
 
     size: tuple[int, int]
     grey: bool
-    format: str | None
 
-    def decoding_bytes(self, img_size: tuple[int, int]) -> int:
-        """The most memory that a thread needs to make an image of img_size."""
-        pixels = self.size[0] * self.size[1]
-        if self.format not in _JPEG:
-            return 24 * pixels
-        scale = _draft_scale(self.size, img_size)
-        fraction = next((s for s in (8, 4, 2) if scale * s <= 1), 1)
-        return 6 * pixels + 24 * pixels // fraction**2  # a progressive file's coefficients are held at full size
+    @property
+    def decoding_bytes(self) -> int:
+        """The most memory that a thread needs to decode it."""
+        return 24 * self.size[0] * self.size[1]
 
 
 def read_image(
-    path: str | Path, mode: str, img_size: tuple[int, int] | None = None, background: str = "white"
+    path: str | Path,
+    mode: str,
+    img_size: tuple[int, int] | None = None,
+    background: str = "white",
+    config: Mapping[str, Any] | None = None,
 ) -> Tensor:
     """Read one image file as an image viewer shows it: first frame, upright, with transparency composited.
+
+    With img_size it is then resized and cropped by timm's transform for evaluation, so the pixels are those of
+    `timm.data.create_transform` with the same configuration.
 
     Args:
         path: a file of any format that Pillow reads.
         mode: "L" for one channel, "RGB" for three.
-        img_size: (H, W). The largest centred part of these proportions is resized to it, bilinear with antialiasing.
-            None for the file's own size.
+        img_size: (H, W). None for the file's own size.
         background: colour behind transparent pixels, by name or as "#rrggbb".
+        config: timm's crop_pct, crop_mode and interpolation. None for those of our models: the short side is resized,
+            bilinear with antialiasing, and the long side cropped around its centre.
 
     Returns:
         uint8 (C, H, W).
@@ -77,7 +82,7 @@ def read_image(
     rgb(background)
     check_size(img_size)
     with quiet_pillow(), named(path), Image.open(path) as opened:
-        return torch.from_numpy(_pixels(opened, mode, img_size, background))
+        return _pixels(opened, mode, img_size, background, config or _PLAIN)
 
 
 def read_header(path: str | Path) -> Header:
@@ -91,7 +96,7 @@ def read_header(path: str | Path) -> Header:
         known = image.format != "PNG" or "exif" in image.info
         if known and _orientation(image) > 4:
             height, width = width, height
-        return Header((height, width), is_grey(image), image.format)
+        return Header((height, width), is_grey(image))
 
 
 def check_size(img_size: tuple[int, int] | None) -> None:
@@ -100,42 +105,23 @@ def check_size(img_size: tuple[int, int] | None) -> None:
         raise ValueError(f"img_size must be a height and a width of at least 1, got {img_size}")
 
 
-def _pixels(image: Image.Image, mode: str, img_size: tuple[int, int] | None, background: str) -> np.ndarray:
+def _pixels(
+    image: Image.Image, mode: str, img_size: tuple[int, int] | None, background: str, config: Mapping[str, Any]
+) -> Tensor:
     """uint8 (C, H, W)."""
-    if img_size is not None and image.format in _JPEG:
-        height, width = img_size[::-1] if _orientation(image) > 4 else img_size
-        scale = _draft_scale((image.height, image.width), (height, width))
-        image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
     if image.width * image.height > _LARGE:
-        needed = Header((image.height, image.width), False, None).decoding_bytes((1, 1))
-        check_memory(needed, "decoding it", "make it smaller")
+        check_memory(Header((image.height, image.width), False).decoding_bytes, "decoding it", "make it smaller")
     _mend_transparency(image)
     image.load()
     turn = _orientation(image)
-    flat = flatten(image, background)
-    if img_size is not None:
-        height, width = img_size
-        flat = _fit(flat, (height, width) if turn > 4 else (width, height))
+    flat = flatten(image, background).convert(mode)
     if turn in _TURNS:
         flat = flat.transpose(_TURNS[turn])
-    pixels = np.array(flat.convert(mode))
-    return pixels[None] if mode == "L" else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _draft_scale(size: tuple[int, int], img_size: tuple[int, int]) -> float:
-    """How far a JPEG is reduced while it is decoded: to twice the wanted size. Resizing then halves it."""
-    return 2 * max(img_size[0] / size[0], img_size[1] / size[1])
-
-
-def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Crop the largest centred part with the proportions of size, (W, H), and resize it."""
-    if image.size == size:
-        return image
-    scale = min(image.width / size[0], image.height / size[1])
-    width, height = size[0] * scale, size[1] * scale
-    left, top = (image.width - width) / 2, (image.height - height) / 2
-    box = (left, top, min(left + width, image.width), min(top + height, image.height))
-    return image.resize(size, Image.Resampling.BILINEAR, box)
+    if img_size is not None:
+        size = img_size[0], img_size[1]
+        transform: Any = transforms_imagenet_eval(size, use_prefetcher=True, **config)  # to uint8
+        return torch.as_tensor(transform(flat))
+    return channels_first(torch.from_numpy(np.array(flat))[None])[0]
 
 
 def _orientation(image: Image.Image) -> int:

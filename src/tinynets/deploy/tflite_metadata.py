@@ -1,0 +1,86 @@
+"""TFLite's own metadata: what phones, viewers and Android's code generators read from a .tflite file.
+
+The file gets a buffer with the table ModelMetadata, and behind it a zip archive with labels.txt, one class a line.
+
+Source: metadata_schema.fbs of TensorFlow Lite (https://ai.google.dev/edge/litert/conversion/tensorflow/metadata).
+"""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from typing import Any
+
+from tinynets._text import printable
+
+from .source import Source
+
+LABELS = "labels.txt"
+_RGB, _GREY, _IMAGE, _NORMALIZATION, _AXIS_LABELS = 1, 2, 2, 1, 2  # of the schema's enumerations
+
+
+def with_metadata(content: bytes, source: Source) -> bytes:
+    """A .tflite file with metadata. All its weights are inside its flatbuffer.
+
+    Above 256 KiB of weights ai-edge-quantizer puts them behind the flatbuffer. LiteRT finds them there.
+    TensorFlow Lite Micro does not: it takes what happens to be in its arena for the weights, without a warning.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    held = schema.BufferT()
+    held.data = list(_model_metadata(source))
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = b"TFLITE_METADATA", len(model.buffers)
+    model.buffers.append(held)
+    model.metadata = [*(model.metadata or []), entry]
+    file = io.BytesIO(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
+    if source.class_names:
+        with zipfile.ZipFile(file, "a") as archive:  # a zip archive is found from its end
+            labels = "".join(f"{printable(name)}\n" for name in source.class_names)
+            archive.writestr(zipfile.ZipInfo(LABELS), labels)  # the time is 1980: equal nets, equal files
+    return file.getvalue()
+
+
+def _model_metadata(source: Source) -> bytes:
+    import flatbuffers
+
+    b = flatbuffers.Builder()
+    channels, height, width = source.input_size
+    size = _table(b, (0, "Uint32", width), (1, "Uint32", height))
+    image = _table(b, (0, "Uint8", _GREY if channels == 1 else _RGB), (1, "UOffsetTRelative", size))
+    content = _table(b, (0, "Uint8", _IMAGE), (1, "UOffsetTRelative", image))
+    mean, std = ((0.0,) * channels, (1.0,) * channels) if source.pixels else (source.mean, source.std)
+    scale = 1 if source.pixels else 255
+    vectors = (_vector(b, "Float32", [scale * value for value in values]) for values in (mean, std))
+    normalization = _table(b, *((slot, "UOffsetTRelative", vector) for slot, vector in enumerate(vectors)))
+    unit = _table(b, (0, "Uint8", _NORMALIZATION), (1, "UOffsetTRelative", normalization))
+    taken = _tensor(b, "image", (3, content), (4, _vector(b, "UOffsetTRelative", [unit])))
+    labels = _table(b, (0, "UOffsetTRelative", b.CreateString(LABELS)), (2, "Uint8", _AXIS_LABELS))
+    named = [(6, _vector(b, "UOffsetTRelative", [labels]))] if source.class_names else []
+    given = _tensor(b, "logits", *named)
+    ends = [_vector(b, "UOffsetTRelative", [tensor]) for tensor in (taken, given)]
+    graph = _table(b, (2, "UOffsetTRelative", ends[0]), (3, "UOffsetTRelative", ends[1]))
+    name, graphs = b.CreateString(printable(source.name)), _vector(b, "UOffsetTRelative", [graph])
+    b.Finish(_table(b, (0, "UOffsetTRelative", name), (3, "UOffsetTRelative", graphs)), b"M001")
+    return bytes(b.Output())
+
+
+def _tensor(b: Any, name: str, *parts: tuple[int, int]) -> int:
+    text = b.CreateString(name)
+    return _table(b, (0, "UOffsetTRelative", text), *((slot, "UOffsetTRelative", part) for slot, part in parts))
+
+
+def _table(b: Any, *fields: tuple[int, str, int]) -> int:
+    """A table with (slot, type, value) fields."""
+    b.StartObject(1 + max(slot for slot, _, _ in fields))
+    for slot, kind, value in fields:
+        getattr(b, f"Prepend{kind}Slot")(slot, value, 0)
+    return b.EndObject()
+
+
+def _vector(b: Any, kind: str, values: Sequence[float]) -> int:
+    b.StartVector(4, len(values), 4)
+    for value in reversed(values):
+        getattr(b, f"Prepend{kind}")(value)
+    return b.EndVector()
