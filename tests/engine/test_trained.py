@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+import torchvision
 from support import QUICK
 from torch.nn import functional as F
 
@@ -134,6 +135,17 @@ def test_mnists_digits_are_digits():
     names = ("0 - zero", "1 - one", "2 - two")
     assert class_order(("2", "0"), names) == [2, 0]
     assert class_order(names[::-1], ("0", "1", "2")) == [2, 1, 0]
+
+
+def test_a_name_is_the_whole_name():
+    pets = ("1 - cat", "1 - dog")
+    assert class_order(pets[::-1], pets) == [1, 0]
+    digits = tuple(torchvision.datasets.MNIST.classes)
+    fruit = tuple(f"{index} - {name}" for index, name in enumerate(["apple", "pear", "plum"]))
+    assert class_order(fruit, digits) is None
+    assert class_order(digits, tuple("0123456789")) == class_order(tuple("0123456789"), digits) == list(range(10))
+    assert class_order(("0 - zero", "0"), digits) is None  # two names of one class
+    assert class_order(("n01440764 a", "n01440764 b"), ("n01440764 tench", "n01443537 goldfish")) is None
 
 
 def test_sizes_and_channels_become_the_models(trained, tiny_data):

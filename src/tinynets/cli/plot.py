@@ -67,9 +67,9 @@ def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> 
     from tinynets.report.plots import plot_calibration, plot_confusion, plot_grid, save_tiles
 
     path = Path(run)
-    trained = load_trained(path if path.is_dir() else run)
-    model, facts = trained.model, trained.facts
     try:
+        trained = load_trained(path if path.is_dir() else run)
+        model, facts = trained.model, trained.facts
         data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
         data = match_data(data, trained, resize=args.img_size is None)
     except (ValueError, RuntimeError, FileNotFoundError) as error:

@@ -103,7 +103,7 @@ def checkpoint_path(name: str | Path) -> Path | None:
         return path
     if is_known(str(name)):
         return None
-    if len(path.parts) > 1:
+    if len(path.parts) > 1 or path.suffix in (".onnx", ".pt", ".pt2", ".pte", ".pth", ".tflite"):
         raise FileNotFoundError(f"no weights file at {path}")
     raise unknown("model or checkpoint", str(name), list_models())
 

@@ -62,6 +62,11 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as error:
+        if path.suffix != ".safetensors":
+            raise ValueError(
+                f"{path} is not a checkpoint: name a model, a run directory or a .safetensors file of tinynets "
+                "(exported files are run by their own runtimes)"
+            ) from error
         raise ValueError(
             f"{path} is not a readable safetensors file ({error}): it may be cut short; copy or train it again"
         ) from error

@@ -145,7 +145,7 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
         if checkpoint.own_module:
             raise ValueError(
                 f"{path} holds the weights of a module of your own, {checkpoint.model}: create it in Python and "
-                "pass it to load_checkpoint(path, model=...)"
+                "load them with tinynets.engine.load_trained(path, model=...)"
             )
         with plain_defaults():
             model = create_any_model(checkpoint.model, **checkpoint.model_args)

@@ -1,0 +1,76 @@
+"""Anything that a file system allows is the name of a class, and comes out right wherever it is shown."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+NAMES = ("$x$ & <y>", "1 - cat", "1 - dog", '50%_"o\'k"', "two\nlines", "\u05db\u05dc\u05d1 \U0001f415")
+
+
+@pytest.fixture
+def trained(run, tmp_path):
+    for place, part in enumerate(("train", "test")):
+        for label, name in enumerate(NAMES):
+            (tmp_path / "odd" / part / name).mkdir(parents=True)
+            for index in range(8 - 4 * place):
+                pixels = np.random.default_rng((place, label, index)).integers(0, 40, (8, 8), np.uint8) + 36 * label
+                Image.fromarray(pixels).save(tmp_path / "odd" / part / name / f"{index}.png")
+    out = tmp_path / "run"
+    argv = ["--recipe", "digits", "--epochs", 8, "--batch-size", 8, "--val-size", 0]
+    code, _, err = run("train", "simplecnn_mnist", "--data", tmp_path / "odd", *argv, "--out", out)
+    assert code == 0, err
+    return out
+
+
+def test_every_output(run, trained, tmp_path):
+    facts = json.loads(run("evaluate", trained, "--json")[1])
+    assert tuple(facts["per_class"]) == NAMES
+    assert facts["top1"] == json.loads((trained / "summary.json").read_text())["last"]["test_top1"]
+    table = run("evaluate", trained)[1]
+    assert "two\\nlines" in table
+    assert all(name in table for name in NAMES if "\n" not in name)
+    photo = tmp_path / "odd/test" / NAMES[4] / "0.png"
+    code, out, _ = run("predict", trained, photo, "--top", 6, "--csv", tmp_path / "table.csv")
+    assert (code, len(out.splitlines())) == (0, 1)
+    with open(tmp_path / "table.csv", newline="", encoding="utf-8") as file:
+        header, row = csv.reader(file)
+    assert row[0] == str(photo)
+    assert {row[i] for i, title in enumerate(header) if title.startswith("class")} == set(NAMES)
+    assert run("info", trained)[0] == 0
+    assert run("plot", trained)[0] == 0
+    assert (trained / "plots/confusion.png").exists()
+
+
+def test_nothing_trained_is_overwritten(run, trained, tmp_path):
+    before = (trained / "last.safetensors").read_bytes()
+    argv = ["train", "simplecnn_mnist", "--data", tmp_path / "odd", "--out", trained, "--resume"]
+    argv += ["--recipe", "digits", "--epochs", 9, "--batch-size", 8, "--val-size", 0]
+    code, _, err = run("train", "c1c2c3c4o_cifar10", *argv[2:])
+    assert (code, "the run trains simplecnn_mnist, not c1c2c3c4o_cifar10" in err) == (1, True)
+    code, _, err = run(*argv, "--pretrained")
+    assert (code, "the run began with random weights, not with simplecnn_mnist" in err) == (1, True)
+    for state in trained.glob("state*.pt"):
+        state.unlink()
+    code, _, err = run(*argv)
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "of a run, but not the state.pt that it could continue from" in err
+    assert (trained / "last.safetensors").read_bytes() == before
+
+
+def test_data_that_cannot_be_right(run, trained, tmp_path):
+    root = tmp_path / "odd"
+    argv = ["--recipe", "digits", "--epochs", 1, "--batch-size", 8, "--out", tmp_path / "again"]
+    code, _, err = run("train", "simplecnn_mnist", "--data", root, *argv, "--val-size", 0.05)
+    assert (code, "6 of 6 classes have no validation image: 0.05 (val_size)" in err) == (0, True)
+    shutil.copytree(root / "test", root / "val")
+    code, _, err = run("train", "simplecnn_mnist", "--data", root, *argv, "--val-size", 0.5)
+    assert (code, "--val-size has no effect: odd has validation images of its own" in err) == (1, True)
+    for part in ("train", "val", "test"):
+        for name in NAMES[1:]:
+            shutil.rmtree(root / part / name)
+    code, _, err = run("train", "simplecnn_mnist", "--data", root, "--out", tmp_path / "one")
+    assert (code, "odd has only one class, '$x$ & <y>': training needs two or more" in err) == (1, True)
