@@ -54,7 +54,7 @@ def test_the_settings_of_another_optimizer_are_named(run):
 
 def test_the_size_of_an_fp32_export(run, tmp_path):
     """Without data the size is that of the option, not that of the weights."""
-    code, out, _ = run(
+    code, _, _ = run(
         "export", "c1c2c3c4o_cifar10", "--to", "pt2", "--img-size", 48, "--out", tmp_path / "net", "--json"
     )
     assert code == 0
