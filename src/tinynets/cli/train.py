@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .options import (
@@ -21,7 +20,6 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from tinynets.engine import Checkpoint
     from tinynets.engine.loop.build import Start
 
 
@@ -47,7 +45,7 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tinynets.engine import RunDir, recipe_from_dict, train
+    from tinynets.engine import Checkpoint, RunDir, recipe_from_dict, train
 
     start = _start_of(args)
     model = args.model or (start.facts.model if start else None)
@@ -59,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     model = model or before.get("model")
     if model is None:
         raise ValueError(f"there is no run in {out} to continue: name the MODEL to train")
-    facts = _facts_of_run(out, state) if state else start.facts if start else None
+    facts = Checkpoint.from_dict(state["facts"], out) if state else start.facts if start else None
     if state and facts and facts.own_module:
         raise ValueError(
             f"the run in {out} trains a module of your own, {facts.model}: continue it in Python, "
@@ -98,17 +96,6 @@ def _start_of(args: argparse.Namespace) -> "Start | None":
     if args.pretrained and args.model is None:
         raise ValueError("--pretrained needs the name of a MODEL")
     return find_start(name) if name else None
-
-
-def _facts_of_run(out: str, state: dict[str, Any]) -> "Checkpoint | None":
-    """The facts of a run. For a run of an older version, those of its weights, if there are any yet."""
-    from tinynets.engine import Checkpoint
-    from tinynets.engine.record import read_checkpoint
-
-    if state.get("facts"):
-        return Checkpoint.from_dict(state["facts"], out)
-    path = Path(out) / "last.safetensors"
-    return read_checkpoint(path)[1] if path.exists() else None
 
 
 def _outcome(summary: dict[str, Any]) -> str:

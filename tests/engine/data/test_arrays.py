@@ -57,20 +57,13 @@ def alike(x, images=IMAGES):
     [
         lambda x: x,
         lambda x: x.transpose(0, 3, 1, 2),
-        lambda x: x.astype(np.int64),
-        lambda x: x.astype(np.int16),
-        lambda x: x.astype(np.uint16),
-        lambda x: x.astype(np.uint16) * 257,
-        lambda x: x.astype(np.int32) * 257,
-        lambda x: x.astype(np.float32),
         lambda x: x.astype(np.float64) / 255,
         lambda x: x.astype(np.float32) / np.float32(255),
         lambda x: (x / 255 * 1.0005).clip(0, 1.0005),
-        lambda x: x.astype(">f4"),
+        lambda x: (x / 255).astype(">f4"),
         lambda x: np.asfortranarray(x),
         lambda x: x[::-1][::-1],
         lambda x: torch.from_numpy(x),
-        lambda x: x.tolist(),
     ],
 )
 def test_layouts_and_types_of_images(convert):
@@ -85,13 +78,12 @@ def test_floats_are_rounded_to_the_nearest_byte():
     assert data.train_images.unique().tolist() == [26, 255]  # 0.1 * 255 = 25.5
 
 
-def test_half_precision_and_bools():
+def test_half_precision_and_other_types_in_other_splits():
     x = IMAGES.astype(np.float16) / 255
     data = load_data(arrays(x_train=x, x_test=x))
     assert (data.train_images.int() - torch.from_numpy(IMAGES).permute(0, 3, 1, 2).int()).abs().max() <= 1
-    assert alike(IMAGES > 99, np.where(IMAGES > 99, 255, 0).astype(np.uint8))
     assert load_data(arrays(x_train=IMAGES[..., 0], x_test=IMAGES[..., 0])).train_images.shape == (6, 1, 5, 4)
-    assert load_data(arrays(x_train=IMAGES / 255)).train_images.max() == 255  # another type in the other split
+    assert load_data(arrays(x_train=IMAGES / 255)).train_images.max() == 255
 
 
 @pytest.mark.parametrize(
@@ -103,8 +95,8 @@ def test_half_precision_and_bools():
         ((6, 28, 28, 1), (1, 28, 28)),
         ((6, 3, 2, 2), (3, 2, 2)),
         ((6, 2, 2, 3), (3, 2, 2)),
-        ((6, 13, 64, 64), (13, 64, 64)),
-        ((6, 64, 64, 4), (4, 64, 64)),
+        ((6, 13, 64, 64), None),
+        ((6, 64, 64, 4), None),
         ((6, 3, 32, 3), None),
         ((6, 32, 32, 32), None),
         ((6, 1, 28, 3), None),
@@ -129,22 +121,21 @@ def test_where_the_channels_are(shape, wanted):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"x_train": IMAGES / 255 - 0.5}, r"x_train holds -0\.5: .*undo the normalisation"),
-        ({"x_train": np.full((6, 5, 4), np.nan)}, "x_train holds values that are not finite"),
-        ({"x_train": np.full((6, 5, 4), np.inf)}, "x_train holds values that are not finite"),
-        ({"x_train": IMAGES.astype(float) * 300}, r"x_train holds values up to 76500"),
-        ({"x_train": IMAGES.astype(np.int64) - 3}, r"x_train holds -3"),
-        ({"x_train": IMAGES.astype(np.uint16) * 16}, r"x_train holds values up to 4080, neither 8 nor 16 bits"),
-        ({"x_train": IMAGES.astype(np.int32) * 1000}, r"x_train holds values up to 255000"),
-        ({"x_train": IMAGES % 2, "x_test": IMAGES % 2}, "x_train holds only 0 and 1: save it as bools"),
-        ({"x_train": IMAGES / 255, "x_test": IMAGES * 1.0}, "one range in all arrays, got x_train to 1, x_test to 255"),
-        ({"x_train": IMAGES.astype(complex)}, r"x_train must be bools, integers or floats .*, got complex128"),
-        ({"x_train": IMAGES.astype(str)}, r"x_train must be bools, integers or floats"),
+        (
+            {"x_train": IMAGES / 255 - 0.5},
+            r"x_train holds -0\.5 to 0\.5, floats must be in 0\.\.1: undo the normalisation",
+        ),
+        ({"x_train": np.full((6, 5, 4), np.nan)}, "x_train holds nan to nan, floats must be in"),
+        ({"x_train": np.full((6, 5, 4), np.inf)}, "x_train holds inf to inf"),
+        ({"x_train": IMAGES.astype(float)}, r"x_train holds 0 to 255, floats must be in 0\.\.1"),
+        ({"x_train": IMAGES.astype(np.int64)}, "x_train must be uint8 or floats in .*, got int64"),
+        ({"x_train": IMAGES % 2, "x_test": IMAGES % 2}, "x_train holds only 0 and 1: multiply it by 255"),
+        ({"x_train": IMAGES > 99}, "x_train must be uint8 or floats in .*, got bool"),
         ({"y_test": np.arange(5)}, r"x_test has 6 images, but y_test is \(5,\)"),
-        ({"y_test": np.arange(6) * 0.5}, r"y_test holds 0\.5: labels must be whole numbers"),
-        ({"y_train": np.arange(6) - 1}, r"y_train holds -1: labels must not be negative"),
+        ({"y_test": np.arange(6) * 0.5}, "y_test must be integers or texts"),
+        ({"y_train": np.arange(6) - 1}, "y_train holds -1 to 4: labels must be from 0 up"),
         ({"x_test": np.zeros((6, 4, 4, 3), np.uint8)}, "images of one size"),
-        ({"class_names": np.array(["a"])}, "there are 1 class_names for labels from 0 to 2"),
+        ({"class_names": np.array(["a"])}, "label '1' is none of the 1 class_names, nor a position from 0"),
         ({"class_names": np.array("a")}, "class_names must be a list of texts"),
         ({"class_names": np.array(["a", "b", "a"])}, "class_names holds 'a' twice"),
         ({"class_names": np.array([{"a": 1}], dtype=object)}, "not a readable .npz of plain arrays"),

@@ -1,42 +1,13 @@
 """Runs of older versions go on, finished ones for more epochs; norms that lag behind are mended."""
 
 import json
-import tarfile
 
 import pytest
 import torch
 from support import QUICK, rows_of
 
-from tinynets.engine import load_checkpoint, load_data, override, read_recipe, train, with_epochs
+from tinynets.engine import load_checkpoint, override, read_recipe, train, with_epochs
 from tinynets.engine.loop.norms import mend_lagging_norms
-
-
-@pytest.fixture
-def old_run(tmp_path, pytestconfig):
-    """A run of the first checkpoint format, stopped in its third epoch of four, and the metrics it would have had."""
-    with tarfile.open(pytestconfig.rootpath / "tests/fixtures/run_format1.tar.gz") as file:
-        file.extractall(tmp_path / "old", filter="data")
-    return tmp_path / "old"
-
-
-def test_an_old_checkpoint_loads(old_run):
-    model, facts = load_checkpoint(old_run / "last.safetensors")
-    assert (facts.format, facts.data, facts.data_source, facts.img_size) == (1, "digits", None, (8, 8))
-    assert facts.model_args["width"] == 0.25
-    assert model(torch.zeros(1, 1, 8, 8)).shape == (1, 10)
-
-
-def test_an_old_run_goes_on_as_it_would_have(old_run):
-    recipe = read_recipe(old_run / "recipe.json")
-    assert (recipe.schedule.kind, recipe.optimizer.momentum) == ("cosine", None)
-    torch.set_num_threads(1)
-    summary = train("simplecnn_mnist", load_data("digits"), recipe, old_run, model_args={"width": 0.25}, resume=True)
-    assert summary["last"]["epoch"] == 4
-    wanted = [line.split(",") for line in (old_run / "whole_metrics.csv").read_text().splitlines()]
-    for row, values in zip(rows_of(old_run), wanted[1:], strict=True):
-        for key, value in zip(wanted[0][:-1], values, strict=False):  # without the seconds
-            assert row[key] == pytest.approx(float(value), rel=1e-2)  # torch's versions differ by 0.3 %
-    assert load_checkpoint(old_run / "last.safetensors")[1].format == 2
 
 
 @pytest.mark.parametrize("change", [with_epochs, lambda recipe, n: override(recipe, {"schedule.epochs": n})])

@@ -122,7 +122,7 @@ def test_another_recipe_is_refused_by_the_fields_name(tiny_data, tmp_path, chang
 
 def test_another_model_or_changed_data_are_refused(tiny_data, tmp_path):
     train("simplecnn_mnist", tiny_data, QUICK, tmp_path)
-    with pytest.raises(ValueError, match="has model 'simplecnn_mnist', not 'c1c2c3c4o_cifar10'"):
+    with pytest.raises(ValueError, match="the run trains simplecnn_mnist, not c1c2c3c4o_cifar10"):
         train("c1c2c3c4o_cifar10", tiny_data, QUICK, tmp_path, resume=True)
     with pytest.raises(ValueError, match="has model_args"):
         train("simplecnn_mnist", tiny_data, QUICK, tmp_path, model_args={"width": 2.0}, resume=True)

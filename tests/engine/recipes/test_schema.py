@@ -62,10 +62,6 @@ def test_unknown_names():
         get_recipe("resnet18", "original")
 
 
-def test_the_published_recipes_older_name(name):
-    assert get_recipe(name, "seed") == get_recipe(name, "original")
-
-
 def test_models_of_others_have_recipes_too():
     assert list_recipes("resnet18.a1_in1k") == ["default", "digits", "finetune"]
     assert get_recipe("resnet18.a1_in1k") == get_recipe("vit_tiny_patch16_224") == get_recipe("hf-hub:somebody/net")

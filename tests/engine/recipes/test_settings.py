@@ -95,17 +95,6 @@ def test_another_optimizer_takes_over_only_what_it_uses():
         override(muon, {"optimizer.momentum": 0.9, "optimizer.name": "adamw"})
 
 
-def test_recipes_of_older_versions_load():
-    """They name momentum 0.9 whatever the optimizer."""
-    old = {"optimizer": {"name": "adamw", "lr": 0.01, "momentum": 0.9, "weight_decay": 0.1}, "schedule": {"epochs": 4}}
-    assert recipe_from_dict(old).optimizer.momentum is None
-    old["optimizer"]["name"] = "sgd"
-    assert recipe_from_dict(old).optimizer.momentum == 0.9
-    assert differences(recipe_from_dict(old), override(recipe_from_dict(old), {"optimizer.momentum": None})) == {}
-    with pytest.raises(ValueError, match=r"adamw does not use optimizer\.momentum, got 0\.8"):
-        recipe_from_dict({"optimizer": {"name": "adamw", "momentum": 0.8}})
-
-
 def test_differences_are_named():
     other = override(Recipe(), {"optimizer.lr": 0.2, "seed": 4})
     assert differences(Recipe(), other) == {"optimizer.lr": (0.1, 0.2), "seed": (0, 4)}

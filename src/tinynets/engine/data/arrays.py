@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from .array_files import ArraySource, open_arrays
-from .array_images import check_ranges, pixels_of, plan_pixels
+from .array_images import pixels_of, plan_pixels
 from .image_data import ImageData, assemble
 from .labels import encode_labels
 from .memory import check_memory
@@ -29,9 +29,8 @@ _USUAL = [f"{letter}_{part}" for part in _SPLITS for letter in "xy"] + [
 def load_arrays(source: Path | Mapping[str, Any]) -> ImageData:
     """Load arrays x_train, y_train, x_test, y_test, or train_images, train_labels, ... (val instead of or beside test).
 
-    Images are (N, H, W), (N, H, W, C) or (N, C, H, W): bools, integers in 0..255 or 0..65535, or floats in 0..1 or
-    0..255. `encode_labels` describes the labels. class_names is an optional array of strings. Data without training
-    arrays can only be evaluated on.
+    Images are (N, H, W), (N, H, W, C) or (N, C, H, W): uint8, or floats in 0..1. `encode_labels` describes the labels.
+    class_names is an optional array of strings. Data without training arrays can only be evaluated on.
 
     source: an .npz file, a folder of .npy files or one of them, or a dictionary.
 
@@ -61,11 +60,8 @@ def _load(arrays: ArraySource) -> ImageData:
     class_names = None if names_key is None else _class_names(arrays.read(names_key))
     encoded, class_names = encode_labels(label_arrays, class_names)
     splits: dict[str, tuple[Tensor, Tensor]] = {}
-    ranges = {}
     for part, key in images.items():
-        pixels, ranges[key] = pixels_of(plans[key], arrays.read(key))
-        splits[part] = pixels, encoded[labels[part]]
-    check_ranges(ranges)
+        splits[part] = pixels_of(plans[key], arrays.read(key)), encoded[labels[part]]
     notes = [f"these arrays are not used: {', '.join(ignored)}"] if ignored else []
     return assemble(arrays.title, splits, class_names, notes)
 

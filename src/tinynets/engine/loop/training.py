@@ -105,9 +105,9 @@ def train(
 
 
 def _facts_in(directory: RunDir) -> dict[str, Any]:
-    """What the run in the directory says about its model and data. Empty for a run of an older version."""
+    """What the run in the directory says about its model and data. Empty without a run."""
     state = directory.state()
-    return {"held": state is not None, **((state or {}).get("facts") or {})}
+    return {} if state is None else state["facts"]
 
 
 def _check_start(held: dict[str, Any], model: str | nn.Module, pretrained: bool, init: str | Path | None) -> None:
@@ -143,12 +143,10 @@ def _begin(
             "pretrained needs the name of a model: load the weights into your own module before training, or use init"
         )
     digest = data.digest()
-    held = dict(before or {})
-    start, started_from = None, held.get("started_from")
-    if held.pop("held", False):
-        if held:
-            data = as_known(data, Checkpoint.from_dict(held, "the run"), resize=True)
-            _check_start(held, model, pretrained, init)
+    start, started_from = None, (before or {}).get("started_from")
+    if before:
+        data = as_known(data, Checkpoint.from_dict(before, "the run"), resize=True)
+        _check_start(before, model, pretrained, init)
     elif pretrained or init is not None:
         start = find_start(str(model) if init is None else init)
         data, started_from = start.adapt_data(data), start.name

@@ -17,8 +17,6 @@ from .section import Section
 def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
     """Make a recipe of the dictionaries of `Recipe.to_dict`. Missing fields keep their defaults.
 
-    Older versions wrote momentum 0.9 for every optimizer. It is dropped for optimizers without momentum.
-
     Args:
         values: fields and sections by name.
 
@@ -33,11 +31,6 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
         >>> recipe_from_dict({"batch_size": 64, "schedule": {"epochs": 10}}).batch_size
         64
     """
-    optimizer = values.get("optimizer")
-    if isinstance(optimizer, Mapping) and optimizer.get("momentum") == 0.9 and "adamw_lr" not in optimizer:
-        name = optimizer.get("name", Optimizer.name)
-        if name in map(str, list_optimizers()) and "momentum" in Optimizer.ignored(name):
-            values = {**values, "optimizer": {**optimizer, "momentum": None}}
     return override(Recipe(), values)
 
 

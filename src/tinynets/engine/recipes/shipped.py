@@ -46,8 +46,6 @@ _ANY = Recipe(
     ema_decay=0.99,
 )
 
-_ALIASES = {"seed": "original"}  # its old name
-
 _SHIFT_SCALE_ROTATE = Augment(flip=True, shift=0.0625, scale=0.1, rotate=15, affine_prob=0.5)
 
 _RECIPES: dict[str, dict[str, Recipe]] = {
@@ -172,7 +170,7 @@ def get_recipe(model: str, name: str = "default") -> Recipe:
         >>> get_recipe("simplecnn_mnist").schedule.epochs
         150
     """
-    model, name = model.split(".")[0], _ALIASES.get(name, name)
+    model = model.split(".")[0]
     if model not in _RECIPES and ":" not in model and not timm.is_model(model):  # hf-hub:user/model is left to timm
         raise unknown("model", model, _RECIPES)
     if name not in list_recipes(model):
