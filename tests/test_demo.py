@@ -176,7 +176,7 @@ class TestInTheBrowser:
         for name, pixels in zip(LARGE, seen["scaled"]["photos"], strict=True):
             wanted = read_image(work / name, "RGB", (32, 32)).permute(1, 2, 0).int().numpy()
             off = np.abs(np.array(pixels).reshape(32, 32, 3) - wanted)
-            assert off.mean() < 0.05, name
+            assert off.mean() < 0.1, name
             assert off.max() <= 1, name
 
     def test_a_digit_on_paper_is_found(self, seen):
