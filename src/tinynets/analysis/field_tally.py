@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from tinynets import ops
 from tinynets._modes import evaluation_mode
 from tinynets.layers import DivisiveNorm, EntropyGate, GatedDilatedConv2d, SymmetricConv1x1
+from tinynets.layers.dilated_depthwise import DilatedDepthwise
 from tinynets.report import text_table
 
 
@@ -222,6 +223,8 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
             raise ValueError(
                 f"{node.target}: {type(module).__name__} is not a sliding window: it has no receptive field"
             )
+        if isinstance(module, DilatedDepthwise) and len(node.args) > 1:
+            return str(node.target), _centred(_side(module.kernel_size), 1, _side(node.args[1]))
         handler = _handler(module)
         return str(node.target), None if handler is None else handler(module)
     stack = list(node.meta.get("nn_module_stack", {}).values())

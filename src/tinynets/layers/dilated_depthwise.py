@@ -1,0 +1,72 @@
+from typing import TYPE_CHECKING
+
+import torch
+import torch.fx
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tinynets.ops import depthwise_conv2d
+
+torch.fx.wrap("dilated_depthwise")
+
+
+def dilated_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
+    """Depthwise convolution. Where the kernel fits into the map, it uses the op with the faster backward pass.
+
+    Smaller maps use torch's own convolution: there is little to gain, and C1C2C3C4O trains bit for bit as it was
+    released.
+    """
+    if not torch.jit.is_tracing() and min(x.shape[2], x.shape[3]) > 2 * dilation:
+        return depthwise_conv2d(x, weight, bias, dilation)
+    pad = dilation * (weight.shape[-1] // 2)
+    return F.conv2d(x, weight, bias, 1, [pad, pad], dilation, weight.shape[0])
+
+
+class DilatedDepthwise(nn.Conv2d):
+    """A depthwise convolution of stride 1; padding keeps the size. A call can choose its own dilation."""
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int,
+        dilation: int = 1,
+        bias: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        padding = dilation * (kernel_size // 2)
+        super().__init__(
+            channels, channels, kernel_size, 1, padding, dilation, channels, bias, device=device, dtype=dtype
+        )
+
+    def forward(self, input: Tensor, dilation: int | None = None) -> Tensor:
+        return dilated_depthwise(input, self.weight, self.bias, self.dilation[0] if dilation is None else dilation)
+
+
+class DilatesDepthwise(nn.Module):
+    """A block that calls its module `depthwise` at another dilation in every step."""
+
+    dilations: list[int]
+    if TYPE_CHECKING:  # TorchScript does not read it
+        depthwise: nn.Module
+
+    def filtered(self, x: Tensor, step: int) -> Tensor:
+        """Convolve x, (N, C, H, W), at the dilation of the step.
+
+        What somebody put in the place of a DilatedDepthwise, such as a wrapper or a quantised convolution, takes x
+        alone. It is called on the map that holds every dilation-th pixel, which is the same function.
+        """
+        dilation = self.dilations[step]
+        if not torch.jit.is_scripting():
+            if not isinstance(self.depthwise, DilatedDepthwise):
+                return _on_every(dilation, self.depthwise, x)
+        return self.depthwise(x, dilation)
+
+
+def _on_every(dilation: int, conv: nn.Module, x: Tensor) -> Tensor:
+    """conv(x) with dilation times its dilation: each of the dilation^2 grids of pixels becomes an image."""
+    n, c, h, w = x.shape
+    grids = F.pad(x, (0, -w % dilation, 0, -h % dilation)).unflatten(3, (-1, dilation)).unflatten(2, (-1, dilation))
+    grids = grids.permute(0, 3, 5, 1, 2, 4)  # (N, d, d, C, H / d, W / d)
+    y = conv(grids.flatten(0, 2)).unflatten(0, grids.shape[:3]).permute(0, 3, 4, 1, 5, 2)
+    return y.flatten(4, 5).flatten(2, 3)[:, :, :h, :w]
