@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from tinynets._checks import check_maps
 
-from . import _gated_pieces, _gated_stencil
+from . import _gated_pieces
 from ._checks import check_depthwise, check_gate
 from ._depthwise_pieces import convolve
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, packable, records_gradients
@@ -52,7 +52,7 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
                 return _gated_pieces.forward(x, weight, bias, gate, dilations)
             if x.shape[0] == 1 and small(x):
                 return _few_calls(x, weight, bias, gate, dilations)
-        if custom_ops_apply(x):
+        if custom_ops_apply(x) and (x.is_cpu or packable(dilations)):
             device = x.device.type
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
                 dtype = torch.get_autocast_dtype(device)
@@ -90,23 +90,21 @@ def _few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dil
 
 
 def _run(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
-    if on_triton(x) and packable(dilations):
+    if on_triton(x):
         from ._triton.gated_dilated_conv2d import forward
 
         return forward(x, weight, bias, gate, dilations)
-    implementation = _gated_pieces if in_pieces(x) else _gated_stencil
-    return implementation.forward(x, weight, bias, gate, dilations)
+    return _gated_pieces.forward(x, weight, bias, gate, dilations)
 
 
 def _run_backward(
     grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor, dilations: Sequence[int]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    if on_triton(x) and packable(dilations):
+    if on_triton(x):
         from ._triton.gated_dilated_conv2d import backward
 
         return backward(grad, x, weight, gate, dilations)
-    implementation = _gated_pieces if in_pieces(x) else _gated_stencil
-    return implementation.backward(grad, x, weight, gate, dilations)
+    return _gated_pieces.backward(grad, x, weight, gate, dilations)
 
 
 def _setup(ctx, inputs, output) -> None:

@@ -8,7 +8,7 @@ from tinynets._checks import check_maps
 
 from . import _variance_pieces
 from ._checks import check_window
-from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
+from ._dispatch import compiles_inference, custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
 from ._windows import accumulable, eager_window_mean, in_type_of, inverse_count, small, window_mean_gradient
 
 
@@ -48,7 +48,7 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
                 return _variance_pieces.forward(x, kernel_size)
             if small(x, 2):
                 return _Small.apply(x, kernel_size)
-        if custom_ops_apply(x):
+        if custom_ops_apply(x) and not compiles_inference(x):
             return torch.ops.tinynets.local_variance(x, kernel_size)
     return _forward(x, kernel_size)
 
@@ -77,29 +77,12 @@ def _centred_moments(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
     return shift * share, square * share
 
 
-def _backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
-    """2 * sum over the windows i that x_j is in of grad_i / count_i * (x_j - mean_i), of differences again."""
-    radius = kernel_size // 2
-    height, width = x.shape[2], x.shape[3]
-    wide = accumulable(x)
-    shift, _ = _centred_moments(wide, kernel_size)
-    padding = [radius, radius, radius, radius]
-    weight = F.pad(accumulable(grad) * (2 * inverse_count(wide, kernel_size)), padding)
-    padded, shift = F.pad(wide, padding), F.pad(shift, padding)
-    total = torch.zeros_like(wide)
-    for i in range(kernel_size):
-        for j in range(kernel_size):
-            centre, above_centre, share = (t.narrow(2, i, height).narrow(3, j, width) for t in (padded, shift, weight))
-            total = total + share * (wide - centre - above_centre)
-    return total.to(x.dtype)
-
-
 def _run(x: Tensor, kernel_size: int) -> Tensor:
     if on_triton(x):
         from ._triton.local_variance import forward
 
         return forward(x, kernel_size)
-    return _variance_pieces.forward(x, kernel_size) if in_pieces(x) else _forward(x, kernel_size)
+    return _variance_pieces.forward(x, kernel_size)
 
 
 def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
@@ -107,7 +90,7 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
         from ._triton.local_variance import backward
 
         return backward(grad, x, kernel_size)
-    return _variance_pieces.backward(grad, x, kernel_size) if in_pieces(x) else _backward(grad, x, kernel_size)
+    return _variance_pieces.backward(grad, x, kernel_size)
 
 
 class _Small(torch.autograd.Function):

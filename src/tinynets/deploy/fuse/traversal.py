@@ -2,7 +2,6 @@ from typing import TypeVar
 
 import torch
 from torch import nn
-from torch.nn.utils import prune
 
 from tinynets._modules import copied, unwrapped
 from tinynets.layers import EntropyGate
@@ -41,6 +40,8 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
         >>> torch.allclose(tinynets.fuse(model)(image), model(image), atol=1e-3)
         True
     """
+    from torch.nn.utils import prune
+
     model = unwrapped(model)
     gates = [module for module in model.modules() if isinstance(module, EntropyGate)]
     if hard and not gates:
