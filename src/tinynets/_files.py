@@ -1,5 +1,8 @@
+import json
+import math
 import os
 from pathlib import Path
+from typing import Any
 
 
 def write_file(path: str | Path, content: bytes | str, backup: Path | None = None) -> None:
@@ -59,3 +62,16 @@ def replace_block(path: str | Path, name: str, content: str) -> None:
             f"{path} must hold the lines '{start.strip()}' and '{end}', once each: write them where the text belongs"
         )
     write_file(path, f"{before}{start}\n{content.strip()}\n\n{end}{after}")
+
+
+def to_json(value: Any, **options: Any) -> str:
+    """JSON, which has no NaN and no infinity: they become null."""
+    return json.dumps(_finite(value), allow_nan=False, **options)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

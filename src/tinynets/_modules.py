@@ -1,6 +1,7 @@
 """What others do to modules: wrap them, hook them, compute their parameters."""
 
 import copy
+import itertools
 from typing import Any, TypeVar
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn.modules import module as torch_module
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
+_SOURCES = ("file", "url", "hf_hub_id", "hf_hub_filename", "state_dict", "origin_url", "tag")
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 _HOLDERS = (nn.DataParallel, DistributedDataParallel, ModelEmaV2, ModelEmaV3, AveragedModel)
 
@@ -35,3 +37,19 @@ def copied(model: ModuleT) -> ModuleT:
     computed = [v for m in model.modules() for v in vars(m).values() if isinstance(v, Tensor) and not v.is_leaf]
     with torch.no_grad():
         return copy.deepcopy(model, {id(tensor): tensor.clone() for tensor in computed})
+
+
+def float_tensor(model: nn.Module, device: torch.device | None = None) -> Tensor:
+    """A tensor of the type that the model computes in, where the model is; fp32 on `device` if it has none."""
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    return next((t for t in tensors if t.is_floating_point()), torch.empty(0, device=device))
+
+
+def own_config(model: Any, **changes: Any) -> None:
+    """Give a model a `pretrained_cfg` of its own, with changes and without the source of other weights.
+
+    timm's models share theirs, and `timm.data.resolve_data_config` reads it.
+    """
+    known = getattr(model, "pretrained_cfg", None) or {}
+    model.pretrained_cfg = {key: value for key, value in dict(known).items() if key not in _SOURCES} | changes
+    model.default_cfg = model.pretrained_cfg

@@ -71,7 +71,9 @@ def test_every_module_with_parameters_is_called_and_nothing_kept_is_overwritten(
         model.load_state_dict(state)  # without the statistics of this call
         torch.manual_seed(0)
         torch.testing.assert_close(logits, model(x), rtol=1e-4, atol=1e-4)
-    parameters = owners(model) - {name for name, module in model.named_modules() if isinstance(module, nn.ParameterList)}
+    parameters = owners(model) - {
+        name for name, module in model.named_modules() if isinstance(module, nn.ParameterList)
+    }
     assert parameters <= {name for name, _, _ in kept}
     assert [name for name, output, copy in kept if not torch.equal(output, copy)] == []
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from tinynets import ops
 from tinynets._modes import evaluation_mode
+from tinynets._modules import unwrapped
 from tinynets.layers import DivisiveNorm, EntropyGate, GatedDilatedConv2d, SymmetricConv1x1
 from tinynets.layers.dilated_depthwise import DilatedDepthwise
 from tinynets.report import text_table
@@ -112,6 +113,7 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
         >>> tinynets.receptive_field(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 8, 3))).size
         5
     """
+    model = unwrapped(model)
     tracer = _Tracer(autowrap_functions=tuple(get_notrace_functions()))
     if hasattr(model, "forward_features"):
         tracer.traced_func_name = "forward_features"

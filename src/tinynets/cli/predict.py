@@ -4,13 +4,12 @@ import argparse
 import csv
 import glob
 import io
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from tinynets._checks import check_positive
-from tinynets._files import check_writable, write_file
+from tinynets._files import check_writable, to_json, write_file
 
 from .options import (
     background_option,
@@ -78,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
     if args.csv:
         write_file(args.csv, _table(predictions, errors).encode("utf-8", "backslashreplace"))
     if args.json and predictions:
-        print(json.dumps({"model": args.model, "predictions": predictions, "errors": errors}))
+        print(to_json({"model": args.model, "predictions": predictions, "errors": errors}))
     if errors:
         raise ValueError(_complaint([error["error"] for error in errors], len(predictions)))
 

@@ -13,6 +13,7 @@ from .dilated_depthwise import DilatedDepthwise
 from .registry import register_layer
 from .same_conv import same_conv
 
+
 @register_layer
 class DWSeparable(CheckedSequential):
     """Depthwise separable convolution with a single norm: y = act(BN(pointwise(depthwise(x)))). No biases.

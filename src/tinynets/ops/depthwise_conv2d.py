@@ -52,7 +52,7 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
 
 def _trains_here(x: Tensor, weight: Tensor, dilation: int) -> bool:
     """Whether this is eager training, on the CPU in one type or on Triton's kernels."""
-    if not runs_eagerly() or not records_gradients(x, weight):
+    if not runs_eagerly() or torch._C._len_torch_dispatch_stack() or not records_gradients(x, weight):
         return False
     if on_triton(x):
         return packable([dilation]) and weight[0].numel() <= 49  # the kernels unroll their taps

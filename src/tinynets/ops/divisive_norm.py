@@ -6,7 +6,16 @@ from torch import Tensor
 from tinynets._checks import check_maps
 
 from ._checks import check_eps, check_window
-from ._dispatch import by_piece, compiles_inference, custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
+from ._dispatch import (
+    by_piece,
+    compiles_inference,
+    custom_ops_apply,
+    define_op,
+    in_pieces,
+    on_triton,
+    pieces,
+    records_gradients,
+)
 from ._windows import (
     accumulable,
     eager_inverse_count,

@@ -1,8 +1,11 @@
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.flop_counter import register_flop_formula
 
 from tinynets._checks import check_maps
 
@@ -131,3 +134,14 @@ define_op(
     _run_backward,
     lambda grad, x, weight, gate, dilations: (torch.empty_like(x), torch.empty_like(weight), torch.empty_like(gate)),
 )
+
+
+@register_flop_formula(torch.ops.tinynets.gated_dilated_conv2d)
+def _flops(x: Any, weight: Any, bias: Any, gate: Any, dilations: Any, **_: Any) -> int:
+    """As torch counts one depthwise convolution for each dilation; x and weight are shapes."""
+    return 2 * math.prod(x) * weight[2] * weight[3] * len(dilations)
+
+
+@register_flop_formula(torch.ops.tinynets.gated_dilated_conv2d_backward)
+def _backward_flops(grad: Any, x: Any, weight: Any, gate: Any, dilations: Any, **_: Any) -> int:
+    return 2 * _flops(x, weight, None, gate, dilations)

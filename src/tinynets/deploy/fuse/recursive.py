@@ -94,9 +94,7 @@ class FusedEGRRStage(nn.Module):
                 x = self.step(x, weight, self.bias[step], unseen, out if step == self.num_steps - 1 else None)
         return x
 
-    def step(
-        self, x: Tensor, weight: Tensor, bias: Tensor, unseen: bool = False, out: Tensor | None = None
-    ) -> Tensor:
+    def step(self, x: Tensor, weight: Tensor, bias: Tensor, unseen: bool = False, out: Tensor | None = None) -> Tensor:
         if unseen:
             reduce = self.gate.reduce
             gate = self.gate.choose(projected_variance(x, reduce.weight, reduce.bias, self.gate.kernel_size))

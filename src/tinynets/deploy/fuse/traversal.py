@@ -3,7 +3,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from tinynets._modules import copied, unwrapped
+from tinynets._modules import copied, own_config, unwrapped
 from tinynets.layers import EntropyGate
 
 from .replacements import replacement
@@ -47,6 +47,7 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
     if hard and not gates:
         raise ValueError(f"hard=True chooses between dilations, but {type(model).__name__} has no EntropyGate")
     model = copied(model).eval()
+    own_config(model)
     for module in model.modules():
         for hook in list(module._forward_pre_hooks.values()):
             if isinstance(hook, prune.BasePruningMethod):

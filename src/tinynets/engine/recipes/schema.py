@@ -10,6 +10,8 @@ from timm.optim import get_optimizer_info, list_optimizers
 
 from .section import Section
 
+_UNUSABLE = ("adahessian", "bnb", "fused")
+
 
 @dataclass(frozen=True)
 class Optimizer(Section):
@@ -53,6 +55,11 @@ class Optimizer(Section):
     def check(self) -> None:
         """Raise ValueError unless all values are valid."""
         self.one_of("name", tuple(map(str, list_optimizers())))
+        if self.name.startswith(_UNUSABLE):
+            raise ValueError(
+                f"optimizer.name {self.name!r} needs second derivatives, bitsandbytes or apex, which a run does not "
+                "have: choose another, such as 'adamw'"
+            )
         self.one_of("muon_precision", ("bf16", "fp32"))
         self.positive("lr")
         self.at_least(0, "weight_decay")
