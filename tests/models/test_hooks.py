@@ -51,7 +51,12 @@ def observed(model, x):
 
 def owners(model):
     """The modules that have parameters of their own."""
-    return {name for name, module in model.named_modules() if next(module.parameters(recurse=False), None) is not None}
+    lists = (nn.ParameterList,)  # no layers: the module that holds one is called
+    return {
+        name
+        for name, module in model.named_modules()
+        if not isinstance(module, lists) and next(module.parameters(recurse=False), None) is not None
+    }
 
 
 @pytest.mark.parametrize("grad", [False, True])

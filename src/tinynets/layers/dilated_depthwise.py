@@ -1,4 +1,4 @@
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.fx
@@ -48,7 +48,7 @@ class DilatesDepthwise(nn.Module):
 
     dilations: list[int]
     if TYPE_CHECKING:  # TorchScript does not read it
-        depthwise: nn.Module
+        depthwise: Any
 
     def filtered(self, x: Tensor, step: int) -> Tensor:
         """Convolve x, (N, C, H, W), at the dilation of the step.
@@ -57,7 +57,7 @@ class DilatesDepthwise(nn.Module):
         alone. It is called on the map that holds every dilation-th pixel, which is the same function.
         """
         dilation = self.dilations[step]
-        if not torch.jit.is_scripting():
+        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
             if not isinstance(self.depthwise, DilatedDepthwise):
                 return _on_every(dilation, self.depthwise, x)
         return self.depthwise(x, dilation)
@@ -65,7 +65,7 @@ class DilatesDepthwise(nn.Module):
 
 def _on_every(dilation: int, conv: nn.Module, x: Tensor) -> Tensor:
     """conv(x) with dilation times its dilation: each of the dilation^2 grids of pixels becomes an image."""
-    n, c, h, w = x.shape
+    h, w = x.shape[2:]
     grids = F.pad(x, (0, -w % dilation, 0, -h % dilation)).unflatten(3, (-1, dilation)).unflatten(2, (-1, dilation))
     grids = grids.permute(0, 3, 5, 1, 2, 4)  # (N, d, d, C, H / d, W / d)
     y = conv(grids.flatten(0, 2)).unflatten(0, grids.shape[:3]).permute(0, 3, 4, 1, 5, 2)

@@ -160,7 +160,7 @@ def configure(model: nn.Module, checkpoint: Checkpoint) -> None:
     """Write what a checkpoint knows of the images and classes into the model's `pretrained_cfg`, which timm reads."""
     size = {"input_size": (len(checkpoint.mean), *checkpoint.img_size)} if checkpoint.img_size else {}
     model = unwrapped(model)
-    names = {"label_names": list(checkpoint.class_names) or None}
-    names["num_classes"] = len(checkpoint.class_names) or getattr(model, "num_classes", None)
+    classes = list(checkpoint.class_names)
+    names = {"label_names": classes or None, "num_classes": len(classes) or getattr(model, "num_classes", None)}
     transform = {"mean": checkpoint.mean, "std": checkpoint.std, "crop_pct": 1.0, "interpolation": "bilinear"}
     own_config(model, **size, **names, **transform)
