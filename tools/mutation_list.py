@@ -82,9 +82,6 @@ MUTATIONS = {
     "ops/_gated_pieces.py": [
         ("flipped = weight.flip(2, 3)", "flipped = weight", "ops/test_every_op.py::test_gradients_of_every_input"),
     ],
-    "ops/_gated_stencil.py": [
-        ("taps[len(taps) - 1 - tap]", "taps[tap]", "ops/test_every_op.py::test_compiles_whole_forward_and_backward"),
-    ],
     "ops/_triton/_maps.py": [
         (
             "tl.minimum(H - 1 - h, RADIUS)",
@@ -470,7 +467,7 @@ MUTATIONS = {
         ('if "forward" in vars(kind):', "if False:", "deploy/test_fuse.py::test_a_fuse_that_is_not_ours_is_left_alone"),
     ],
     "deploy/fuse/traversal.py": [
-        ("copy.deepcopy(model).eval()", "model.eval()", "deploy/test_fuse.py::test_is_the_same_function_without_norms"),
+        ("copied(model).eval()", "model.eval()", "deploy/test_fuse.py::test_is_the_same_function_without_norms"),
         (
             "fused.eval().requires_grad_(False)",
             "fused.eval()",
