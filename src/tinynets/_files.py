@@ -1,5 +1,4 @@
 import json
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -66,12 +65,5 @@ def replace_block(path: str | Path, name: str, content: str) -> None:
 
 def to_json(value: Any, **options: Any) -> str:
     """JSON, which has no NaN and no infinity: they become null."""
-    return json.dumps(_finite(value), allow_nan=False, **options)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
+    return json.dumps(plain, allow_nan=False, **options)

@@ -7,19 +7,7 @@ from torch.nn import functional as F
 
 from tinynets.ops import depthwise_conv2d
 
-torch.fx.wrap("dilated_depthwise")
-
-
-def dilated_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
-    """Depthwise convolution. Where the kernel fits into the map, it uses the op with the faster backward pass.
-
-    Smaller maps use torch's own convolution: there is little to gain, and C1C2C3C4O trains bit for bit as it was
-    released.
-    """
-    if not torch.jit.is_tracing() and min(x.shape[2], x.shape[3]) > 2 * dilation:
-        return depthwise_conv2d(x, weight, bias, dilation)
-    pad = dilation * (weight.shape[-1] // 2)
-    return F.conv2d(x, weight, bias, 1, [pad, pad], dilation, weight.shape[0])
+torch.fx.wrap("depthwise_conv2d")
 
 
 class DilatedDepthwise(nn.Conv2d):
@@ -40,7 +28,7 @@ class DilatedDepthwise(nn.Conv2d):
         )
 
     def forward(self, input: Tensor, dilation: int | None = None) -> Tensor:
-        return dilated_depthwise(input, self.weight, self.bias, self.dilation[0] if dilation is None else dilation)
+        return depthwise_conv2d(input, self.weight, self.bias, self.dilation[0] if dilation is None else dilation)
 
 
 class DilatesDepthwise(nn.Module):

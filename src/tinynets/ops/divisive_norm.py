@@ -1,5 +1,3 @@
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -22,9 +20,7 @@ from ._windows import (
     eager_window_mean,
     eager_window_sum,
     in_type_of,
-    small,
     window_mean,
-    window_mean_gradient,
 )
 
 
@@ -58,11 +54,8 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
         check_window(kernel_size)
         check_eps(eps)
     if not torch.jit.is_scripting():
-        if in_pieces(x):
-            if not records_gradients(x):
-                return by_piece(_divided, x, kernel_size, eps)
-            if small(x, 2):
-                return _Small.apply(x, kernel_size, eps)
+        if in_pieces(x) and not records_gradients(x):
+            return by_piece(_divided, x, kernel_size, eps)
         if custom_ops_apply(x) and not compiles_inference(x):
             return torch.ops.tinynets.divisive_norm(x, kernel_size, eps)
     return _forward(x, kernel_size, eps)
@@ -93,27 +86,6 @@ def _divided(x: Tensor, kernel_size: int, eps: float) -> Tensor:
 def _divisor(x: Tensor, kernel_size: int, eps: float) -> Tensor:
     """eps + mean(|x|)."""
     return eager_window_mean(x.abs(), kernel_size).add_(eps)
-
-
-class _Small(torch.autograd.Function):
-    """A small input is normalised in few calls. The divisor is kept for the gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel_size: int, eps: float) -> Tensor:
-        wide = accumulable(x)
-        divisor = _divisor(wide, kernel_size, eps)
-        ctx.save_for_backward(x, divisor)
-        ctx.kernel_size, ctx.eps = kernel_size, eps
-        return in_type_of(x, wide / divisor)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, divisor = ctx.saved_tensors
-        if torch.is_grad_enabled():  # for a second derivative
-            return _second(grad, x, ctx.kernel_size, ctx.eps), None, None
-        direct = accumulable(grad) / divisor
-        spread = window_mean_gradient((direct * x).div_(divisor), divisor, ctx.kernel_size)
-        return in_type_of(x, direct.addcmul_(spread, x.sign(), value=-1)), None, None
 
 
 def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:

@@ -11,9 +11,8 @@ from tinynets._checks import check_maps
 
 from . import _gated_pieces
 from ._checks import check_depthwise, check_gate
-from ._depthwise_pieces import convolve
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, packable, records_gradients
-from ._windows import in_type_of, small
+from ._windows import in_type_of
 
 
 def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
@@ -53,8 +52,6 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
             gate = in_type_of(x, gate)
             if not records_gradients(x, weight, bias, gate):
                 return _gated_pieces.forward(x, weight, bias, gate, dilations)
-            if x.shape[0] == 1 and small(x):
-                return _few_calls(x, weight, bias, gate, dilations)
         if custom_ops_apply(x) and (x.is_cpu or packable(dilations)):
             device = x.device.type
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
@@ -80,16 +77,6 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilat
     if bias is not None:
         y = y + bias.to(y.dtype).view(1, -1, 1, 1)
     return y
-
-
-def _few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
-    """`_forward` in one type, for a single image: there, the number of calls costs more than memory traffic."""
-    y: Tensor | None = None
-    for dilation, share in zip(dilations, gate.split(1, 1), strict=True):
-        branch = convolve(x, weight, dilation)
-        y = branch * share if y is None else torch.addcmul(y, branch, share)
-    assert y is not None
-    return y if bias is None else y + bias.view(1, -1, 1, 1)
 
 
 def _run(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:

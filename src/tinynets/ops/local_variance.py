@@ -1,5 +1,3 @@
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -9,7 +7,7 @@ from tinynets._checks import check_maps
 from . import _variance_pieces
 from ._checks import check_window
 from ._dispatch import compiles_inference, custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
-from ._windows import accumulable, eager_window_mean, in_type_of, inverse_count, small, window_mean_gradient
+from ._windows import accumulable, inverse_count
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
@@ -43,11 +41,8 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
         check_maps(x)
         check_window(kernel_size)
     if not torch.jit.is_scripting():
-        if in_pieces(x):
-            if not records_gradients(x):
-                return _variance_pieces.forward(x, kernel_size)
-            if small(x, 2):
-                return _Small.apply(x, kernel_size)
+        if in_pieces(x) and not records_gradients(x):
+            return _variance_pieces.forward(x, kernel_size)
         if custom_ops_apply(x) and not compiles_inference(x):
             return torch.ops.tinynets.local_variance(x, kernel_size)
     return _forward(x, kernel_size)
@@ -91,29 +86,6 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
 
         return backward(grad, x, kernel_size)
     return _variance_pieces.backward(grad, x, kernel_size)
-
-
-class _Small(torch.autograd.Function):
-    """The variance of a small input. What its gradient needs is kept instead of computed again."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel_size: int) -> Tensor:
-        difference = _variance_pieces.centred(x)
-        mean = eager_window_mean(difference, kernel_size)
-        square = eager_window_mean(difference * difference, kernel_size)
-        ctx.save_for_backward(x, difference, mean)
-        ctx.kernel_size = kernel_size
-        return in_type_of(x, square.addcmul_(mean, mean, value=-1).relu_())
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, difference, mean = ctx.saved_tensors
-        if torch.is_grad_enabled():  # for a second derivative
-            return _second(grad, x, ctx.kernel_size), None
-        grad = accumulable(grad)
-        direct = window_mean_gradient(grad, difference, ctx.kernel_size).mul_(difference)
-        through_mean = window_mean_gradient(grad * mean, difference, ctx.kernel_size)
-        return in_type_of(x, direct.sub_(through_mean).mul_(2)), None
 
 
 def _second(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
