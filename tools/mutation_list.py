@@ -82,9 +82,6 @@ MUTATIONS = {
     "ops/_gated_pieces.py": [
         ("flipped = weight.flip(2, 3)", "flipped = weight", "ops/test_every_op.py::test_gradients_of_every_input"),
     ],
-    "ops/_gated_stencil.py": [
-        ("taps[len(taps) - 1 - tap]", "taps[tap]", "ops/test_every_op.py::test_compiles_whole_forward_and_backward"),
-    ],
     "ops/_triton/_maps.py": [
         (
             "tl.minimum(H - 1 - h, RADIUS)",
@@ -124,18 +121,13 @@ MUTATIONS = {
     ],
     "ops/divisive_norm.py": [
         (
-            "direct - wide.sign() * window_sum",
-            "direct - window_sum",
+            "through_mean, kernel_size).mul_(wide.sign())",
+            "through_mean, kernel_size)",
             "ops/test_every_op.py::test_compiles_whole_forward_and_backward",
-        ),
-        (
-            "spread, x.sign(), value=-1",
-            "spread, x.sign(), value=1",
-            "ops/test_every_op.py::test_small_inputs_in_few_calls",
         ),
     ],
     "ops/gated_dilated_conv2d.py": [
-        ("return y if bias is None else y + bias.view(1, -1, 1, 1)", "return y", "ops/test_gated_dilated_conv2d.py"),
+        ("return 2 * _flops(x, weight", "return _flops(x, weight", "test_modules.py"),
     ],
     "ops/gradient_layout.py": [
         (
@@ -144,21 +136,22 @@ MUTATIONS = {
             "models/test_behaviour.py::test_gradients_of_features_keep_their_memory_format",
         ),
     ],
+    "layers/dilated_depthwise.py": [
+        ("if not isinstance(self.depthwise, DilatedDepthwise)", "if False", "models/test_hooks.py"),
+        ("self.dilation[0] if dilation is None else dilation", "self.dilation[0]", "models/test_behaviour.py"),
+    ],
+    "_modules.py": [
+        ("{id(tensor): tensor.clone() for tensor in computed}", "{}", "models/test_hooks.py"),
+        ("t.is_floating_point()), torch.empty", "True), torch.empty", "test_modules.py"),
+    ],
+    "deploy/fuse/replacements.py": [
+        ("own or not all(map(_as_built, read))", "False", "models/test_hooks.py"),
+    ],
     "ops/gumbel_gate.py": [
         ("(logits - noise) / tau", "(logits - noise)", "layers/test_entropy_gate.py"),
         ("one_hot - gate.detach() + gate if training", "one_hot if training", "layers/test_entropy_gate.py"),
     ],
     "ops/local_variance.py": [
-        (
-            "direct.sub_(through_mean).mul_(2)",
-            "direct.sub_(through_mean)",
-            "ops/test_every_op.py::test_small_inputs_in_few_calls",
-        ),
-        (
-            "(2 * inverse_count(wide, kernel_size))",
-            "inverse_count(wide, kernel_size)",
-            "ops/test_every_op.py::test_compiles_whole_forward_and_backward",
-        ),
         (
             "(neighbour - x) * inside.narrow(0, i, height).narrow(1, j, width)",
             "(neighbour - x)",
@@ -470,7 +463,7 @@ MUTATIONS = {
         ('if "forward" in vars(kind):', "if False:", "deploy/test_fuse.py::test_a_fuse_that_is_not_ours_is_left_alone"),
     ],
     "deploy/fuse/traversal.py": [
-        ("copy.deepcopy(model).eval()", "model.eval()", "deploy/test_fuse.py::test_is_the_same_function_without_norms"),
+        ("copied(model).eval()", "model.eval()", "deploy/test_fuse.py::test_is_the_same_function_without_norms"),
         (
             "fused.eval().requires_grad_(False)",
             "fused.eval()",

@@ -1,8 +1,10 @@
+import json
 import os
 import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
 def write_file(path: str | Path, content: bytes | str, backup: Path | None = None) -> None:
@@ -95,3 +97,9 @@ def replace_block(path: str | Path, name: str, content: str) -> None:
             f"{path} must hold the lines '{start.strip()}' and '{end}', once each: write them where the text belongs"
         )
     write_file(path, f"{before}{start}\n{content.strip()}\n\n{end}{after}")
+
+
+def to_json(value: Any, **options: Any) -> str:
+    """JSON, which has no NaN and no infinity: they become null."""
+    plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
+    return json.dumps(plain, allow_nan=False, **options)

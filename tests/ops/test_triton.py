@@ -93,7 +93,14 @@ def test_on_a_gpu(dtype, memory_format, channels):
         expected.backward(grad.float())
         got.backward(grad.cuda())
         for a, b in zip([got, *(t.grad for t in there)], [expected, *(t.grad for t in here)], strict=True):
-            torch.testing.assert_close(a.float().cpu(), b, rtol=tolerance, atol=tolerance * b.abs().max().item())
+            error, largest = (a.float().cpu() - b).abs().max().item(), b.abs().max().item()
+            torch.testing.assert_close(
+                a.float().cpu(),
+                b,
+                rtol=tolerance,
+                atol=tolerance * largest,
+                msg=lambda text, error=error, largest=largest: f"largest error {error:.3g} of {largest:.3g}: {text}",
+            )
 
 
 class OnCuda:

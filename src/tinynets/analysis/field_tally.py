@@ -12,7 +12,9 @@ from torch.nn import functional as F
 
 from tinynets import ops
 from tinynets._modes import evaluation_mode
+from tinynets._modules import unwrapped
 from tinynets.layers import DivisiveNorm, EntropyGate, GatedDilatedConv2d, SymmetricConv1x1
+from tinynets.layers.dilated_depthwise import DilatedDepthwise
 from tinynets.report import text_table
 
 
@@ -111,6 +113,7 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
         >>> tinynets.receptive_field(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 8, 3))).size
         5
     """
+    model = unwrapped(model)
     tracer = _Tracer(autowrap_functions=tuple(get_notrace_functions()))
     if hasattr(model, "forward_features"):
         tracer.traced_func_name = "forward_features"
@@ -222,6 +225,8 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
             raise ValueError(
                 f"{node.target}: {type(module).__name__} is not a sliding window: it has no receptive field"
             )
+        if isinstance(module, DilatedDepthwise) and len(node.args) > 1:
+            return str(node.target), _centred(_side(module.kernel_size), 1, _side(node.args[1]))
         handler = _handler(module)
         return str(node.target), None if handler is None else handler(module)
     stack = list(node.meta.get("nn_module_stack", {}).values())

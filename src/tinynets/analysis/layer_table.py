@@ -1,12 +1,13 @@
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from tinynets._modes import evaluation_mode
+from tinynets._modules import float_tensor, unwrapped
 from tinynets.report import text_table
 
 
@@ -130,12 +131,11 @@ def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summar
         >>> tinynets.summary(torch.nn.Conv2d(3, 8, 3, bias=False), input_size=(3, 5, 5)).macs
         1944
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
+    model = unwrapped(model)
     size = _input_size(model, input_size)
-    parameter = next(model.parameters(), torch.empty(0))
-    image = torch.zeros(1, *size, device=parameter.device, dtype=parameter.dtype)
-    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.tinynets.gated_dilated_conv2d: _gated_flops})
+    like = float_tensor(model)
+    image = torch.zeros(1, *size, device=like.device, dtype=like.dtype)
+    counter = FlopCounterMode(display=False)
     rows: dict[str, LayerRow] = {}
     running: list[list[Any]] = []  # name, flops when it began, flops of the modules inside it
 
@@ -186,12 +186,6 @@ def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summar
         layers=layers,
         blocks=blocks,
     )
-
-
-def _gated_flops(x: Any, weight: Any, bias: Any, gate: Any, dilations: Any, **_: Any) -> int:
-    """Flops of an op that the counter sees as one call: one depthwise convolution for each dilation."""
-    taps = weight[2] * weight[3] * len(dilations)
-    return 2 * math.prod(x) * taps
 
 
 def _input_size(model: nn.Module, input_size: Sequence[int] | None) -> tuple[int, ...]:

@@ -1,12 +1,12 @@
 """Options shared by several commands, and how results are printed."""
 
 import argparse
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinynets._files import to_json
 from tinynets._say import say
 
 if TYPE_CHECKING:
@@ -239,4 +239,4 @@ def trained_of(args: argparse.Namespace) -> "Trained":
 
 def report(args: argparse.Namespace, facts: dict[str, Any], text: Callable[[], str]) -> None:
     """Print facts as one JSON object, or as text."""
-    print(json.dumps(facts) if args.json else text())
+    print(to_json(facts) if args.json else text())

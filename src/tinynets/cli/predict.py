@@ -4,12 +4,11 @@ import argparse
 import csv
 import glob
 import io
-import json
 import os
 from typing import Any
 
 from tinynets._checks import check_positive
-from tinynets._files import check_writable, write_file
+from tinynets._files import check_writable, to_json, write_file
 from tinynets._text import printable
 
 from .options import (
@@ -81,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
     if args.csv:
         write_file(args.csv, _table(predictions, errors).encode("utf-8", "backslashreplace"))
     if args.json and predictions:
-        print(json.dumps({"model": args.model, "predictions": predictions, "errors": errors}))
+        print(to_json({"model": args.model, "predictions": predictions, "errors": errors}))
     if errors:
         raise ValueError(_complaint([error["error"] for error in errors], len(predictions)))
 

@@ -17,6 +17,7 @@ from torch import nn
 
 from tinynets._checks import check_positive, unknown
 from tinynets._guest import plain_defaults
+from tinynets._modules import unwrapped
 from tinynets._say import say
 
 from .exporter import first_reason, source_of
@@ -131,6 +132,7 @@ def bench(
     check_positive(**{f"batch_sizes[{i}]": size for i, size in enumerate(batch_sizes)})
     check_positive(**{f"threads[{i}]": count for i, count in enumerate(threads)})
     chosen = list(runtimes or installed_runtimes())
+    model = unwrapped(model)
     source = source_of(name, model, img_size=img_size)
     rows: list[Timing] = []
     say(f"tinynets: timing {name} in {', '.join(chosen)}: fewer runtimes, batch sizes and threads take less time")

@@ -15,6 +15,7 @@ from tinynets._checks import check_positive
 from tinynets._files import check_writable, write_file
 from tinynets._guest import plain_defaults
 from tinynets._modes import evaluation_mode
+from tinynets._modules import unwrapped
 
 from .formats import Format, find_format
 from .images import made_up_images
@@ -130,7 +131,8 @@ def export(
         mean, std, class_names = mean or facts.mean, std or facts.std, class_names or facts.class_names
         img_size = img_size or facts.img_size
     else:
-        name = (getattr(model, "pretrained_cfg", None) or {}).get("architecture") or type(model).__name__
+        net = unwrapped(model)
+        name = (getattr(net, "pretrained_cfg", None) or {}).get("architecture") or type(net).__name__
     source = source_of(name, net, mean, std, class_names, img_size, pixels)
     if kind.integer and calibration is None:
         raise ValueError(

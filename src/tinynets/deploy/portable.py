@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinynets.layers import BlurPool, DivisiveNorm, EntropyGate, GatedDilatedConv2d
+from tinynets.layers.dilated_depthwise import DilatesDepthwise
 
 from . import onnx_functions
 from .fuse import fuse
@@ -97,7 +98,7 @@ class PortableEGRRStage(nn.Module):
         return x
 
 
-class PortableECBlock(nn.Module):
+class PortableECBlock(DilatesDepthwise):
     """`FusedECBlock` with each matrix stored once. A step multiplies its rows by a column of scales."""
 
     def __init__(self, block: FusedECBlock) -> None:
@@ -114,10 +115,6 @@ class PortableECBlock(nn.Module):
 
     def hidden(self, x: Tensor, step: int) -> Tensor:
         return F.relu(F.conv2d(x, self.expand * self.expand_scales[step], self.expand_biases[step]))
-
-    def filtered(self, y: Tensor, step: int) -> Tensor:
-        dilation = self.dilations[step]
-        return F.conv2d(y, self.depthwise.weight, self.depthwise.bias, 1, dilation, dilation, self.depthwise.groups)
 
     def contracted(self, x: Tensor, y: Tensor, step: int) -> Tensor:
         return x + F.conv2d(self.divisive(y), self.contract * self.contract_scales[step], self.contract_biases[step])

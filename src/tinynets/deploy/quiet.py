@@ -13,7 +13,8 @@ def quiet() -> Iterator[Callable[[], str]]:
     """Drop warnings and everything that is printed inside. Yields a function that returns the first line printed by C
     code.
     """
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.set_blocking(writer, False)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets._checks import check_positive, unknown
+from tinynets._checks import check_positive, dtype_name, unknown
 from tinynets._guest import plain_defaults
 from tinynets._modes import evaluation_mode
+from tinynets._modules import float_tensor, unwrapped
 
 from .augment import Augmenter
 
@@ -37,6 +38,7 @@ def predict(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: 
 
     Raises:
         ValueError: tta is unknown or batch_size is not positive.
+        FloatingPointError: a logit is not finite.
 
     Example:
         >>> import torch, tinynets
@@ -112,6 +114,7 @@ def evaluate(
 
     Raises:
         ValueError: there are no images, or labels without a class in the model.
+        FloatingPointError: a logit is not finite.
 
     Example:
         >>> import torch, tinynets
@@ -144,6 +147,7 @@ def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
 
     Raises:
         ValueError: a label has no class in the logits.
+        FloatingPointError: a logit is not finite.
 
     Source: the calibration error is the expected error over 15 equal bins of confidence, Guo et al., On Calibration of
     Modern Neural Networks, 2017.
@@ -155,6 +159,7 @@ def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
         50.0
     """
     classes = logits.shape[1]
+    check_finite(logits)
     if labels.max() >= classes:
         raise ValueError(f"the data have class {int(labels.max())}, the model has {classes} classes")
     share, confidence, accuracy = calibration_bins(logits, labels).unbind(1)
@@ -224,11 +229,22 @@ def _view_logits(
 ) -> Iterator[Tensor]:
     """Yield the logits of each batch, (views, N, C) in fp32, of a model in evaluation mode."""
     check_positive(batch_size=batch_size)
-    device = next(model.parameters()).device
+    like = float_tensor(model, images.device)
     with evaluation_mode(model):
         for batch in images.split(batch_size):
-            x = normalise(batch.to(device))
-            yield torch.stack([model(_view(x, *view)).float() for view in views])
+            x = normalise(batch.to(like.device)).to(like.dtype)
+            logits = torch.stack([model(_view(x, *view)).float() for view in views])
+            check_finite(logits, f"{type(unwrapped(model)).__name__} in {dtype_name(like)}")
+            yield logits
+
+
+def check_finite(logits: Tensor, source: str = "the model") -> None:
+    """Raise FloatingPointError unless all logits are numbers: NaN has no class, and would be counted as one."""
+    if not logits.isfinite().all():
+        raise FloatingPointError(
+            f"{source} gives logits that are not finite: its weights or running statistics are damaged, or the type is "
+            "too narrow; load sound weights, or use fp32"
+        )
 
 
 def _views(tta: str) -> list[tuple[bool, int, int]]:

@@ -2,52 +2,16 @@ from collections import OrderedDict
 from typing import Any
 
 import torch
-import torch.fx
 from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from tinynets._checks import check_odd, check_positive
-from tinynets.ops import depthwise_conv2d
 
 from .checked_sequential import CheckedSequential
+from .dilated_depthwise import DilatedDepthwise
 from .registry import register_layer
 from .same_conv import same_conv
-
-torch.fx.wrap("dilated_depthwise")
-
-
-def dilated_depthwise(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    """Depthwise convolution. Where the kernel fits into the map, it uses the op with the faster backward pass.
-
-    Smaller maps use torch's own convolution: there is little to gain, and C1C2C3C4O trains bit for bit as it was
-    released.
-    """
-    if not torch.jit.is_tracing() and min(x.shape[2], x.shape[3]) > 2 * dilation:
-        return depthwise_conv2d(x, weight, None, dilation)
-    pad = dilation * (weight.shape[-1] // 2)
-    return F.conv2d(x, weight, None, 1, [pad, pad], dilation, weight.shape[0])
-
-
-class DilatedDepthwise(nn.Conv2d):
-    """A depthwise convolution of stride 1 without bias; padding keeps the size."""
-
-    def __init__(
-        self,
-        channels: int,
-        kernel_size: int,
-        dilation: int,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        padding = dilation * (kernel_size // 2)
-        super().__init__(
-            channels, channels, kernel_size, 1, padding, dilation, channels, False, device=device, dtype=dtype
-        )
-
-    def forward(self, input: Tensor) -> Tensor:
-        return dilated_depthwise(input, self.weight, self.dilation[0])
 
 
 @register_layer
@@ -102,7 +66,7 @@ class DWSeparable(CheckedSequential):
             conv_pw=same_conv(in_chans, out_chans, 1, **dd),
             bn=nn.BatchNorm2d(out_chans, **dd),
         )
-        act = create_act_layer(act_layer, inplace=True)
+        act = create_act_layer(act_layer)
         if act is not None:
             modules["act"] = act
         super().__init__(in_chans, modules)

@@ -8,6 +8,7 @@ from timm.models._features import feature_take_indices
 from torch import Tensor, nn
 
 from tinynets._checks import check_images
+from tinynets._modules import own_config
 from tinynets.layers import ISNorm
 from tinynets.ops import keep_gradient_layout
 
@@ -217,6 +218,7 @@ class StagedClassifier(nn.Module):
             pool = self.default_pool
         self.set_head(num_classes, pool, device=parameter.device, dtype=parameter.dtype)
         self.head.train(self.training)
+        own_config(self, num_classes=num_classes, label_names=None)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Switch gradient checkpointing on or off. With it, stages are computed again in the backward pass, which saves

@@ -3,22 +3,19 @@ from itertools import cycle, islice
 from typing import Any
 
 import torch
-import torch.fx
 from timm.models import checkpoint, register_model
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive
 from tinynets._statistics import CIFAR10
 from tinynets.layers import BlurPool, ConvBnAct, DivisiveNorm, ISNorm
-from tinynets.ops import depthwise_conv2d
+from tinynets.layers.dilated_depthwise import DilatedDepthwise, DilatesDepthwise
 
 from .base import StagedClassifier, share_residuals
 from .factory import build_model, pretrained_cfgs
 
-torch.fx.wrap("depthwise_conv2d")
 
-
-class ECBlock(nn.Module):
+class ECBlock(DilatesDepthwise):
     """The block that ECNet applies many times, with one set of convolutions:
 
     y = x + scale * ISNorm_t(contract(DivisiveNorm(depthwise_d(ReLU(ISNorm_t(expand(x)))))))
@@ -53,8 +50,8 @@ class ECBlock(nn.Module):
         self.dilations = list(dilations)
         self.expand = nn.Conv2d(channels, hidden, 1, bias=False, **dd)
         self.expand_norm = ISNorm(hidden, len(self.dilations), **dd)
-        self.act = nn.ReLU(inplace=True)
-        self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden, **dd)
+        self.act = nn.ReLU()
+        self.depthwise = DilatedDepthwise(hidden, 3, bias=True, **dd)
         self.divisive = DivisiveNorm(**dd)
         self.contract = nn.Conv2d(hidden, channels, 1, bias=False, **dd)
         self.contract_norm = ISNorm(channels, len(self.dilations), **dd)
@@ -62,9 +59,7 @@ class ECBlock(nn.Module):
         self.scale = nn.Parameter(torch.ones((), **dd))
 
     def forward(self, x: Tensor, step: int) -> Tensor:
-        dilation = self.dilations[step]
-        y = self.act(self.expand_norm(self.expand(x), step))
-        y = depthwise_conv2d(y, self.depthwise.weight, self.depthwise.bias, dilation)
+        y = self.filtered(self.act(self.expand_norm(self.expand(x), step)), step)
         y = self.contract_norm(self.contract(self.divisive(y)), step)
         return x + self.scale * y
 

@@ -57,15 +57,25 @@ class EGRRStage(nn.Module):
         self.conv = GatedDilatedConv2d(out_chans, dilations, **dd)
         self.norm = ISNorm(out_chans, num_steps, **dd)
         share_residuals(self.norm)  # full-size residuals add up to huge logits, and training diverges
-        self.act = nn.ReLU6(inplace=True)
+        self.act = nn.ReLU6()
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
-        weight = self.mix.weight_matrix()
+        weight = self.mix.weight_matrix() if self.shares_matrix() else None
         for step in range(self.active_steps if self.training else self.num_steps):
-            y = self.conv(self.mix(x, weight), self.gate(x))
+            mixed = self.mix(x) if weight is None else self.mix(x, weight)
+            y = self.conv(mixed, self.gate(x))
             x = x + self.act(self.norm(y, step))
         return x
+
+    def shares_matrix(self) -> bool:
+        """Whether W can be computed before `mix` is called, once for all steps: not if a hook of `mix` computes the
+        parameter (pruning, weight norm), or if another module took its place.
+        """
+        if torch.jit.is_scripting():
+            return True
+        else:
+            return isinstance(self.mix, SymmetricConv1x1) and not self.mix._forward_pre_hooks
 
 
 class EGRR(StagedClassifier):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.library import triton_op
+from torch.library import custom_op
 from torch.nn import Parameter
 
 
@@ -30,11 +30,11 @@ def custom_ops_apply(x: Tensor) -> bool:
     """Whether to call torch.ops.tinynets.* for x. Callers check torch.jit.is_scripting() first.
 
     Not under torch.export and torch.jit.trace: their programs have to load without this package, and at other batch
-    sizes. Not under torch.func, which custom ops do not support. In eager mode only on the CPU and where Triton kernels
-    run, since nothing is gained elsewhere.
+    sizes. Not under torch.func, which custom ops do not support. Only on the CPU and, in eager mode, where Triton
+    kernels run, since nothing is gained elsewhere.
     """
     if torch.compiler.is_compiling():
-        return not torch.compiler.is_exporting() and not torch._C._are_functorch_transforms_active()
+        return x.is_cpu and not torch.compiler.is_exporting() and not torch._C._are_functorch_transforms_active()
     return runs_eagerly() and (x.is_cpu or on_triton(x))
 
 
@@ -66,7 +66,7 @@ def use_triton(enabled: bool = True) -> None:
 
 def on_triton(x: Tensor) -> bool:
     """Whether x is for our Triton kernels."""
-    return _triton_wanted and x.is_cuda and _has_triton() and not torch.compiler.is_compiling()
+    return _triton_wanted and x.is_cuda and _has_triton()
 
 
 def packable(dilations: Sequence[int]) -> bool:
@@ -77,6 +77,11 @@ def packable(dilations: Sequence[int]) -> bool:
 @cache
 def _has_triton() -> bool:
     return find_spec("triton") is not None
+
+
+def compiles_inference(x: Tensor) -> bool:
+    """Whether a compiler gets the plain formula of a map's op, and fuses it: without gradients that is the fastest."""
+    return torch.compiler.is_compiling() and not records_gradients(x)
 
 
 def in_pieces(x: Tensor) -> bool:
@@ -167,9 +172,10 @@ def define_op(
 ) -> None:
     """Register body as torch.ops.tinynets.<name>. Its schema comes from the annotations.
 
-    A triton_op is opaque in eager mode. torch.compile traces through its body.
+    torch.compile does not look into it: the forms in pieces are faster than what inductor makes of their formulas, with
+    a backward pass, and compile in no time.
     """
-    op: Any = triton_op(f"tinynets::{name}", body, mutates_args={})
+    op: Any = custom_op(f"tinynets::{name}", body, mutates_args=())
     op.register_fake(fake)
     if backward is not None:
         op.register_autograd(backward, setup_context=setup_context)

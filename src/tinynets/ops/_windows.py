@@ -30,12 +30,9 @@ def window_sum(x: Tensor, kernel_size: int) -> Tensor:
 _SMALL = 1 << 17
 
 
-def small(x: Tensor, times: int = 1) -> bool:
-    """Whether x is so small that the number of calls determines the time in eager mode, and not the amount of data.
-
-    times: factor on the limit, for forms that differ more in their number of calls.
-    """
-    return x.numel() <= times * _SMALL
+def small(x: Tensor) -> bool:
+    """Whether x is so small that the number of calls determines the time in eager mode, and not the amount of data."""
+    return x.numel() <= _SMALL
 
 
 def eager_window_sum(x: Tensor, kernel_size: int) -> Tensor:
@@ -56,12 +53,6 @@ def eager_window_mean(x: Tensor, kernel_size: int) -> Tensor:
     if _convolves(x):
         return eager_window_sum(x, kernel_size).mul_(eager_inverse_count(x, kernel_size))
     return F.avg_pool2d(x, kernel_size, 1, kernel_size // 2, False, False)
-
-
-def window_mean_gradient(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
-    """The gradient of x, given that of `window_mean(x, kernel_size)`."""
-    size, reach = [kernel_size, kernel_size], [kernel_size // 2, kernel_size // 2]
-    return torch.ops.aten.avg_pool2d_backward(grad, x, size, [1, 1], reach, False, False, None)
 
 
 def _convolves(x: Tensor) -> bool:

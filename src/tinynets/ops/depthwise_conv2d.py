@@ -51,8 +51,13 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
 
 
 def _trains_here(x: Tensor, weight: Tensor, dilation: int) -> bool:
-    """Whether this is eager training, on the CPU in one type or on Triton's kernels."""
-    if not runs_eagerly() or not records_gradients(x, weight):
+    """Whether this is eager training, on the CPU in one type or on Triton's kernels, of maps that the kernel fits into.
+
+    On smaller maps there is little to gain, and C1C2C3C4O trains bit for bit as it was released.
+    """
+    if not runs_eagerly() or torch._C._len_torch_dispatch_stack() or not records_gradients(x, weight):
+        return False
+    if min(x.shape[2], x.shape[3]) <= 2 * dilation:
         return False
     if on_triton(x):
         return packable([dilation]) and weight[0].numel() <= 49  # the kernels unroll their taps

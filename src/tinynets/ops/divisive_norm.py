@@ -1,23 +1,26 @@
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from tinynets._checks import check_maps
 
 from ._checks import check_eps, check_window
-from ._dispatch import by_piece, custom_ops_apply, define_op, in_pieces, on_triton, pieces, records_gradients
+from ._dispatch import (
+    by_piece,
+    compiles_inference,
+    custom_ops_apply,
+    define_op,
+    in_pieces,
+    on_triton,
+    pieces,
+    records_gradients,
+)
 from ._windows import (
     accumulable,
     eager_inverse_count,
     eager_window_mean,
     eager_window_sum,
     in_type_of,
-    inverse_count,
-    small,
     window_mean,
-    window_mean_gradient,
-    window_sum,
 )
 
 
@@ -51,12 +54,9 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
         check_window(kernel_size)
         check_eps(eps)
     if not torch.jit.is_scripting():
-        if in_pieces(x):
-            if not records_gradients(x):
-                return by_piece(_divided, x, kernel_size, eps)
-            if small(x, 2):
-                return _Small.apply(x, kernel_size, eps)
-        if custom_ops_apply(x):
+        if in_pieces(x) and not records_gradients(x):
+            return by_piece(_divided, x, kernel_size, eps)
+        if custom_ops_apply(x) and not compiles_inference(x):
             return torch.ops.tinynets.divisive_norm(x, kernel_size, eps)
     return _forward(x, kernel_size, eps)
 
@@ -68,21 +68,12 @@ def _forward(x: Tensor, kernel_size: int, eps: float) -> Tensor:
     return (wide / (window_mean(wide.abs(), kernel_size) + eps)).to(x.dtype)
 
 
-def _backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:
-    """With d = eps + mean(|x|): grad / d - sign(x) * sum over the windows that x is in of (grad * x / d^2 / count)."""
-    wide = accumulable(x)
-    scale = 1 / (window_mean(wide.abs(), kernel_size) + eps)
-    direct = accumulable(grad) * scale
-    through_mean = direct * wide * scale * inverse_count(wide, kernel_size)
-    return (direct - wide.sign() * window_sum(through_mean, kernel_size)).to(x.dtype)
-
-
 def _run(x: Tensor, kernel_size: int, eps: float) -> Tensor:
     if on_triton(x):
         from ._triton.divisive_norm import forward
 
         return forward(x, kernel_size, eps)
-    return by_piece(_divided, x, kernel_size, eps) if in_pieces(x) else _forward(x, kernel_size, eps)
+    return by_piece(_divided, x, kernel_size, eps)
 
 
 def _divided(x: Tensor, kernel_size: int, eps: float) -> Tensor:
@@ -97,37 +88,15 @@ def _divisor(x: Tensor, kernel_size: int, eps: float) -> Tensor:
     return eager_window_mean(x.abs(), kernel_size).add_(eps)
 
 
-class _Small(torch.autograd.Function):
-    """A small input is normalised in few calls. The divisor is kept for the gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel_size: int, eps: float) -> Tensor:
-        wide = accumulable(x)
-        divisor = _divisor(wide, kernel_size, eps)
-        ctx.save_for_backward(x, divisor)
-        ctx.kernel_size, ctx.eps = kernel_size, eps
-        return in_type_of(x, wide / divisor)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, divisor = ctx.saved_tensors
-        if torch.is_grad_enabled():  # for a second derivative
-            return _second(grad, x, ctx.kernel_size, ctx.eps), None, None
-        direct = accumulable(grad) / divisor
-        spread = window_mean_gradient((direct * x).div_(divisor), divisor, ctx.kernel_size)
-        return in_type_of(x, direct.addcmul_(spread, x.sign(), value=-1)), None, None
-
-
 def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:
+    """With d = eps + mean(|x|): grad / d - sign(x) * sum over the windows that x is in of (grad * x / d^2 / count)."""
     if on_triton(x):
         from ._triton.divisive_norm import backward
 
         return backward(grad, x, kernel_size, eps)
-    if not in_pieces(x):
-        return _backward(grad, x, kernel_size, eps)
     grad_x = torch.empty_like(x)
     inverse = eager_inverse_count(x, kernel_size)
-    for piece in pieces(x):  # `_backward`, in place
+    for piece in pieces(x):
         wide = accumulable(x[piece])
         scale = _divisor(wide, kernel_size, eps).reciprocal_()
         direct = accumulable(grad[piece]) * scale

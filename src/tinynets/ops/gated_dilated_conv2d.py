@@ -1,16 +1,18 @@
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.flop_counter import register_flop_formula
 
 from tinynets._checks import check_maps
 
-from . import _gated_pieces, _gated_stencil
+from . import _gated_pieces
 from ._checks import check_depthwise, check_gate
-from ._depthwise_pieces import convolve
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, packable, records_gradients
-from ._windows import in_type_of, small
+from ._windows import in_type_of
 
 
 def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
@@ -50,9 +52,7 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
             gate = in_type_of(x, gate)
             if not records_gradients(x, weight, bias, gate):
                 return _gated_pieces.forward(x, weight, bias, gate, dilations)
-            if x.shape[0] == 1 and small(x):
-                return _few_calls(x, weight, bias, gate, dilations)
-        if custom_ops_apply(x):
+        if custom_ops_apply(x) and (x.is_cpu or packable(dilations)):
             device = x.device.type
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
                 dtype = torch.get_autocast_dtype(device)
@@ -79,34 +79,22 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilat
     return y
 
 
-def _few_calls(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
-    """`_forward` in one type, for a single image: there, the number of calls costs more than memory traffic."""
-    y: Tensor | None = None
-    for dilation, share in zip(dilations, gate.split(1, 1), strict=True):
-        branch = convolve(x, weight, dilation)
-        y = branch * share if y is None else torch.addcmul(y, branch, share)
-    assert y is not None
-    return y if bias is None else y + bias.view(1, -1, 1, 1)
-
-
 def _run(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
-    if on_triton(x) and packable(dilations):
+    if on_triton(x):
         from ._triton.gated_dilated_conv2d import forward
 
         return forward(x, weight, bias, gate, dilations)
-    implementation = _gated_pieces if in_pieces(x) else _gated_stencil
-    return implementation.forward(x, weight, bias, gate, dilations)
+    return _gated_pieces.forward(x, weight, bias, gate, dilations)
 
 
 def _run_backward(
     grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor, dilations: Sequence[int]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    if on_triton(x) and packable(dilations):
+    if on_triton(x):
         from ._triton.gated_dilated_conv2d import backward
 
         return backward(grad, x, weight, gate, dilations)
-    implementation = _gated_pieces if in_pieces(x) else _gated_stencil
-    return implementation.backward(grad, x, weight, gate, dilations)
+    return _gated_pieces.backward(grad, x, weight, gate, dilations)
 
 
 def _setup(ctx, inputs, output) -> None:
@@ -133,3 +121,14 @@ define_op(
     _run_backward,
     lambda grad, x, weight, gate, dilations: (torch.empty_like(x), torch.empty_like(weight), torch.empty_like(gate)),
 )
+
+
+@register_flop_formula(torch.ops.tinynets.gated_dilated_conv2d)
+def _flops(x: Any, weight: Any, bias: Any, gate: Any, dilations: Any, **_: Any) -> int:
+    """As torch counts one depthwise convolution for each dilation; x and weight are shapes."""
+    return 2 * math.prod(x) * weight[2] * weight[3] * len(dilations)
+
+
+@register_flop_formula(torch.ops.tinynets.gated_dilated_conv2d_backward)
+def _backward_flops(grad: Any, x: Any, weight: Any, gate: Any, dilations: Any, **_: Any) -> int:
+    return 2 * _flops(x, weight, None, gate, dilations)

@@ -1,5 +1,3 @@
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -8,8 +6,8 @@ from tinynets._checks import check_maps
 
 from . import _variance_pieces
 from ._checks import check_window
-from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
-from ._windows import accumulable, eager_window_mean, in_type_of, inverse_count, small, window_mean_gradient
+from ._dispatch import compiles_inference, custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
+from ._windows import accumulable, inverse_count
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
@@ -43,12 +41,9 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
         check_maps(x)
         check_window(kernel_size)
     if not torch.jit.is_scripting():
-        if in_pieces(x):
-            if not records_gradients(x):
-                return _variance_pieces.forward(x, kernel_size)
-            if small(x, 2):
-                return _Small.apply(x, kernel_size)
-        if custom_ops_apply(x):
+        if in_pieces(x) and not records_gradients(x):
+            return _variance_pieces.forward(x, kernel_size)
+        if custom_ops_apply(x) and not compiles_inference(x):
             return torch.ops.tinynets.local_variance(x, kernel_size)
     return _forward(x, kernel_size)
 
@@ -77,29 +72,12 @@ def _centred_moments(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
     return shift * share, square * share
 
 
-def _backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
-    """2 * sum over the windows i that x_j is in of grad_i / count_i * (x_j - mean_i), of differences again."""
-    radius = kernel_size // 2
-    height, width = x.shape[2], x.shape[3]
-    wide = accumulable(x)
-    shift, _ = _centred_moments(wide, kernel_size)
-    padding = [radius, radius, radius, radius]
-    weight = F.pad(accumulable(grad) * (2 * inverse_count(wide, kernel_size)), padding)
-    padded, shift = F.pad(wide, padding), F.pad(shift, padding)
-    total = torch.zeros_like(wide)
-    for i in range(kernel_size):
-        for j in range(kernel_size):
-            centre, above_centre, share = (t.narrow(2, i, height).narrow(3, j, width) for t in (padded, shift, weight))
-            total = total + share * (wide - centre - above_centre)
-    return total.to(x.dtype)
-
-
 def _run(x: Tensor, kernel_size: int) -> Tensor:
     if on_triton(x):
         from ._triton.local_variance import forward
 
         return forward(x, kernel_size)
-    return _variance_pieces.forward(x, kernel_size) if in_pieces(x) else _forward(x, kernel_size)
+    return _variance_pieces.forward(x, kernel_size)
 
 
 def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
@@ -107,30 +85,7 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
         from ._triton.local_variance import backward
 
         return backward(grad, x, kernel_size)
-    return _variance_pieces.backward(grad, x, kernel_size) if in_pieces(x) else _backward(grad, x, kernel_size)
-
-
-class _Small(torch.autograd.Function):
-    """The variance of a small input. What its gradient needs is kept instead of computed again."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel_size: int) -> Tensor:
-        difference = _variance_pieces.centred(x)
-        mean = eager_window_mean(difference, kernel_size)
-        square = eager_window_mean(difference * difference, kernel_size)
-        ctx.save_for_backward(x, difference, mean)
-        ctx.kernel_size = kernel_size
-        return in_type_of(x, square.addcmul_(mean, mean, value=-1).relu_())
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, difference, mean = ctx.saved_tensors
-        if torch.is_grad_enabled():  # for a second derivative
-            return _second(grad, x, ctx.kernel_size), None
-        grad = accumulable(grad)
-        direct = window_mean_gradient(grad, difference, ctx.kernel_size).mul_(difference)
-        through_mean = window_mean_gradient(grad * mean, difference, ctx.kernel_size)
-        return in_type_of(x, direct.sub_(through_mean).mul_(2)), None
+    return _variance_pieces.backward(grad, x, kernel_size)
 
 
 def _second(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:

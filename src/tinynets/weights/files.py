@@ -7,8 +7,9 @@ from safetensors.torch import save
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from tinynets._files import write_file
+from tinynets._files import to_json, write_file
 from tinynets._guest import plain_defaults
+from tinynets._modules import unwrapped
 
 _KEY = "tinynets"
 
@@ -32,7 +33,7 @@ def save_weights(path: str | Path, state: dict[str, Tensor], facts: dict[str, An
         ({'bias': tensor([0., 0.])}, {'epochs': 3})
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_file(path, save(tensors, metadata={_KEY: json.dumps(facts)}))
+    write_file(path, save(tensors, metadata={_KEY: to_json(facts)}))
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -124,6 +125,7 @@ def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
         >>> layer(torch.ones(2)).item()
         2.0
     """
+    model = unwrapped(model)
     own = model.state_dict()
     missing, extra = own.keys() - state.keys(), state.keys() - own.keys()
     if missing or extra:

@@ -35,9 +35,8 @@ def foldable(norm: nn.Module) -> bool:
     """Whether norm is a batch norm that evaluates with running statistics, frozen ones included."""
     if isinstance(norm, FrozenBatchNorm2d):
         return True
-    plain = isinstance(norm, _BatchNorm) and type(norm).forward is _BatchNorm.forward
-    synchronised = isinstance(norm, nn.SyncBatchNorm)
-    return (plain or synchronised) and norm.running_mean is not None
+    plain = isinstance(norm, _BatchNorm) and type(norm).forward in (_BatchNorm.forward, nn.SyncBatchNorm.forward)
+    return plain and norm.running_mean is not None
 
 
 @torch.no_grad()

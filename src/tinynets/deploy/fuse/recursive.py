@@ -7,10 +7,13 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tinynets._modules import hooked
 from tinynets.layers import EntropyGate, ISNorm
+from tinynets.layers.dilated_depthwise import DilatesDepthwise
 from tinynets.ops import divisive_norm, gated_dilated_conv2d, inference_pieces, pieces, projected_variance
 
 from .folding import exact, scale_and_shift
+from .stencil import gated_stencil
 
 try:
     from torch.fx.experimental.symbolic_shapes import has_static_value
@@ -41,7 +44,7 @@ def compiled_in_pieces(x: Tensor) -> bool:
 
 @(_nested or (lambda function: function))
 def run_step(stage: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return stage.step(x, weight, bias)
+    return F.relu6(gated_stencil(stage.mix(x), weight, bias, stage.gate(x), stage.dilations)) + x
 
 
 class FusedEGRRStage(nn.Module):
@@ -70,7 +73,7 @@ class FusedEGRRStage(nn.Module):
         x = self.down(x)
         if not torch.jit.is_scripting():
             slices = inference_pieces(x, *self.parameters())
-            if slices is not None:
+            if slices is not None and type(self.gate.reduce) is nn.Conv2d and not hooked(self):
                 y = torch.empty_like(x) if len(self.down) == 0 else x  # the output of down can be overwritten
                 for piece in slices:
                     self.recur(x[piece], y[piece])
@@ -80,6 +83,7 @@ class FusedEGRRStage(nn.Module):
         return self.recur(x)
 
     def recur(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        unseen = out is not None  # no hook keeps what is overwritten, and none is passed by
         for step in range(self.num_steps):
             weight = self.weight[step].t().unflatten(1, (1, self.kernel_size, self.kernel_size))
             if torch.jit.is_scripting():
@@ -87,18 +91,20 @@ class FusedEGRRStage(nn.Module):
             elif compiled_once():
                 x = run_step(self, x, weight, self.bias[step])
             else:
-                x = self.step(x, weight, self.bias[step], out if step == self.num_steps - 1 else None)
+                x = self.step(x, weight, self.bias[step], unseen, out if step == self.num_steps - 1 else None)
         return x
 
-    def step(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor | None = None) -> Tensor:
-        reduce = self.gate.reduce
-        gate = self.gate.choose(projected_variance(x, reduce.weight, reduce.bias, self.gate.kernel_size))
-        y = gated_dilated_conv2d(self.mix(x), weight, bias, gate, self.dilations)
-        y = F.relu6(y, inplace=True)
+    def step(self, x: Tensor, weight: Tensor, bias: Tensor, unseen: bool = False, out: Tensor | None = None) -> Tensor:
+        if unseen:
+            reduce = self.gate.reduce
+            gate = self.gate.choose(projected_variance(x, reduce.weight, reduce.bias, self.gate.kernel_size))
+        else:
+            gate = self.gate(x)
+        y = F.relu6(gated_dilated_conv2d(self.mix(x), weight, bias, gate, self.dilations), inplace=True)
         return y.add_(x) if out is None else torch.add(x, y, out=out)
 
 
-class FusedECBlock(nn.Module):
+class FusedECBlock(DilatesDepthwise):
     """y = x + contract_t(DivisiveNorm(depthwise_d(ReLU(expand_t(x))))): norms and scale are folded into both 1x1
     convolutions.
 
@@ -121,10 +127,8 @@ class FusedECBlock(nn.Module):
         self.contract_bias = nn.Parameter((shifts * residual).to(like))
 
     def forward(self, x: Tensor, step: int) -> Tensor:
-        dilation = self.dilations[step]
         y = F.conv2d(x, self.expand[step].unflatten(1, (-1, 1, 1)), self.expand_bias[step]).relu_()
-        y = F.conv2d(y, self.depthwise.weight, self.depthwise.bias, 1, dilation, dilation, self.depthwise.groups)
-        y = divisive_norm(y, self.kernel_size, self.eps)
+        y = divisive_norm(self.filtered(y, step), self.kernel_size, self.eps)
         return F.conv2d(y, self.contract[step].unflatten(1, (-1, 1, 1)), self.contract_bias[step]).add_(x)
 
     def truncate(self, steps: int) -> None:

@@ -1,11 +1,12 @@
 """What takes the place of each of our layers and blocks for inference."""
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import nn
+from torchvision.ops.misc import FrozenBatchNorm2d
 
-from tinynets.layers import ConvBnAct, DWSeparable, SymmetricConv1x1
+from tinynets._modules import hooked
+from tinynets.layers import ConvBnAct, DivisiveNorm, DWSeparable, GatedDilatedConv2d, ISNorm, SymmetricConv1x1
 from tinynets.models.ecnet import ECBlock
 from tinynets.models.egrr import EGRRStage
 
@@ -16,14 +17,23 @@ from .recursive import FusedECBlock, FusedEGRRStage
 def replacement(module: nn.Module) -> nn.Module:
     """What computes the same as module in evaluation mode with fewer operations; module itself if there is nothing.
 
-    A class derived from ours is replaced like ours, unless it computes something else: has a `forward` of its own.
+    A class derived from ours is replaced like ours, unless it computes something else: has a `forward` of its own. A
+    block stays as it is where somebody looks at a part that would be folded, or has put another module in its place.
     """
     for kind in type(module).__mro__:
         if kind in _REPLACED:
-            return _REPLACED[kind](module)
+            replaced, *parts = _REPLACED[kind]
+            read = [module._modules.get(part) for part in parts]
+            own = module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)
+            return module if own or not all(map(_as_built, read)) else replaced(module)
         if "forward" in vars(kind):
             return module
     return module
+
+
+def _as_built(part: nn.Module | None) -> bool:
+    """Whether a call of the part does what its class says with the parameters that it shows."""
+    return part is not None and not hooked(part) and type(part).forward in _KNOWN
 
 
 def _matrix(layer: SymmetricConv1x1) -> nn.Conv2d:
@@ -40,10 +50,14 @@ def _egrr_stage(stage: EGRRStage) -> FusedEGRRStage:
     return FusedEGRRStage(down, stage.gate, replacement(stage.mix), conv.weight, stage.norm, conv.dilations)
 
 
-_REPLACED: dict[type, Callable[[Any], nn.Module]] = {
-    ConvBnAct: lambda block: without_norm(block, "conv"),
-    DWSeparable: lambda block: without_norm(block, "conv_pw"),
-    SymmetricConv1x1: _matrix,
-    EGRRStage: _egrr_stage,
-    ECBlock: FusedECBlock,
+_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, FrozenBatchNorm2d)
+_KNOWN = {kind.forward for kind in (nn.Conv2d, DivisiveNorm, GatedDilatedConv2d, ISNorm, *_NORMS)}
+
+# what makes the replacement, and the parts whose parameters it reads
+_REPLACED: dict[type, tuple[Any, ...]] = {
+    ConvBnAct: (lambda block: without_norm(block, "conv"), "conv", "bn"),
+    DWSeparable: (lambda block: without_norm(block, "conv_pw"), "conv_pw", "bn"),
+    SymmetricConv1x1: (_matrix,),
+    EGRRStage: (_egrr_stage, "conv", "norm"),
+    ECBlock: (FusedECBlock, "expand", "expand_norm", "divisive", "contract", "contract_norm"),
 }

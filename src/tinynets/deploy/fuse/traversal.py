@@ -1,9 +1,9 @@
-import copy
 from typing import TypeVar
 
 import torch
 from torch import nn
 
+from tinynets._modules import copied, own_config, unwrapped
 from tinynets.layers import EntropyGate
 
 from .replacements import replacement
@@ -17,8 +17,9 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
 
     The copy computes the same logits. It is in evaluation mode, and its parameters take no gradients. The given model
     is not changed. It can be any network: our layers and blocks inside it are replaced, all other modules stay as they
-    are. So do classes derived from ours that compute something else. The copy can be moved, cast, compiled, exported
-    and fused again.
+    are. So do classes derived from ours that compute something else, and blocks with parts that have hooks or were
+    replaced. Pruned and parametrized weights become plain ones. The copy can be moved, cast, compiled, exported and
+    fused again.
 
     Args:
         model: one of our models, or any network with our layers inside.
@@ -39,10 +40,18 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
         >>> torch.allclose(tinynets.fuse(model)(image), model(image), atol=1e-3)
         True
     """
+    from torch.nn.utils import prune
+
+    model = unwrapped(model)
     gates = [module for module in model.modules() if isinstance(module, EntropyGate)]
     if hard and not gates:
         raise ValueError(f"hard=True chooses between dilations, but {type(model).__name__} has no EntropyGate")
-    model = copy.deepcopy(model).eval()
+    model = copied(model).eval()
+    own_config(model)
+    for module in model.modules():
+        for hook in list(module._forward_pre_hooks.values()):
+            if isinstance(hook, prune.BasePruningMethod):
+                prune.remove(module, hook._tensor_name)
     if hard:
         for module in model.modules():
             if isinstance(module, EntropyGate):

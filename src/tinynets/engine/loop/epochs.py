@@ -1,6 +1,5 @@
 """The epochs of a run, and the files that are written."""
 
-import copy
 import math
 import time
 from dataclasses import asdict, replace
@@ -8,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from tinynets._modules import copied
 from tinynets._say import say
 from tinynets.engine.data import ImageData
 from tinynets.engine.evaluation import evaluate
@@ -229,7 +229,7 @@ class Training:
         return self.directory.read_json("summary.json") if self.team.is_main else None
 
     def _test(self, which: str) -> dict[str, float]:
-        own = copy.deepcopy(self.run.averaged) if self.facts.own_module else None
+        own = copied(self.run.averaged) if self.facts.own_module else None
         model, _ = load_checkpoint(self.directory.path / f"{which}.safetensors", own)
         images, labels = self.data.split("test")
         result = evaluate(model.to(self.team.device), images, labels, self.run.normalise)

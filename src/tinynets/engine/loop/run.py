@@ -8,6 +8,7 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
+from tinynets._modules import copied
 from tinynets._say import say
 from tinynets.engine.augment import Augmenter, Draws, Mixer, resize
 from tinynets.engine.data import ImageData, split_validation
@@ -60,7 +61,7 @@ class Run:
         self.optimizer = create_optimizer(self.model, recipe.optimizer)
         self.set_learning_rate = learning_rate_setter(self.optimizer, recipe.schedule, self.steps)
         self.set_learning_rate(0)
-        self.ema = ModelEmaV3(self.model, decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
+        self.ema = ModelEmaV3(copied(self.model), decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "fp16")
         balanced = recipe.class_weights == "balanced"
         weights = balanced_weights(self.train_labels, data.num_classes) if balanced else None

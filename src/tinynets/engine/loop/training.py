@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from tinynets._guest import generators_kept, plain_defaults, timed_convolutions
+from tinynets._modules import unwrapped
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Recipe
-from tinynets.engine.record import Checkpoint, RunDir
+from tinynets.engine.record import Checkpoint, RunDir, configure
 
 from .build import as_known, build_model, check_fit, find_start
 from .cpu import freed_memory_kept
@@ -157,7 +158,8 @@ def _begin(
     else:
         if model_args:
             raise ValueError("model_args need the name of a model: pass them to your module when you create it")
-        name, net, args = f"{type(model).__module__}.{type(model).__qualname__}", model, {}
+        net, args = unwrapped(model), {}
+        name = f"{type(net).__module__}.{type(net).__qualname__}"
     check_fit(net, name, data)
     story = start.load(net, data) if start else None
     facts = Checkpoint(
@@ -173,4 +175,5 @@ def _begin(
         started_from=started_from,
         own_module=not isinstance(model, str),
     )
+    configure(net, facts)
     return net, data, facts, story

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from tinynets._guest import plain_defaults
+from tinynets._modules import own_config, unwrapped
 from tinynets.engine.any_model import create_any_model
 from tinynets.weights import load_into, read_weights, save_weights
 
@@ -92,7 +93,7 @@ def save_checkpoint(path: str | Path, model: nn.Module, checkpoint: Checkpoint) 
         >>> load_checkpoint("net.safetensors")[1].data
         'mnist'
     """
-    save_weights(path, model.state_dict(), asdict(replace(checkpoint, format=FORMAT)))
+    save_weights(path, unwrapped(model).state_dict(), asdict(replace(checkpoint, format=FORMAT)))
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Checkpoint]:
@@ -151,4 +152,15 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
             model = create_any_model(checkpoint.model, **checkpoint.model_args)
         assert model is not None
     load_into(model, state, str(path))
+    configure(model, checkpoint)
     return model.eval(), checkpoint
+
+
+def configure(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Write what a checkpoint knows of the images and classes into the model's `pretrained_cfg`, which timm reads."""
+    size = {"input_size": (len(checkpoint.mean), *checkpoint.img_size)} if checkpoint.img_size else {}
+    model = unwrapped(model)
+    classes = list(checkpoint.class_names)
+    names = {"label_names": classes or None, "num_classes": len(classes) or getattr(model, "num_classes", None)}
+    transform = {"mean": checkpoint.mean, "std": checkpoint.std, "crop_pct": 1.0, "interpolation": "bilinear"}
+    own_config(model, **size, **names, **transform)

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tinynets._files import write_file
+from tinynets._files import to_json, write_file
 from tinynets._say import say
 
 from .state import load_state, save_state
@@ -110,7 +110,7 @@ class RunDir:
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write a dictionary as a JSON file."""
-        write_file(self.path / name, json.dumps(value, indent=2) + "\n")
+        write_file(self.path / name, to_json(value, indent=2) + "\n")
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Read a JSON file, None if there is none."""
@@ -134,7 +134,7 @@ class RunDir:
         path = self.path / "events.jsonl"
         torn = path.exists() and not path.read_bytes().endswith(b"\n")
         with open(path, "a") as file:
-            file.write(("\n" if torn else "") + json.dumps(event) + "\n")
+            file.write(("\n" if torn else "") + to_json(event) + "\n")
 
 
 def read_metrics(path: str | Path) -> list[dict[str, float]]:

@@ -1,0 +1,60 @@
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.fx
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tinynets.ops import depthwise_conv2d
+
+torch.fx.wrap("depthwise_conv2d")
+
+
+class DilatedDepthwise(nn.Conv2d):
+    """A depthwise convolution of stride 1; padding keeps the size. A call can choose its own dilation."""
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int,
+        dilation: int = 1,
+        bias: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        padding = dilation * (kernel_size // 2)
+        super().__init__(
+            channels, channels, kernel_size, 1, padding, dilation, channels, bias, device=device, dtype=dtype
+        )
+
+    def forward(self, input: Tensor, dilation: int | None = None) -> Tensor:
+        return depthwise_conv2d(input, self.weight, self.bias, self.dilation[0] if dilation is None else dilation)
+
+
+class DilatesDepthwise(nn.Module):
+    """A block that calls its module `depthwise` at another dilation in every step."""
+
+    dilations: list[int]
+    if TYPE_CHECKING:  # TorchScript does not read it
+        depthwise: Any
+
+    def filtered(self, x: Tensor, step: int) -> Tensor:
+        """Convolve x, (N, C, H, W), at the dilation of the step.
+
+        What somebody put in the place of a DilatedDepthwise, such as a wrapper or a quantised convolution, takes x
+        alone. It is called on the map that holds every dilation-th pixel, which is the same function.
+        """
+        dilation = self.dilations[step]
+        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
+            if not isinstance(self.depthwise, DilatedDepthwise):
+                return _on_every(dilation, self.depthwise, x)
+        return self.depthwise(x, dilation)
+
+
+def _on_every(dilation: int, conv: nn.Module, x: Tensor) -> Tensor:
+    """conv(x) with dilation times its dilation: each of the dilation^2 grids of pixels becomes an image."""
+    h, w = x.shape[2:]
+    grids = F.pad(x, (0, -w % dilation, 0, -h % dilation)).unflatten(3, (-1, dilation)).unflatten(2, (-1, dilation))
+    grids = grids.permute(0, 3, 5, 1, 2, 4)  # (N, d, d, C, H / d, W / d)
+    y = conv(grids.flatten(0, 2)).unflatten(0, grids.shape[:3]).permute(0, 3, 4, 1, 5, 2)
+    return y.flatten(4, 5).flatten(2, 3)[:, :, :h, :w]
