@@ -100,7 +100,7 @@ def test_a_card_has_the_manifests_figures_every_form_and_the_ablation(runs, ship
             table.writerow({"variant": variant, "val_top1": top1, **measured})
     card = runs / "simplecnn_mnist.md"
     card.write_text("before\n\n<!-- figures -->\n\nold\n\n<!-- end of figures -->\n\nafter\n")
-    call(tool, monkeypatch, "simplecnn_mnist", "--data-dir", runs)
+    call(tool, monkeypatch, "simplecnn_mnist")
     text = card.read_text()
     assert text.startswith("before")
     assert text.endswith("after\n")

@@ -10,8 +10,9 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from pages import replace_block
+
 import tinynets
-from tinynets._files import replace_block
 from tinynets.engine import (
     TTA,
     Augment,

@@ -78,27 +78,6 @@ def _keep_owner(target: Path, partial: Path) -> None:
             os.chown(partial, target.stat().st_uid, target.stat().st_gid)
 
 
-def replace_block(path: str | Path, name: str, content: str) -> None:
-    """Put content between the lines `<!-- name -->` and `<!-- end of name -->` of a text file.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it does not hold the two lines, once each and in that order.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no {path} to write to")
-    text = path.read_text(encoding="utf-8")
-    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-    before, opened, rest = text.partition(start)
-    _, closed, after = rest.partition(end)
-    if not (opened and closed) or text.count(start) + text.count(end) != 2:
-        raise ValueError(
-            f"{path} must hold the lines '{start.strip()}' and '{end}', once each: write them where the text belongs"
-        )
-    write_file(path, f"{before}{start}\n{content.strip()}\n\n{end}{after}")
-
-
 def to_json(value: Any, **options: Any) -> str:
     """JSON, which has no NaN and no infinity: they become null."""
     plain = json.loads(json.dumps(value), parse_constant=lambda _: None)

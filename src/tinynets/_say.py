@@ -1,6 +1,23 @@
+"""One printable line on stderr."""
+
 import sys
 
-from tinynets._text import printable
+
+def printable(path: object) -> str:
+    r"""Convert a path or a name to one printable line. Control characters and broken bytes are escaped.
+
+    Args:
+        path: the path or name.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> from tinynets._say import printable
+        >>> print(printable("a\\nb.png"))
+        a\nb.png
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(path))
 
 
 def say(text: str) -> None:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import tinynets
-from tinynets._text import printable
+from tinynets._say import printable
 
-from . import augment_preview, bench, evaluate, export, info, listing, plot, predict, recipe, results, train
+from . import augment_preview, bench, evaluate, export, info, listing, plot, predict, recipe, train
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -70,6 +70,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tinynets {tinynets.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (listing, info, recipe, train, evaluate, predict, export, bench, plot, augment_preview, results):
+    for command in (listing, info, recipe, train, evaluate, predict, export, bench, plot, augment_preview):
         command.add_command(commands)
     return parser

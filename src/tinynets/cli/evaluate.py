@@ -5,8 +5,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import tinynets
-from tinynets._say import say
-from tinynets._text import printable
+from tinynets._say import printable, say
 from tinynets.report import text_table
 
 from .options import (

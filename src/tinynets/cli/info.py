@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import tinynets
-from tinynets._text import printable
+from tinynets._say import printable
 from tinynets.weights import Weights, find_weights
 
 from .options import common_options, model_args, model_options, report

@@ -109,7 +109,7 @@ def recipe_of(
     default: name of the model's recipe, unless the data are digits.
     """
     from tinynets.engine import get_recipe, override, parse_settings, read_recipe, with_epochs
-    from tinynets.engine.recipes import check_effect
+    from tinynets.engine.recipes.settings import check_effect
 
     if args.recipe and args.recipe.endswith(".json"):
         base = read_recipe(args.recipe)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinynets._checks import check_positive
 from tinynets._files import check_writable, to_json, write_file
-from tinynets._text import printable
+from tinynets._say import printable
 
 from .options import (
     background_option,
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _find_images(given: list[str]) -> tuple[list[str], list[dict[str, str]], list[str]]:
     """Files that the paths, folders and patterns name, an error for each that names none, and what was left out."""
-    from tinynets.engine.data import walk_images
+    from tinynets.engine.data.listing import walk_images
 
     paths: list[str] = []
     errors: list[dict[str, str]] = []

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
-from tinynets._text import printable
+from tinynets._say import printable
 
 from .source import Source
 
@@ -28,9 +28,9 @@ def with_metadata(content: bytes, source: Source) -> bytes:
     from ai_edge_litert.tools import flatbuffer_utils
 
     model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    held = schema.BufferT()
+    held: Any = schema.BufferT()
     held.data = list(_model_metadata(source))
-    entry = schema.MetadataT()
+    entry: Any = schema.MetadataT()
     entry.name, entry.buffer = b"TFLITE_METADATA", len(model.buffers)
     model.buffers.append(held)
     model.metadata = [*(model.metadata or []), entry]

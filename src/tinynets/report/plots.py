@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from tinynets._files import write_file
-from tinynets._text import printable
+from tinynets._say import printable
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
 
@@ -41,70 +41,6 @@ def plot_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: str | P
     for text in loss.legend(frameon=False).get_texts():
         text.set_parse_math(False)
     _save(figure, path)
-
-
-def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Path) -> None:
-    """Plot test accuracy against parameters (log axis), our nets and other people's, one panel for each data set.
-
-    Args:
-        tables: rows of `tinynets results`, by the title of the data set. The keys model, params, top1, ours and
-            installable are used.
-        path: the picture to write.
-    """
-    figure = _figure(5.2 * len(tables), 4.6)
-    panels = figure.subplots(1, len(tables), squeeze=False)[0]
-    for axes, (title, rows) in zip(panels, tables.items(), strict=True):
-        rows = [row for row in rows if row["params"]]
-        for row in rows:
-            kind = (
-                (_COLOURS[1], "o", 80)
-                if row["ours"]
-                else (("#555555", "s", 30) if row["installable"] else ("#aaaaaa", "s", 30))
-            )
-            axes.scatter(
-                row["params"], row["top1"], color=kind[0], marker=kind[1], s=kind[2], zorder=3 if row["ours"] else 2
-            )
-        low, high = min(row["top1"] for row in rows), max(row["top1"] for row in rows)
-        margin = 0.08 * max(high - low, 0.1)
-        sizes = [row["params"] for row in rows]
-        axes.set(xscale="log", title=title, xlabel="parameters", ylim=(low - margin, high + margin))
-        axes.set_xlim(0.8 * min(sizes), 2.5 * max(sizes))  # space for the names
-        ticks = [size for size in (1e4, 2e4, 5e4, 1e5, 2e5, 5e5) if 0.8 * min(sizes) <= size <= 2.5 * max(sizes)]
-        axes.set_xticks(ticks, [f"{size / 1000:.0f} K" for size in ticks])
-        axes.minorticks_off()
-        _label_points(axes, rows, 0.045 * (high - low + 2 * margin))
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("test top-1 (%)")
-    kinds = (("tinynets", _COLOURS[1], "o"), ("in another pip package", "#555555", "s"), ("published", "#aaaaaa", "s"))
-    for name, colour, marker in kinds:
-        panels[0].scatter([], [], color=colour, marker=marker, label=name)
-    figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
-    _save(figure, path)
-
-
-def _label_points(axes: Any, rows: Sequence[Mapping[str, Any]], gap: float) -> None:
-    """Write a name at every point, on its left where another point is in the way, moved up where it would overlap
-    another name.
-    """
-    places: list[float] = []
-    for row in sorted(rows, key=lambda row: row["top1"]):
-        place = max([row["top1"], *(other + gap for other in places if abs(other - row["top1"]) < gap)])
-        places.append(place)
-        name = row["model"].partition(",")[0].partition(" (")[0]
-        crowded = any(
-            row["params"] < other["params"] < 2 * row["params"] and abs(other["top1"] - place) < gap for other in rows
-        )
-        axes.annotate(
-            name,
-            (row["params"], row["top1"]),
-            (row["params"] / 1.07 if crowded else 1.07 * row["params"], place),
-            fontsize=8,
-            ha="right" if crowded else "left",
-            va="center",
-            color=_COLOURS[1] if row["ours"] else "#555555",
-            weight="bold" if row["ours"] else "normal",
-        )
 
 
 def plot_latency(rows: Sequence[Any], path: str | Path) -> None:

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from tinynets._guest import plain_defaults
-from tinynets._say import say
-from tinynets._text import printable
+from tinynets._say import printable, say
 
 from .arrays import load_arrays
 from .folder import load_folder
 from .image_data import ImageData, split_validation, statistics
-from .listing import list_images, walk_images
+from .listing import list_images
 from .many import read_images
 from .named import DOWNLOADED, LOADERS
 from .polarity import wrong_polarity
@@ -26,7 +25,6 @@ __all__ = [
     "read_images",
     "split_validation",
     "statistics",
-    "walk_images",
     "wrong_polarity",
 ]
 

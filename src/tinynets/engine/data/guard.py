@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from tinynets._text import printable
+from tinynets._say import printable
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 from .schema import Augment, Distill, Mixing, Optimizer, Recipe, Recursion, Resize, Schedule
-from .settings import check_effect, differences, override, parse_settings, read_recipe, recipe_from_dict, with_epochs
+from .settings import differences, override, parse_settings, read_recipe, recipe_from_dict, with_epochs
 from .shipped import get_recipe, list_recipes
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Recursion",
     "Resize",
     "Schedule",
-    "check_effect",
     "differences",
     "get_recipe",
     "list_recipes",

@@ -1,3 +1,5 @@
+"""The published figures of other people's nets, in peers.csv."""
+
 import csv
 from dataclasses import dataclass
 from functools import cache
@@ -19,11 +21,6 @@ class Peer:
         training: how it was trained, in a few words.
         installable: whether its weights come with a pip package.
         source: where the figures are published.
-
-    Example:
-        >>> from tinynets.report import list_peers
-        >>> {peer.data for peer in list_peers()} >= {"cifar10", "mnist"}
-        True
     """
 
     data: str
@@ -38,16 +35,7 @@ class Peer:
 
 @cache
 def list_peers() -> list[Peer]:
-    """List the nets in peers.csv, which our results are compared with.
-
-    Returns:
-        The nets.
-
-    Example:
-        >>> from tinynets.report import list_peers
-        >>> list_peers()[0].params > 0
-        True
-    """
+    """List the nets in peers.csv, which our results are compared with."""
     with open(PEERS, encoding="utf-8", newline="") as file:
         return [
             Peer(

@@ -1,16 +1,16 @@
 """Write the tables of README.md and docs that come from benchmarks/results and the manifest.
 
-    python benchmarks/tables.py
+    python tools/tables.py
 
 To be run after bench_runtimes.py, bench_exports.py, bench_steps.py or tools/ship_int8.py have new figures.
 """
 
+import csv
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from _measure import read_csv
+from pages import replace_block
 
-from tinynets._files import replace_block
 from tinynets.deploy import FORMATS
 from tinynets.report import markdown_table
 from tinynets.weights import read_manifest
@@ -29,6 +29,11 @@ RUNTIMES = {
 }
 Row = dict[str, str]
 Exports = dict[tuple[str, str], Row]  # by model and format
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def main() -> None:

@@ -1,0 +1,184 @@
+"""The accuracy of the shipped weights beside other people's nets of comparable size: tables and picture of the README.
+
+python tools/results.py
+python tools/results.py --write README.md --plot docs/accuracy.png
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pages import replace_block
+from peers import list_peers
+
+import tinynets
+from tinynets.report import markdown_table, text_table
+from tinynets.report.plots import _COLOURS, _figure, _save
+from tinynets.weights import Weights, read_manifest
+
+if TYPE_CHECKING:
+    from tinynets.engine import Recipe
+
+_TITLES = {"cifar100": "CIFAR-100", "cifar10": "CIFAR-10", "mnist": "MNIST"}
+_OPTIMIZERS = {"sgd": "SGD", "muon": "Muon", "adam": "Adam", "adamw": "AdamW"}
+_FIGURES = ("params", "multiply-adds", "test top-1")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", metavar="FILE", help="put the tables between <!-- results --> and its end in FILE")
+    parser.add_argument("--plot", metavar="FILE", help="draw accuracy against parameters into FILE (.png, .svg)")
+    args = parser.parse_args(argv)
+    rows = all_rows()
+    tables = {title: [row for row in rows if row["data"] == data] for data, title in _TITLES.items()}
+    if args.write:
+        parts = [f"**{title}**\n\n{_markdown(table)}" for title, table in tables.items()]
+        replace_block(args.write, "results", "\n\n".join(parts))
+    if args.plot:
+        plot_accuracy({title: table for title, table in tables.items() if len(table) > 2}, args.plot)
+    print("\n\n".join(f"{title}\n\n{_text(table)}" for title, table in tables.items()))
+
+
+def all_rows() -> list[dict[str, Any]]:
+    """Our nets and the others, the best first."""
+    rows = [_ours(name, weights) for name, weights in read_manifest().items()]
+    rows += [{**asdict(peer), "ours": False} for peer in list_peers()]
+    return sorted(rows, key=lambda row: -row["top1"])
+
+
+def _ours(name: str, weights: Weights) -> dict[str, Any]:
+    from tinynets.engine import recipe_from_dict
+
+    facts = weights.facts
+    return {
+        "data": facts["data"],
+        "model": name,
+        "params": facts["params"],
+        "macs": tinynets.summary(tinynets.create_model(name)).macs,
+        "top1": facts["top1"],
+        "training": _training(recipe_from_dict(facts["recipe"]), len(facts["log"]), list(facts["seeds"].values())),
+        "installable": True,
+        "source": "tinynets",
+        "ours": True,
+    }
+
+
+def _training(recipe: "Recipe", epochs: int, seeds: list[float]) -> str:
+    """A recipe in a few words, with the mean accuracy if there were several seeds."""
+    augment, mixing = recipe.augment, recipe.mixing
+    used = {
+        "crop": augment.pad,
+        "flip": augment.flip,
+        "affine": augment.rotate or augment.scale or augment.shift or augment.shear,
+        "AutoAugment": augment.policy == "autoaugment",
+        "TrivialAugment": augment.policy == "trivialaugment",
+        "Cutout": augment.cutout,
+        "mixup": mixing.mixup,
+        "CutMix": mixing.cutmix,
+        "RICAP": mixing.ricap,
+        "label smoothing": recipe.label_smoothing,
+        "distilled": recipe.distill.teacher,
+        "EMA": recipe.ema_decay,
+    }
+    name = recipe.optimizer.name
+    words = [f"{epochs} epochs", _OPTIMIZERS.get(name, name)]
+    text = ", ".join(words + [word for word, given in used.items() if given])
+    return text + (f"; mean of {len(seeds)} seeds {sum(seeds) / len(seeds):.2f}" if len(seeds) > 1 else "")
+
+
+def _text(table: list[dict[str, Any]]) -> str:
+    rows = [(row["model"], _place(row), row["training"] or "-", *_figures(row)) for row in table]
+    return text_table(("model", "weights", "training", *_FIGURES), rows, left=3)
+
+
+def _markdown(table: list[dict[str, Any]]) -> str:
+    rows = [
+        (
+            f"**{row['model']}**" if row["ours"] else row["model"],
+            *_figures(row),
+            row["training"] or "-",
+            _place(row),
+            "tinynets" if row["ours"] else f"[{row['source'].partition('/')[2]}](https://{row['source']})",
+        )
+        for row in table
+    ]
+    return markdown_table(("model", *_FIGURES, "training", "weights", "from"), rows, slice(1, 4))
+
+
+def _figures(row: dict[str, Any]) -> tuple[str, str, str]:
+    macs = f"{row['macs'] / 1e6:.3g} M" if row["macs"] else "-"
+    return f"{row['params'] / 1e3:.3g} K", macs, f"{row['top1']:.2f}"
+
+
+def _place(row: dict[str, Any]) -> str:
+    return "in this package" if row["ours"] else "pip" if row["installable"] else "-"
+
+
+def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str | Path) -> None:
+    """Plot test accuracy against parameters (log axis), our nets and other people's, one panel for each data set.
+
+    Args:
+        tables: rows of `all_rows`, by the title of the data set. The keys model, params, top1, ours and
+            installable are used.
+        path: the picture to write.
+    """
+    figure = _figure(5.2 * len(tables), 4.6)
+    panels = figure.subplots(1, len(tables), squeeze=False)[0]
+    for axes, (title, rows) in zip(panels, tables.items(), strict=True):
+        rows = [row for row in rows if row["params"]]
+        for row in rows:
+            kind = (
+                (_COLOURS[1], "o", 80)
+                if row["ours"]
+                else (("#555555", "s", 30) if row["installable"] else ("#aaaaaa", "s", 30))
+            )
+            axes.scatter(
+                row["params"], row["top1"], color=kind[0], marker=kind[1], s=kind[2], zorder=3 if row["ours"] else 2
+            )
+        low, high = min(row["top1"] for row in rows), max(row["top1"] for row in rows)
+        margin = 0.08 * max(high - low, 0.1)
+        sizes = [row["params"] for row in rows]
+        axes.set(xscale="log", title=title, xlabel="parameters", ylim=(low - margin, high + margin))
+        axes.set_xlim(0.8 * min(sizes), 2.5 * max(sizes))  # space for the names
+        ticks = [size for size in (1e4, 2e4, 5e4, 1e5, 2e5, 5e5) if 0.8 * min(sizes) <= size <= 2.5 * max(sizes)]
+        axes.set_xticks(ticks, [f"{size / 1000:.0f} K" for size in ticks])
+        axes.minorticks_off()
+        _label_points(axes, rows, 0.045 * (high - low + 2 * margin))
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("test top-1 (%)")
+    kinds = (("tinynets", _COLOURS[1], "o"), ("in another pip package", "#555555", "s"), ("published", "#aaaaaa", "s"))
+    for name, colour, marker in kinds:
+        panels[0].scatter([], [], color=colour, marker=marker, label=name)
+    figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
+    _save(figure, path)
+
+
+def _label_points(axes: Any, rows: Sequence[Mapping[str, Any]], gap: float) -> None:
+    """Write a name at every point, on its left where another point is in the way, moved up where it would overlap
+    another name.
+    """
+    places: list[float] = []
+    for row in sorted(rows, key=lambda row: row["top1"]):
+        place = max([row["top1"], *(other + gap for other in places if abs(other - row["top1"]) < gap)])
+        places.append(place)
+        name = row["model"].partition(",")[0].partition(" (")[0]
+        crowded = any(
+            row["params"] < other["params"] < 2 * row["params"] and abs(other["top1"] - place) < gap for other in rows
+        )
+        axes.annotate(
+            name,
+            (row["params"], row["top1"]),
+            (row["params"] / 1.07 if crowded else 1.07 * row["params"], place),
+            fontsize=8,
+            ha="right" if crowded else "left",
+            va="center",
+            color=_COLOURS[1] if row["ours"] else "#555555",
+            weight="bold" if row["ours"] else "normal",
+        )
+
+
+if __name__ == "__main__":
+    main()
