@@ -144,9 +144,6 @@ MUTATIONS = {
         ("{id(tensor): tensor.clone() for tensor in computed}", "{}", "models/test_hooks.py"),
         ("t.is_floating_point()), torch.empty", "True), torch.empty", "test_modules.py"),
     ],
-    "deploy/fuse/replacements.py": [
-        ("own or not all(map(_as_built, read))", "False", "models/test_hooks.py"),
-    ],
     "ops/gumbel_gate.py": [
         ("(logits - noise) / tau", "(logits - noise)", "layers/test_entropy_gate.py"),
         ("one_hot - gate.detach() + gate if training", "one_hot if training", "layers/test_entropy_gate.py"),
@@ -460,6 +457,7 @@ MUTATIONS = {
         ),
     ],
     "deploy/fuse/replacements.py": [
+        ("own or not all(map(_as_built, read))", "False", "models/test_hooks.py"),
         ('if "forward" in vars(kind):', "if False:", "deploy/test_fuse.py::test_a_fuse_that_is_not_ours_is_left_alone"),
     ],
     "deploy/fuse/traversal.py": [
