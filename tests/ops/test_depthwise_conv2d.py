@@ -98,7 +98,9 @@ def test_autocast_compilers_and_transforms_get_torchs_form():
 def test_triton_gets_what_its_kernels_can_take(monkeypatch):
     module = importlib.import_module("tinynets.ops.depthwise_conv2d")
     monkeypatch.setattr(module, "on_triton", lambda x: True)
-    x, weight = torch.ones(1, 2, 4, 4), torch.ones(2, 1, 3, 3, requires_grad=True)
+    x = torch.ones(1, 2, 1, 1).expand(1, 2, 3000, 3000)
+    weight = torch.ones(2, 1, 3, 3, requires_grad=True)
     assert module._trains_here(x, weight, 2)
+    assert not module._trains_here(x[..., :4], weight, 2)  # most taps see only padding
     assert not module._trains_here(x, weight, 1024)  # dilations are packed into 10 bits
     assert not module._trains_here(x, torch.ones(2, 1, 9, 9, requires_grad=True), 2)

@@ -52,8 +52,11 @@ class BlurPool(BlurPool2d):
     def forward(self, x: Tensor) -> Tensor:
         """Blur and subsample x: (N, channels, H, W) -> (N, channels, ceil(H / stride), ceil(W / stride))."""
         check_channels(x, self.channels)
-        x = torch.cat([x[:, :, :1], x, x[:, :, -1:]], 2)  # inductor fails on the gradient of a replicating pad
-        x = torch.cat([x[..., :1], x, x[..., -1:]], 3)
+        if torch.compiler.is_compiling():  # inductor fails on the gradient of a replicating pad in channels_last
+            x = torch.cat([x[:, :, :1], x, x[:, :, -1:]], 2)
+            x = torch.cat([x[..., :1], x, x[..., -1:]], 3)
+        else:
+            x = F.pad(x, self.padding, self.pad_mode)
         return F.conv2d(x, self.filt, stride=self.stride, groups=self.channels)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
