@@ -45,9 +45,7 @@ class Trained:
 
     @property
     def config(self) -> dict[str, Any]:
-        """How photos are resized for it: timm's crop_pct, crop_mode and interpolation. Empty for what `train` made."""
-        if self.facts.data:
-            return {}
+        """How photos are resized for it: timm's crop_pct, crop_mode and interpolation."""
         cfg = resolve_data_config({}, model=self.model)
         return {key: cfg[key] for key in ("crop_pct", "crop_mode", "interpolation")}
 

@@ -162,5 +162,5 @@ def configure(model: nn.Module, checkpoint: Checkpoint) -> None:
     model = unwrapped(model)
     classes = list(checkpoint.class_names)
     names = {"label_names": classes or None, "num_classes": len(classes) or getattr(model, "num_classes", None)}
-    transform = {"mean": checkpoint.mean, "std": checkpoint.std, "crop_pct": 1.0, "interpolation": "bilinear"}
-    own_config(model, **size, **names, **transform)
+    resize = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
+    own_config(model, **size, **names, **resize, mean=checkpoint.mean, std=checkpoint.std)
