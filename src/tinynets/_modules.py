@@ -26,10 +26,13 @@ def unwrapped(model: Any) -> Any:
 
 def hooked(module: nn.Module) -> bool:
     """Whether somebody sees or changes calls of the module, or of one inside it: by a hook or another forward."""
+    return any(seen(m) or "forward" in vars(m) for m in module.modules())
+
+
+def seen(module: nn.Module) -> bool:
+    """Whether a hook may keep the output of the module, so that it must not be overwritten."""
     everywhere = torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks
-    return bool(everywhere) or any(
-        m._forward_hooks or m._forward_pre_hooks or "forward" in vars(m) for m in module.modules()
-    )
+    return bool(module._forward_hooks or module._forward_pre_hooks or everywhere)
 
 
 def copied(model: ModuleT) -> ModuleT:
