@@ -38,8 +38,7 @@ def seen(module: nn.Module) -> bool:
 def copied(model: ModuleT) -> ModuleT:
     """A deep copy. Tensors that hooks compute from parameters (pruning, weight norm) are copied as plain numbers."""
     computed = [v for m in model.modules() for v in vars(m).values() if isinstance(v, Tensor) and not v.is_leaf]
-    with torch.no_grad():
-        return copy.deepcopy(model, {id(tensor): tensor.clone() for tensor in computed})
+    return copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in computed})
 
 
 def float_tensor(model: nn.Module, device: torch.device | None = None) -> Tensor:
