@@ -26,17 +26,19 @@ def unwrapped(model: Any) -> Any:
 
 def hooked(module: nn.Module) -> bool:
     """Whether somebody sees or changes calls of the module, or of one inside it: by a hook or another forward."""
+    return any(seen(m) or "forward" in vars(m) for m in module.modules())
+
+
+def seen(module: nn.Module) -> bool:
+    """Whether a hook may keep the output of the module, so that it must not be overwritten."""
     everywhere = torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks
-    return bool(everywhere) or any(
-        m._forward_hooks or m._forward_pre_hooks or "forward" in vars(m) for m in module.modules()
-    )
+    return bool(module._forward_hooks or module._forward_pre_hooks or everywhere)
 
 
 def copied(model: ModuleT) -> ModuleT:
     """A deep copy. Tensors that hooks compute from parameters (pruning, weight norm) are copied as plain numbers."""
     computed = [v for m in model.modules() for v in vars(m).values() if isinstance(v, Tensor) and not v.is_leaf]
-    with torch.no_grad():
-        return copy.deepcopy(model, {id(tensor): tensor.clone() for tensor in computed})
+    return copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in computed})
 
 
 def float_tensor(model: nn.Module, device: torch.device | None = None) -> Tensor:

@@ -132,8 +132,7 @@ def bench(
     check_positive(**{f"batch_sizes[{i}]": size for i, size in enumerate(batch_sizes)})
     check_positive(**{f"threads[{i}]": count for i, count in enumerate(threads)})
     chosen = list(runtimes or installed_runtimes())
-    model = unwrapped(model)
-    source = source_of(name, model, img_size=img_size)
+    source = source_of(name, unwrapped(model), img_size=img_size)
     rows: list[Timing] = []
     say(f"tinynets: timing {name} in {', '.join(chosen)}: fewer runtimes, batch sizes and threads take less time")
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,11 @@
 from collections import OrderedDict
 
+import torch
 import torch.fx
 from torch import Tensor, nn
 
 from tinynets._checks import check_channels
+from tinynets._modules import seen
 
 torch.fx.wrap("check_channels")
 
@@ -20,4 +22,7 @@ class CheckedSequential(nn.Sequential):
         check_channels(input, self.in_chans)
         for module in self:
             input = module(input)
+            if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
+                if seen(module):
+                    input = input.clone()  # an activation in place follows
         return input

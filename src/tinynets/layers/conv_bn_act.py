@@ -61,7 +61,7 @@ class ConvBnAct(CheckedSequential):
             conv=same_conv(in_chans, out_chans, kernel_size, stride, dilation, groups, bias, **dd),
             bn=nn.BatchNorm2d(out_chans, track_running_stats=not batch_stats, **dd),
         )
-        act = create_act_layer(act_layer)
+        act = create_act_layer(act_layer, inplace=True)
         if act is not None:
             modules["act"] = act
         super().__init__(in_chans, modules)

@@ -66,7 +66,7 @@ class DWSeparable(CheckedSequential):
             conv_pw=same_conv(in_chans, out_chans, 1, **dd),
             bn=nn.BatchNorm2d(out_chans, **dd),
         )
-        act = create_act_layer(act_layer)
+        act = create_act_layer(act_layer, inplace=True)
         if act is not None:
             modules["act"] = act
         super().__init__(in_chans, modules)

@@ -7,6 +7,7 @@ from timm.models import checkpoint, register_model
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive
+from tinynets._modules import seen
 from tinynets._statistics import CIFAR10
 from tinynets.layers import BlurPool, ConvBnAct, DivisiveNorm, ISNorm
 from tinynets.layers.dilated_depthwise import DilatedDepthwise, DilatesDepthwise
@@ -50,7 +51,7 @@ class ECBlock(DilatesDepthwise):
         self.dilations = list(dilations)
         self.expand = nn.Conv2d(channels, hidden, 1, bias=False, **dd)
         self.expand_norm = ISNorm(hidden, len(self.dilations), **dd)
-        self.act = nn.ReLU()
+        self.act = nn.ReLU(inplace=True)
         self.depthwise = DilatedDepthwise(hidden, 3, bias=True, **dd)
         self.divisive = DivisiveNorm(**dd)
         self.contract = nn.Conv2d(hidden, channels, 1, bias=False, **dd)
@@ -59,7 +60,11 @@ class ECBlock(DilatesDepthwise):
         self.scale = nn.Parameter(torch.ones((), **dd))
 
     def forward(self, x: Tensor, step: int) -> Tensor:
-        y = self.filtered(self.act(self.expand_norm(self.expand(x), step)), step)
+        y = self.expand_norm(self.expand(x), step)
+        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
+            if seen(self.expand_norm):
+                y = y.clone()  # the activation works in place
+        y = self.filtered(self.act(y), step)
         y = self.contract_norm(self.contract(self.divisive(y)), step)
         return x + self.scale * y
 

@@ -57,7 +57,7 @@ class EGRRStage(nn.Module):
         self.conv = GatedDilatedConv2d(out_chans, dilations, **dd)
         self.norm = ISNorm(out_chans, num_steps, **dd)
         share_residuals(self.norm)  # full-size residuals add up to huge logits, and training diverges
-        self.act = nn.ReLU6()
+        self.act = nn.ReLU6()  # in place it is no faster here, and would overwrite what hooks keep
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)

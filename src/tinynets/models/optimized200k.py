@@ -35,7 +35,7 @@ class EfficientBlock(nn.Module):
             self.shortcut = nn.Identity()
         else:
             self.shortcut = ConvBnAct(in_chans, out_chans, 1, stride=stride, act_layer=None, **dd)
-        self.act = nn.ReLU()
+        self.act = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.conv2(self.conv1(x)) + self.shortcut(x))

@@ -62,8 +62,6 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
 
 
 def _forward(x: Tensor, kernel_size: int, eps: float) -> Tensor:
-    if x.dtype == torch.float32:
-        return x / (window_mean(x.abs(), kernel_size) + eps)
     wide = accumulable(x)
     return (wide / (window_mean(wide.abs(), kernel_size) + eps)).to(x.dtype)
 

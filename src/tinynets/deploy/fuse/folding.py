@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.ops.misc import FrozenBatchNorm2d
 
+from tinynets.layers.checked_sequential import CheckedSequential
+
 
 def exact(x: Tensor) -> Tensor:
     """x in fp64. On a device without fp64 (MPS), it is moved to the CPU."""
@@ -61,7 +63,7 @@ def fold_bn(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
     return folded
 
 
-def without_norm(block: nn.Sequential, conv: str) -> nn.Sequential:
+def without_norm(block: CheckedSequential, conv: str) -> nn.Sequential:
     """block with its `bn` folded into the convolution of the given name, or block itself if that is not possible."""
     modules = OrderedDict(block.named_children())
     if not foldable(modules["bn"]):
@@ -69,4 +71,4 @@ def without_norm(block: nn.Sequential, conv: str) -> nn.Sequential:
     norm, convolution = modules.pop("bn"), modules[conv]
     assert isinstance(convolution, nn.Conv2d)
     modules[conv] = fold_bn(convolution, norm)
-    return nn.Sequential(modules)
+    return CheckedSequential(block.in_chans, modules)

@@ -54,7 +54,7 @@ class Optimizer(Section):
 
     def check(self) -> None:
         """Raise ValueError unless all values are valid."""
-        self.one_of("name", tuple(str(name) for name in list_optimizers() if not str(name).startswith(_UNUSABLE)))
+        self.one_of("name", tuple(name for name in map(str, list_optimizers()) if not name.startswith(_UNUSABLE)))
         self.one_of("muon_precision", ("bf16", "fp32"))
         self.positive("lr")
         self.at_least(0, "weight_decay")
