@@ -145,6 +145,8 @@ def test_released_nets_keep_the_schedule_of_their_logs():
         (lambda: Recipe(recursion=Recursion(depth_warmup_epochs=31)), r"recursion\.depth_warmup_epochs \(31\)"),
         (lambda: Distill(kind="hard"), r"unknown distill\.kind"),
         (lambda: Distill(weight=1.1), r"distill\.weight"),
+        (lambda: Distill(teacher="simplecnn_mnist", views=-1), r"distill\.views must be at least 0"),
+        (lambda: Distill(views=8), r"distill\.views \(8\) needs distill\.teacher"),
     ],
 )
 def test_contradictions_name_the_field(build, message):
