@@ -56,16 +56,17 @@ class MoteBlock(nn.Module):
 class Mote(StagedClassifier):
     """Residual net of depthwise and 1x1 convolutions for small images: few operators, late downsampling.
 
-    The stem keeps the resolution. Every stage halves it and then runs `MoteBlock`s. All norms can be folded.
+    Stem and first stage keep the resolution. Every further stage halves it and then runs its `MoteBlock`s. All norms can
+    be folded.
 
     Args:
         num_classes: number of classes, 0 for pooled features.
         in_chans: number of channels of the image.
         global_pool: timm's pooling type, "" for none.
         drop_rate: dropout in front of the classifier.
-        channels: channels of the stem and of every stage.
-        depths: number of blocks in every stage.
-        kernel_size: side of the depthwise kernels in pixels, odd.
+        channels: channels of every stage. The stem has those of the first.
+        depths: number of blocks of every stage.
+        kernel_sizes: side of the blocks' depthwise kernels in every stage in pixels, odd.
         expansion: channels inside a block as a multiple of its channels.
         width: factor on all channel counts except in_chans.
         device: device of the parameters.
@@ -74,13 +75,13 @@ class Mote(StagedClassifier):
     Shape: (N, in_chans, H, W) with H, W at least the total stride -> (N, num_classes).
 
     Raises:
-        ValueError: an argument is not positive, channels and depths do not fit, or classes are asked for without
-            pooling.
+        ValueError: an argument is not positive, a kernel's side is even, channels, depths and kernel_sizes differ in
+            length, or classes are asked for without pooling.
 
     Example:
         >>> import torch
         >>> from tinynets.models import Mote
-        >>> Mote(num_classes=5, channels=(8, 16), depths=(2,)).eval()(torch.randn(1, 3, 32, 32)).shape
+        >>> Mote(num_classes=5, channels=(8, 16), depths=(1, 2)).eval()(torch.randn(1, 3, 32, 32)).shape
         torch.Size([1, 5])
     """
 
@@ -91,8 +92,8 @@ class Mote(StagedClassifier):
         global_pool: str = "avg",
         drop_rate: float = 0.0,
         channels: tuple[int, ...] = (24, 56),
-        depths: tuple[int, ...] = (7,),
-        kernel_size: int = 3,
+        depths: tuple[int, ...] = (1, 6),
+        kernel_sizes: tuple[int, ...] = (3, 5),
         expansion: int = 2,
         width: float = 1.0,
         device: torch.device | str | None = None,
@@ -100,20 +101,20 @@ class Mote(StagedClassifier):
     ) -> None:
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
-        if len(channels) != len(depths) + 1 or not depths:
+        if not len(channels) == len(depths) == len(kernel_sizes) > 0:
             raise ValueError(
-                f"channels must name the stem and every stage of depths, got {len(channels)} for {len(depths)} stages"
+                "channels, depths and kernel_sizes must name the same stages, got "
+                f"{len(channels)}, {len(depths)} and {len(kernel_sizes)}"
             )
         check_positive(expansion=expansion)
         chs = [scale_width(c, width) for c in channels]
         stages, feature_info = [], []
-        for index, depth in enumerate(depths):
+        for index, (depth, kernel_size) in enumerate(zip(depths, kernel_sizes, strict=True)):
             check_positive(depth=depth)
-            blocks = [MoteBlock(chs[index + 1], kernel_size, expansion, **dd) for _ in range(depth)]
-            stages.append(nn.Sequential(DWSeparable(chs[index], chs[index + 1], stride=2, **dd), *blocks))
-            feature_info.append(
-                {"num_chs": chs[index + 1], "reduction": 2 ** (index + 1), "module": f"stages.{index}"}
-            )
+            down = [DWSeparable(chs[index - 1], chs[index], stride=2, **dd)] if index else []
+            blocks = [MoteBlock(chs[index], kernel_size, expansion, **dd) for _ in range(depth)]
+            stages.append(nn.Sequential(*down, *blocks))
+            feature_info.append({"num_chs": chs[index], "reduction": 2**index, "module": f"stages.{index}"})
         self.assemble(
             stem=ConvBnAct(in_chans, chs[0], **dd),
             stages=nn.Sequential(*stages),
@@ -149,25 +150,25 @@ def mote_25k(pretrained: bool = False, **kwargs: Any) -> Mote:
     Returns:
         The model.
     """
-    return _mote("mote_25k", pretrained, {"channels": (16, 32), "depths": (5,)}, kwargs)
+    return _mote("mote_25k", pretrained, {"channels": (16, 32), "depths": (1, 4)}, kwargs)
 
 
 @register_model
 def mote_50k(pretrained: bool = False, **kwargs: Any) -> Mote:
     """Mote of at most 50,000 parameters for 10 classes. Arguments and result as of `mote_25k`."""
-    return _mote("mote_50k", pretrained, {"channels": (24, 40), "depths": (6,)}, kwargs)
+    return _mote("mote_50k", pretrained, {"channels": (16, 40), "depths": (1, 6)}, kwargs)
 
 
 @register_model
 def mote_100k(pretrained: bool = False, **kwargs: Any) -> Mote:
     """Mote of at most 100,000 parameters for 10 classes. Arguments and result as of `mote_25k`."""
-    return _mote("mote_100k", pretrained, {"channels": (24, 56), "depths": (7,)}, kwargs)
+    return _mote("mote_100k", pretrained, {"channels": (24, 56), "depths": (1, 6)}, kwargs)
 
 
 @register_model
 def mote_420k(pretrained: bool = False, **kwargs: Any) -> Mote:
     """Mote of at most 425,000 parameters for 100 classes. Arguments and result as of `mote_25k`."""
-    size = {"num_classes": 100, "channels": (32, 80, 128), "depths": (4, 4)}
+    size = {"num_classes": 100, "channels": (32, 96, 128), "depths": (1, 4, 3), "kernel_sizes": (3, 5, 5)}
     return _mote("mote_420k", pretrained, size, kwargs)
 
 
