@@ -56,8 +56,8 @@ class MoteBlock(nn.Module):
 class Mote(StagedClassifier):
     """Residual net of depthwise and 1x1 convolutions for small images: few operators, late downsampling.
 
-    Stem and first stage keep the resolution. Every further stage halves it and then runs its `MoteBlock`s. All norms can
-    be folded.
+    Stem and first stage keep the resolution. Every further stage halves it before its `MoteBlock`s. All norms can be
+    folded.
 
     Args:
         num_classes: number of classes, 0 for pooled features.

@@ -40,7 +40,8 @@ def test_views_come_with_the_logits_of_their_images(tiny_data, recipe, tmp_path)
     recipe = override(recipe, {"augment.flip": False})
     run = started(tiny_data, recipe, tmp_path / "logits.safetensors")
     views = run.views
-    assert views.images.shape == (3, *run.train_images.shape) and views.images.dtype == torch.uint8
+    assert views.images.shape == (3, *run.train_images.shape)
+    assert views.images.dtype == torch.uint8
     assert not torch.equal(views.images[0], views.images[1])
     rows = torch.arange(16)
     x, logits = views(rows, Draws(torch.Generator().manual_seed(0), 16))
@@ -65,11 +66,13 @@ def test_logits_are_mixed_like_the_shares_of_the_classes():
     mixer = Mixer(Mixing(mixup=1.0, mixup_alpha=1.0), 3)
     mixed, targets = mixer(x, labels, Draws(torch.Generator().manual_seed(0), 4), logits=logits)
     again, shares = mixer(x, labels, Draws(torch.Generator().manual_seed(0), 4))
-    assert torch.equal(mixed, again) and torch.equal(targets[:, :3], shares)
+    assert torch.equal(mixed, again)
+    assert torch.equal(targets[:, :3], shares)
     own = shares.gather(1, labels.unsqueeze(1))
     torch.testing.assert_close(targets[:, 3:], own * logits + (1 - own) * logits[[1, 0, 3, 2]])
     _, targets = mixer(x, labels, Draws(None, 4), 0.0, logits)
-    assert torch.equal(targets[:, :3].argmax(1), labels) and torch.equal(targets[:, 3:], logits)
+    assert torch.equal(targets[:, :3].argmax(1), labels)
+    assert torch.equal(targets[:, 3:], logits)
 
 
 def test_loss_of_kept_logits(tiny_data, recipe):
@@ -99,7 +102,8 @@ def test_resumed_runs_read_the_kept_logits(tiny_data, recipe, tmp_path, monkeypa
     kept = cache.read_bytes()
     capsys.readouterr()
     train("simplecnn_mnist", tiny_data, recipe, tmp_path / "stopped", resume=True)
-    assert "computing the logits" not in capsys.readouterr().err and cache.read_bytes() == kept
+    assert "computing the logits" not in capsys.readouterr().err
+    assert cache.read_bytes() == kept
     whole, stopped = (read_weights(tmp_path / f"{run}/last.safetensors")[0] for run in ("whole", "stopped"))
     assert all(torch.equal(tensor, stopped[name]) for name, tensor in whole.items())
 
@@ -116,5 +120,5 @@ def test_logits_of_another_recipe_or_a_damaged_file_are_computed_again(tiny_data
 
 
 def test_views_must_fit_into_memory(tiny_data, recipe, tmp_path):
-    with pytest.raises(ValueError, match="1000000000 views of the training images would take .* lower distill.views"):
+    with pytest.raises(ValueError, match=r"1000000000 views of the training images would take .* lower distill\.views"):
         started(tiny_data, override(recipe, {"distill.views": 10**9}), tmp_path / "logits.safetensors")
