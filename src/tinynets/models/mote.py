@@ -155,19 +155,43 @@ def mote_25k(pretrained: bool = False, **kwargs: Any) -> Mote:
 
 @register_model
 def mote_50k(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """Mote of at most 50,000 parameters for 10 classes. Arguments and result as of `mote_25k`."""
+    """Mote of at most 50,000 parameters for 10 classes.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `Mote` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
     return _mote("mote_50k", pretrained, {"channels": (16, 40), "depths": (1, 6)}, kwargs)
 
 
 @register_model
 def mote_100k(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """Mote of at most 100,000 parameters for 10 classes. Arguments and result as of `mote_25k`."""
+    """Mote of at most 100,000 parameters for 10 classes.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `Mote` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
     return _mote("mote_100k", pretrained, {"channels": (24, 56), "depths": (1, 6)}, kwargs)
 
 
 @register_model
 def mote_420k(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """Mote of at most 425,000 parameters for 100 classes. Arguments and result as of `mote_25k`."""
+    """Mote of at most 425,000 parameters for 100 classes.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `Mote` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
     size = {"num_classes": 100, "channels": (32, 96, 128), "depths": (1, 4, 3), "kernel_sizes": (3, 5, 5)}
     return _mote("mote_420k", pretrained, size, kwargs)
 
