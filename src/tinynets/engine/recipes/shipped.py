@@ -113,9 +113,9 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
                 _CIFAR,
                 batch_size=128,
                 optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
-                schedule=Schedule(epochs=200, warmup_epochs=4),
+                schedule=Schedule(epochs=150, warmup_epochs=3),
                 augment=replace(_CIFAR.augment, pad_mode="reflect"),
-                mixing=Mixing(cutmix=cutmix, ramp_epochs=60, clean_epochs=10),
+                mixing=Mixing(cutmix=cutmix, ramp_epochs=45, clean_epochs=8),
                 ema_decay=0.999,
                 bn_images=5000,
             )
