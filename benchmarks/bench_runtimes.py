@@ -21,7 +21,9 @@ import tinynets
 from tinynets._files import write_file
 from tinynets.cli.bench import csv_text, table
 from tinynets.deploy import bench
+from tinynets.models import full_name
 from tinynets.report.plots import plot_latency
+from tinynets.weights import find_weights
 
 CIFAR = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25), "input_size": (3, 32, 32)}
 
@@ -35,8 +37,15 @@ def peer(build: Callable[[], nn.Module]) -> Callable[[], Any]:
     return made
 
 
+def trained(name: str) -> bool:
+    """Whether the package holds weights. Speed does not depend on them."""
+    return find_weights(full_name(name)) is not None
+
+
 MODELS: dict[str, Callable[[], Any]] = {
-    **{name: lambda name=name: tinynets.create_model(name, pretrained=True) for name in tinynets.list_models()},
+    **{
+        name: lambda name=name: tinynets.create_model(name, pretrained=trained(name)) for name in tinynets.list_models()
+    },
     **{
         name: peer(lambda name=name: timm.create_model(name, num_classes=10))
         for name in ("mobilenetv3_small_050", "test_efficientnet", "tinynet_e")

@@ -7,7 +7,14 @@ import torch
 from tinynets.engine import ImageData
 from tinynets.weights import manifest
 
-MODELS = ["c1c2c3c4o_cifar10", "ecnet_cifar10", "egrr_cifar100", "optimized200k_cifar10", "simplecnn_mnist"]
+MODELS = [
+    "c1c2c3c4o_cifar10",
+    "ecnet_cifar10",
+    "egrr_cifar100",
+    "mote_100k",
+    "optimized200k_cifar10",
+    "simplecnn_mnist",
+]
 
 
 def pytest_configure(config):

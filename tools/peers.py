@@ -19,6 +19,7 @@ class Peer:
         macs: multiply-adds for an image, None if unpublished.
         top1: test accuracy in percent.
         training: how it was trained, in a few words.
+        best_on_test: whether the figure is that of the best epoch on the test set, which is higher than an honest one.
         installable: whether its weights come with a pip package.
         source: where the figures are published.
     """
@@ -29,6 +30,7 @@ class Peer:
     macs: float | None
     top1: float
     training: str
+    best_on_test: bool
     installable: bool
     source: str
 
@@ -45,6 +47,7 @@ def list_peers() -> list[Peer]:
                 float(row["macs"]) if row["macs"] else None,
                 float(row["top1"]),
                 row["training"],
+                row["best_on_test"] == "yes",
                 row["installable"] == "yes",
                 row["source"],
             )

@@ -59,6 +59,7 @@ def _ours(name: str, weights: Weights) -> dict[str, Any]:
         "macs": tinynets.summary(tinynets.create_model(name)).macs,
         "top1": facts["top1"],
         "training": _training(recipe_from_dict(facts["recipe"]), len(facts["log"]), list(facts["seeds"].values())),
+        "best_on_test": False,
         "installable": True,
         "source": "tinynets",
         "ours": True,
@@ -109,7 +110,8 @@ def _markdown(table: list[dict[str, Any]]) -> str:
 
 def _figures(row: dict[str, Any]) -> tuple[str, str, str]:
     macs = f"{row['macs'] / 1e6:.3g} M" if row["macs"] else "-"
-    return f"{row['params'] / 1e3:.3g} K", macs, f"{row['top1']:.2f}"
+    mark = " (best on test)" if row["best_on_test"] else ""
+    return f"{row['params'] / 1e3:.3g} K", macs, f"{row['top1']:.2f}{mark}"
 
 
 def _place(row: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynets.engine import read_metrics
+from tinynets.models import full_name
 from tinynets.weights import read_weights, save_weights
 
 ARTIFACTS = Path(__file__).parents[1] / "src/tinynets/weights/artifacts"
@@ -29,15 +30,15 @@ def main() -> None:
     args = parser.parse_args()
 
     summary = _summary(args.run)
-    name = summary["model"]
+    name = full_name(summary["model"])
     seeds = {summary["seed"]: summary["last"]["test_top1"]}
     for other in map(_summary, args.others):
-        if other["recipe"] | {"seed": summary["seed"]} != summary["recipe"] or other["model"] != name:
+        if other["recipe"] | {"seed": summary["seed"]} != summary["recipe"] or full_name(other["model"]) != name:
             raise SystemExit("the runs must differ in nothing but the seed")
         seeds[other["seed"]] = other["last"]["test_top1"]
     path = ARTIFACTS / f"{name}-{args.tag}.safetensors"
     state, facts = read_weights(args.run / "last.safetensors")
-    save_weights(path, state, {**facts, "data_source": None})  # a path of this machine
+    save_weights(path, state, {**facts, "model": name, "data_source": None})  # a path of this machine
 
     manifest_path = ARTIFACTS / "manifest.json"
     manifest = json.loads(manifest_path.read_text())

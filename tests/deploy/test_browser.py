@@ -16,6 +16,7 @@ from support import randomised
 
 import tinynets
 from tinynets.deploy import FORMATS, export
+from tinynets.models import full_name
 
 HERE = Path(__file__).with_name("browser")
 
@@ -69,7 +70,7 @@ QUICK = ("egrr_cifar100", "simplecnn_mnist")
     "name", [*QUICK, *(pytest.param(n, marks=pytest.mark.slow) for n in tinynets.list_models() if n not in QUICK)]
 )
 def test_same_classes_in_the_browser(name, runtime, tmp_path):
-    pretrained = name in tinynets.list_models(pretrained=True)
+    pretrained = full_name(name) in tinynets.list_models(pretrained=True)
     small = {"width": 0.25} if name == "egrr_cifar100" and not pretrained else {}
     model = tinynets.create_model(name, pretrained=pretrained, **small)
     model = model.eval() if pretrained else randomised(model)

@@ -7,6 +7,7 @@ COUNTS = {
     "c1c2c3c4o_cifar10": 84_322,
     "ecnet_cifar10": 115_659,
     "egrr_cifar100": 420_212,
+    "mote_100k": 90_922,
     "optimized200k_cifar10": 150_690,
     "simplecnn_mnist": 21_614,
 }
@@ -14,6 +15,14 @@ COUNTS = {
 
 def test_parameters(name):
     assert tinynets.count_parameters(tinynets.create_model(name)) == COUNTS[name]
+
+
+@pytest.mark.parametrize("size", [25, 50, 100, 420])
+def test_motes_stay_within_the_size_they_are_named_after(size):
+    model = tinynets.create_model(f"mote_{size}k")
+    limit = 425_000 if size == 420 else 1000 * size
+    assert 0.85 * limit < tinynets.count_parameters(model) <= limit
+    assert model.num_classes == (100 if size == 420 else 10)
 
 
 def test_ecnet_ties_one_block():
@@ -39,6 +48,10 @@ def test_arguments_scale_the_models(name):
         ("egrr_cifar100", {"num_steps": (1, 2)}, "must name the same stages"),
         ("egrr_cifar100", {"num_classes": -1}, "num_classes must be an integer of at least 0"),
         ("egrr_cifar100", {"global_pool": ""}, "allows num_classes=0 only"),
+        ("mote_100k", {"depths": (2,)}, "must name the same stages, got 2, 1 and 2"),
+        ("mote_100k", {"depths": (1, 0)}, "depth must be an integer of at least 1, got 0"),
+        ("mote_100k", {"expansion": 1.5}, "expansion must be an integer of at least 1"),
+        ("mote_100k", {"kernel_sizes": (3, 4)}, "kernel_size must be odd"),
         ("simplecnn_mnist", {"img_size": 3}, "img_size must be at least 4x4"),
         ("simplecnn_mnist", {"global_pool": ""}, "allows num_classes=0 only"),
     ],

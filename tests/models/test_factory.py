@@ -3,6 +3,7 @@ import timm
 import torch
 
 import tinynets
+from tinynets.models import full_name
 from tinynets.weights import list_weights
 
 
@@ -11,6 +12,10 @@ def test_list_models():
         "c1c2c3c4o_cifar10",
         "ecnet_cifar10",
         "egrr_cifar100",
+        "mote_100k",
+        "mote_25k",
+        "mote_420k",
+        "mote_50k",
         "optimized200k_cifar10",
         "simplecnn_mnist",
     ]
@@ -67,3 +72,26 @@ def test_checkpoint_path(tmp_path):
 def test_unknown_arguments_are_refused():
     with pytest.raises(TypeError, match="iterations"):
         tinynets.create_model("c1c2c3c4o_cifar10", iterations=3)
+
+
+@pytest.mark.parametrize("create", [tinynets.create_model, timm.create_model])
+def test_a_data_set_is_the_tag_of_a_family_with_several(create):
+    model = create("mote_420k.cifar100")
+    assert (model.num_classes, model.pretrained_cfg["tag"]) == (100, "cifar100")
+    assert create("mote_420k").pretrained_cfg["tag"] == "cifar100"
+    with pytest.raises(RuntimeError, match=r"Invalid pretrained tag \(mnist\) for mote_420k"):
+        create("mote_420k.mnist")
+
+
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [
+        ("mote_100k", "mote_100k.cifar10"),
+        ("mote_100k.cifar10", "mote_100k.cifar10"),
+        ("simplecnn_mnist", "simplecnn_mnist"),
+        ("simplecnn_mnist.v3", "simplecnn_mnist"),
+        ("resnet18.a1_in1k", "resnet18"),
+    ],
+)
+def test_full_names(name, full):
+    assert full_name(name) == full

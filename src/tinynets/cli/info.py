@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import tinynets
 from tinynets._say import printable
+from tinynets.models import full_name
 from tinynets.weights import Weights, find_weights
 
 from .options import common_options, model_args, model_options, report
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
         size = (len(trained.facts.mean), *trained.facts.img_size)
     table = tinynets.summary(model, size)
     field = _receptive_field(model)
-    weights = find_weights(args.model.split(".")[0])
+    weights = find_weights(full_name(args.model))
     facts = {
         "model": args.model,
         **table.to_dict(),

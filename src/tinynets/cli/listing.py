@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 import tinynets
+from tinynets.models import full_name
 from tinynets.report import text_table
 from tinynets.weights import find_weights
 
@@ -23,6 +24,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _describe(name: str) -> dict[str, Any]:
     model: Any = tinynets.create_model(name, device="meta")
+    name = full_name(name)
     weights = find_weights(name)
     return {
         "model": name,

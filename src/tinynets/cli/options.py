@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,8 +137,9 @@ _KEPT = {"optimizer.lr", "optimizer.weight_decay"}
 def data_of(model: str) -> str | None:
     """The data set that a model is named after, if there is one."""
     from tinynets.engine import list_data
+    from tinynets.models import full_name
 
-    name = model.split(".")[0].rpartition("_")[2]
+    name = re.split("[._]", full_name(model))[-1]
     return name if name in list_data() else None
 
 

@@ -2,6 +2,7 @@ import hashlib
 from pathlib import Path
 
 from tinynets._checks import unknown
+from tinynets.models import full_name
 from tinynets.weights import list_weights, read_manifest
 
 
@@ -26,6 +27,7 @@ def artifact(name: str, to: str = "tflite-int8") -> Path:
         >>> artifact("simplecnn_mnist").name
         'simplecnn_mnist-v3-int8.tflite'
     """
+    name = full_name(name) if isinstance(name, str) else name
     if name not in list_weights():
         raise unknown("model with weights", name, list_weights())
     weights = read_manifest()[name]

@@ -11,7 +11,7 @@ from torchvision.datasets import MNIST
 
 from tinynets._checks import unknown
 from tinynets._guest import plain_defaults
-from tinynets.models import list_models
+from tinynets.models import full_name, list_models
 from tinynets.weights import find_weights
 
 from .any_model import create_any_model, is_known, is_ours
@@ -108,7 +108,7 @@ def checkpoint_path(name: str | Path) -> Path | None:
 
 def facts_of(name: str, model: Any, model_args: dict[str, Any]) -> Checkpoint:
     """The facts about a model's pretrained weights."""
-    weights = find_weights(name.split(".")[0]) if is_ours(name) else None
+    weights = find_weights(full_name(name)) if is_ours(name) else None
     if weights is not None:
         return read_checkpoint(weights.path)[1]
     cfg = getattr(model, "pretrained_cfg", None) or {}

@@ -1,10 +1,11 @@
-"""The five image classifiers, one family a file, each registered into timm."""
+"""The image classifiers, one family a file, each registered into timm."""
 
-from . import c1c2c3c4o, ecnet, egrr, optimized200k, simplecnn
+from . import c1c2c3c4o, ecnet, egrr, mote, optimized200k, simplecnn
 from .c1c2c3c4o import C1C2C3C4O
 from .ecnet import ECNet
 from .egrr import EGRR
-from .factory import create_model, list_models
+from .factory import create_model, full_name, list_models
+from .mote import Mote
 from .optimized200k import Optimized200K
 from .simplecnn import SimpleCNN
 
@@ -12,13 +13,16 @@ __all__ = [
     "C1C2C3C4O",
     "ECNet",
     "EGRR",
+    "Mote",
     "Optimized200K",
     "SimpleCNN",
     "c1c2c3c4o",
     "create_model",
     "ecnet",
     "egrr",
+    "full_name",
     "list_models",
+    "mote",
     "optimized200k",
     "simplecnn",
 ]

@@ -17,7 +17,8 @@ def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Modul
     """Create one of our models by name. Same as `timm.create_model`, but for our names only.
 
     Args:
-        name: one of `list_models()`, with or without the tag of its weights ("simplecnn_mnist.v3").
+        name: one of `list_models()`, with or without a tag: the data set of the weights of a family with several
+            ("mote_100k.cifar10"), the version of the others ("simplecnn_mnist.v3").
         pretrained: load the weights inside the package. No network is needed.
         **kwargs: num_classes, in_chans, global_pool, drop_rate, features_only, out_indices, device, dtype, the other
             arguments of timm.create_model, and the arguments of the model's class.
@@ -61,18 +62,41 @@ def list_models(pretrained: bool = False) -> list[str]:
 
     Example:
         >>> import tinynets
-        >>> tinynets.list_models()
-        ['c1c2c3c4o_cifar10', 'ecnet_cifar10', 'egrr_cifar100', 'optimized200k_cifar10', 'simplecnn_mnist']
+        >>> tinynets.list_models()[:3]
+        ['c1c2c3c4o_cifar10', 'ecnet_cifar10', 'egrr_cifar100']
     """
     return list_weights() if pretrained else sorted(_NAMES)
 
 
-_NAMES: set[str] = set()
+def full_name(name: str) -> str:
+    """The name under which weights, recipe and card of a model are kept.
+
+    Args:
+        name: name of a model, with or without a tag.
+
+    Returns:
+        Architecture and data set. Names of models that are not ours lose their tag.
+
+    Example:
+        >>> from tinynets.models import full_name
+        >>> full_name("mote_100k"), full_name("simplecnn_mnist.v3")
+        ('mote_100k.cifar10', 'simplecnn_mnist')
+    """
+    arch = name.split(".")[0]
+    return _NAMES.get(arch, arch)
+
+
+_NAMES: dict[str, str] = {}  # full names by architecture
 
 
 def pretrained_cfgs(name: str, **cfg: Any) -> dict:
-    """Build timm's default_cfgs of one model: its input and, if the manifest lists it, its weights file."""
-    _NAMES.add(name)
+    """Build timm's default_cfgs of one model: its input and, if the manifest lists it, its weights file.
+
+    name: of the architecture, if its data set is part of it ("simplecnn_mnist"); then timm's tag is the version of the
+    weights. Otherwise the data set is the tag ("mote_100k.cifar10").
+    """
+    arch, _, tag = name.partition(".")
+    _NAMES[arch] = name
     cfg = {
         "num_classes": 10,
         "crop_pct": 1.0,
@@ -84,7 +108,8 @@ def pretrained_cfgs(name: str, **cfg: Any) -> dict:
     weights = find_weights(name)
     if weights is None:
         return generate_default_cfgs({name: cfg})
-    return generate_default_cfgs({f"{name}.{weights.tag}": {**cfg, "file": str(weights.path)}})
+    tagged = name if tag else f"{name}.{weights.tag}"
+    return generate_default_cfgs({tagged: {**cfg, "file": str(weights.path)}})
 
 
 def build_model(cls: type[ModelT], name: str, pretrained: bool, feature_cfg: dict, **kwargs: Any) -> ModelT:
@@ -92,7 +117,7 @@ def build_model(cls: type[ModelT], name: str, pretrained: bool, feature_cfg: dic
     overlay = kwargs.get("pretrained_cfg_overlay") or {}
     shipped = not isinstance(kwargs.get("pretrained_cfg"), dict) and not any(map(overlay.get, _PRETRAINED_SOURCES))
     if pretrained and shipped:
-        check_weights(name)
+        check_weights(full_name(name))
     cfg: Any = get_pretrained_cfg(name)
     ours_to_adapt = pretrained and cfg.input_size[0] != 3  # timm before 1.0.31 adapts only from three channels
     if ours_to_adapt:

@@ -19,7 +19,8 @@ from tinynets.weights import read_manifest
 
 
 def test_every_model_has_its_recipes(name):
-    assert list_recipes(name) == ["default", "digits", "finetune", "original"]
+    published = [] if name.startswith("mote") else ["original"]  # ours alone
+    assert list_recipes(name) == ["default", "digits", "finetune", *published]
     assert all(isinstance(get_recipe(name, which), Recipe) for which in list_recipes(name))
 
 
@@ -60,6 +61,11 @@ def test_unknown_names():
         get_recipe("simplecnn_mnist", "orginal")
     with pytest.raises(ValueError, match="unknown recipe of resnet18 'original'"):
         get_recipe("resnet18", "original")
+
+
+def test_recipes_go_by_full_names():
+    assert get_recipe("mote_100k") == get_recipe("mote_100k.cifar10") != get_recipe("mote_25k")
+    assert list_recipes("mote_100k") == list_recipes("mote_100k.cifar10") == ["default", "digits", "finetune"]
 
 
 def test_models_of_others_have_recipes_too():
@@ -141,6 +147,8 @@ def test_released_nets_keep_the_schedule_of_their_logs():
         (lambda: Recipe(recursion=Recursion(depth_warmup_epochs=31)), r"recursion\.depth_warmup_epochs \(31\)"),
         (lambda: Distill(kind="hard"), r"unknown distill\.kind"),
         (lambda: Distill(weight=1.1), r"distill\.weight"),
+        (lambda: Distill(teacher="simplecnn_mnist", views=-1), r"distill\.views must be at least 0"),
+        (lambda: Distill(views=8), r"distill\.views \(8\) needs distill\.teacher"),
     ],
 )
 def test_contradictions_name_the_field(build, message):

@@ -31,7 +31,9 @@ class Mixer:
     def __init__(self, mixing: Mixing, num_classes: int) -> None:
         self.mixing, self.num_classes = mixing, num_classes
 
-    def __call__(self, x: Tensor, labels: Tensor, draws: Draws, strength: float = 1.0) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, x: Tensor, labels: Tensor, draws: Draws, strength: float = 1.0, logits: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Mix a batch.
 
         Args:
@@ -39,13 +41,19 @@ class Mixer:
             labels: int64 (N,).
             draws: source of the random numbers.
             strength: factor on the probabilities, in 0..1.
+            logits: a teacher's, (N, num_classes). They are mixed like the shares of the classes.
 
         Returns:
-            The images, and either the labels or, for a mixed batch, the shares of the classes, (N, num_classes).
+            The images, and either the labels or, for a mixed batch, the shares of the classes, (N, num_classes). With
+            logits always the shares and beside them the logits, (N, 2 num_classes).
         """
         m = self.mixing
+        shares = F.one_hot(labels, self.num_classes).to(x.dtype)
+        targets = labels
+        if logits is not None:
+            targets = shares = torch.cat([shares, logits], 1)
         if not m.any or strength <= 0:
-            return x, labels
+            return x, targets
         draw = draws.once()
         for probability, mix, parameter in (
             (m.mixup, mixup, m.mixup_alpha),
@@ -54,8 +62,8 @@ class Mixer:
         ):
             draw -= probability * strength
             if draw < 0:
-                return mix(x, F.one_hot(labels, self.num_classes).to(x.dtype), parameter, draws)
-        return x, labels
+                return mix(x, shares, parameter, draws)
+        return x, targets
 
 
 def mixup(x: Tensor, targets: Tensor, alpha: float, draws: Draws) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Recipe
 from tinynets.engine.record import Checkpoint, read_checkpoint
 from tinynets.engine.trained import checkpoint_path, class_order, load_trained
+from tinynets.models import full_name
 from tinynets.weights import find_weights, load_into
 
 from .processes import Workers
@@ -163,7 +164,7 @@ class Start:
 def find_start(name: str | Path) -> Start:
     """Find weights by name or file, as `load_trained` does. A checkpoint of your own module needs no module here."""
     path = checkpoint_path(name)
-    weights = find_weights(str(name).split(".")[0]) if path is None else None
+    weights = find_weights(full_name(str(name))) if path is None else None
     if path is None and weights is None:
         trained = load_trained(name)
         return Start(str(name), trained.model.state_dict(), trained.facts)

@@ -66,6 +66,8 @@ class Training:
             if self.story:
                 terminal.line(self.story)
         try:
+            cache = self.directory.path / "teacher_logits.safetensors"
+            self.run.make_views(cache, self.facts.data_sha256, lambda: self._stop_if_asked(interrupt))
             while self.run.epochs_done < epochs and not self.team.share(self._out_of_patience()):
                 row = {"epoch": self.run.epochs_done + 1}
                 row |= self.run.train_epoch(lambda: self._after_step(interrupt, terminal))

@@ -38,8 +38,21 @@ class Objective:
         self.device, self.precision = device, recipe.precision
         self.teacher = load_teacher(recipe.distill.teacher, data, device) if recipe.distill.teacher else None
 
+    def ask_teacher(self, x: Tensor) -> Tensor:
+        """The teacher's logits (N, C) of images x."""
+        assert self.teacher is not None
+        with torch.no_grad(), autocast(self.device, self.precision):
+            return self.teacher(x).float()
+
     def __call__(self, logits: Tensor, targets: Tensor, x: Tensor) -> Tensor:
-        """Compute the loss of logits (N, C) for images x, with targets (N,) (labels) or (N, C) (shares of classes)."""
+        """Compute the loss of logits (N, C) for images x.
+
+        targets: (N,), labels, or (N, C), shares of classes. With distill.views, (N, 2C): beside the shares stand the
+        teacher's logits.
+        """
+        wanted = None
+        if self.distill.views:
+            targets, wanted = targets.chunk(2, 1)
         if self.class_weights is None:
             loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
         else:  # torch's weighted mean would depend on the classes in the batch, and so on how a batch is split
@@ -48,8 +61,8 @@ class Objective:
             loss = loss.mean()
         if self.teacher is None:
             return loss
-        with torch.no_grad(), autocast(self.device, self.precision):
-            wanted = self.teacher(x).float()
+        if wanted is None:
+            wanted = self.ask_teacher(x)
         return (1 - self.distill.weight) * loss + self.distill.weight * distillation(logits, wanted, self.distill)
 
 

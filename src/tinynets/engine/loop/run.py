@@ -2,6 +2,7 @@ import gc
 import zlib
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from .optimizer import create_optimizer
 from .processes import Workers
 from .schedules import active_steps, image_size, learning_rate_setter, mixing_strength, temperature
 from .step_graphs import StepGraphs, make_capturable
+from .views import Views
 
 
 class Run:
@@ -51,6 +53,7 @@ class Run:
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.augment = Augmenter(recipe.augment, data.mean, data.std)
         self.normalise = Augmenter(Augment(), data.mean, data.std)
+        self.statistics = data.mean, data.std
         self.mix = Mixer(recipe.mixing, data.num_classes)
         self._take_data(data)
 
@@ -66,6 +69,7 @@ class Run:
         balanced = recipe.class_weights == "balanced"
         weights = balanced_weights(self.train_labels, data.num_classes) if balanced else None
         self.objective = Objective(recipe, data, self.device, weights)
+        self.views: Views | None = None
         self.forward: Any = team.parallel(self.model, find_unused=recipe.recursion.depth_warmup_epochs > 0)
         if recipe.compile:
             self.forward = torch.compile(self.forward)
@@ -133,6 +137,12 @@ class Run:
         """Whether an epoch has begun but not ended."""
         return self.step % self.steps > 0
 
+    def make_views(self, cache: Path, data_sha256: str | None, after_batch: Callable[[], None]) -> None:
+        """Augment the training images in distill.views ways, with the teacher's logits from the file cache."""
+        if self.recipe.distill.views:
+            self.views = Views(self.recipe, self.train_images, *self.statistics)
+            self.views.take_logits(self.objective.ask_teacher, cache, data_sha256, self.team, after_batch)
+
     def train_epoch(self, after_step: Callable[[], None]) -> dict[str, float]:
         """Train to the end of the epoch.
 
@@ -182,9 +192,12 @@ class Run:
         recipe = self.recipe
         draws = Draws(self.generator, recipe.batch_size, self.team.part(recipe.batch_size), self.device)
         labels = self.train_labels[rows]
-        x = self.augment(self.train_images[rows], draws)
+        if self.views is None:
+            x, logits = self.augment(self.train_images[rows], draws), None
+        else:
+            x, logits = self.views(rows, draws)
         epoch = self.step / self.steps
-        x, targets = self.mix(x, labels, draws, mixing_strength(recipe.mixing, recipe.schedule.epochs, epoch))
+        x, targets = self.mix(x, labels, draws, mixing_strength(recipe.mixing, recipe.schedule.epochs, epoch), logits)
         size = image_size(recipe.resize, recipe.schedule.epochs, epoch, x.shape[2:])
         depth = self._set_recursion(epoch)
         self._seed_noise()

@@ -337,6 +337,8 @@ class Distill(Section):
         kind: "kd", or "logit_std", which standardises the logits of both first.
         weight: weight of the teacher in the loss, in 0..1.
         temperature: T.
+        views: the training images are augmented in this many fixed ways at the start, and the teacher's logits of them
+            are computed once and kept. Mixing then mixes logits. 0 augments anew and asks the teacher at every step.
 
     Raises:
         ValueError: a value is invalid.
@@ -356,12 +358,16 @@ class Distill(Section):
     kind: str = "kd"
     weight: float = 0.9
     temperature: float = 4.0
+    views: int = 0
 
     def check(self) -> None:
         """Raise ValueError unless all values are valid."""
         self.one_of("kind", ("kd", "logit_std"))
         self.probability("weight")
         self.positive("temperature")
+        self.at_least(0, "views")
+        if self.views and self.teacher is None:
+            raise ValueError(f"distill.views ({self.views}) needs distill.teacher: name one or leave it out")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@
 - "original": the published recipe. Where it leaves a number open, the usual value of its time is used.
 
 Shipped weights that were trained with the older schedule "cosine" keep it, so that their logs can be reproduced. A
-teacher is part of the command, not of the recipe. Models that are not ours have "default", "digits" and "finetune".
+teacher is part of the command, not of the recipe. The motes and models that are not ours have "default", "digits" and
+"finetune".
 """
 
 from dataclasses import replace
@@ -14,6 +15,7 @@ from dataclasses import replace
 import timm
 
 from tinynets._checks import unknown
+from tinynets.models import full_name
 
 from .schema import Augment, Mixing, Optimizer, Recipe, Recursion, Schedule
 
@@ -103,6 +105,26 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
             drop_rate=0.1,
         ),
     },
+    **{
+        name: {
+            "default": replace(
+                _CIFAR,
+                batch_size=128,
+                optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
+                schedule=Schedule(epochs=150, warmup_epochs=3),
+                augment=replace(_CIFAR.augment, pad_mode="reflect"),
+                mixing=Mixing(cutmix=cutmix, ramp_epochs=45, clean_epochs=8),
+                ema_decay=0.999,
+                bn_images=5000,
+            )
+        }
+        for name, cutmix in (
+            ("mote_25k.cifar10", 0.25),
+            ("mote_50k.cifar10", 0.25),
+            ("mote_100k.cifar10", 0.5),
+            ("mote_420k.cifar100", 0.5),
+        )
+    },
     "optimized200k_cifar10": {
         "default": replace(
             _CIFAR,
@@ -170,7 +192,7 @@ def get_recipe(model: str, name: str = "default") -> Recipe:
         >>> get_recipe("simplecnn_mnist").schedule.epochs
         150
     """
-    model = model.split(".")[0]
+    model = full_name(model)
     if model not in _RECIPES and ":" not in model and not timm.is_model(model):  # hf-hub:user/model is left to timm
         raise unknown("model", model, _RECIPES)
     if name not in list_recipes(model):
@@ -197,4 +219,4 @@ def list_recipes(model: str) -> list[str]:
         >>> list_recipes("egrr_cifar100")
         ['default', 'digits', 'finetune', 'original']
     """
-    return sorted({"default", "digits", "finetune", *_RECIPES.get(model.split(".")[0], ())})
+    return sorted({"default", "digits", "finetune", *_RECIPES.get(full_name(model), ())})

@@ -1,0 +1,97 @@
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tinynets._say import say
+from tinynets.engine.augment import Augmenter, Draws
+from tinynets.engine.data.memory import check_memory
+from tinynets.engine.recipes import Augment, Recipe
+from tinynets.weights import read_weights, save_weights
+
+from .processes import Workers
+
+
+class Views:
+    """Training images augmented in a few fixed ways, with a teacher's logits of each.
+
+    A batch takes a random view of every image. If the recipe flips, it is mirrored with probability 1/2, and keeps the
+    logits. The views depend on the recipe's seed alone.
+
+    images: uint8 (views, N, C, H, W). logits: fp16 (views, N, classes).
+
+    Args:
+        recipe: its augment, distill and seed decide.
+        images: uint8 (N, C, H, W).
+        mean: mean per channel, for pixels scaled to 0..1.
+        std: standard deviation per channel, for pixels scaled to 0..1.
+
+    Raises:
+        ValueError: the views do not fit into free memory.
+    """
+
+    def __init__(self, recipe: Recipe, images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        self.recipe = recipe
+        self.batch = Augmenter(Augment(flip=recipe.augment.flip), mean, std)
+        self.clean = Augmenter(Augment(), mean, std)
+        count = recipe.distill.views
+        if images.device.type == "cpu":
+            check_memory(count * images.numel(), f"{count} views of the training images", "lower distill.views")
+        augment = Augmenter(replace(recipe.augment, flip=False), mean, std)
+        generator = torch.Generator().manual_seed(recipe.seed)
+        self.images = images.new_empty(count, *images.shape)
+        for view in self.images:
+            for source, target in zip(images.split(500), view.split(500), strict=True):
+                x = augment(source, Draws(generator, len(source), device=images.device))
+                target.copy_(augment.restore(x).mul_(255).round_())
+        self.logits = torch.empty(0)
+
+    def take_logits(
+        self,
+        teacher: Callable[[Tensor], Tensor],
+        cache: Path,
+        data_sha256: str | None,
+        team: Workers,
+        after_batch: Callable[[], None],
+    ) -> None:
+        """Read the teacher's logits from the file cache, or compute them and write it."""
+        distill = self.recipe.distill
+        key = {
+            "teacher": distill.teacher,
+            "views": distill.views,
+            "augment": asdict(self.recipe.augment),
+            "seed": self.recipe.seed,
+            "val_size": self.recipe.val_size,
+            "data_sha256": data_sha256,
+        }
+        logits = None
+        if team.is_main:
+            logits = _cached(cache, key)
+            if logits is None:
+                say(f"computing the logits of {distill.teacher} for {distill.views} views of the training images, once")
+                logits = self._logits(teacher, after_batch)
+                save_weights(cache, {"logits": logits}, key)
+        self.logits = team.share(logits).to(self.images.device)
+
+    @torch.no_grad()
+    def _logits(self, teacher: Callable[[Tensor], Tensor], after_batch: Callable[[], None]) -> Tensor:
+        logits = []
+        for images in self.images.flatten(0, 1).split(250):
+            logits.append(teacher(self.clean(images)).half().cpu())
+            after_batch()
+        return torch.cat(logits).unflatten(0, (len(self.images), -1))
+
+    def __call__(self, rows: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Normalised images (n, C, H, W) of random views of the rows (n,), and their logits (n, classes), fp32."""
+        view = draws.integers(len(self.images))
+        return self.batch(self.images[view, rows], draws), self.logits[view, rows].float()
+
+
+def _cached(path: Path, key: dict) -> Tensor | None:
+    try:
+        state, facts = read_weights(path)
+    except (FileNotFoundError, ValueError):
+        return None
+    return state["logits"] if facts == key else None

@@ -1,0 +1,202 @@
+from typing import Any
+
+import torch
+from timm.models import register_model
+from torch import Tensor, nn
+
+from tinynets._checks import check_positive
+from tinynets._statistics import CIFAR10, CIFAR100
+from tinynets.layers import ConvBnAct, DWSeparable
+
+from .base import StagedClassifier, scale_width
+from .factory import build_model, pretrained_cfgs
+
+
+class MoteBlock(nn.Module):
+    """Residual block: y = x + project(ReLU(expand(BN(depthwise(x))))).
+
+    There is one norm, on the narrow map: in training it costs a third of norms behind every convolution. It is folded
+    into the depthwise convolution by `tinynets.fuse`. The projection starts small, so that a new net is close to the
+    identity.
+
+    Args:
+        channels: number of channels.
+        kernel_size: side of the depthwise kernel in pixels, odd.
+        expansion: channels behind `expand` as a multiple of `channels`.
+        residual_scale: factor on the initial weights of the projection.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
+
+    Shape: (N, channels, H, W) -> (N, channels, H, W).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        kernel_size: int = 3,
+        expansion: int = 2,
+        residual_scale: float = 0.3,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
+        self.depthwise = ConvBnAct(channels, channels, kernel_size, groups=channels, act_layer=None, **dd)
+        self.expand = nn.Conv2d(channels, channels * expansion, 1, **dd)
+        self.act = nn.ReLU(inplace=True)
+        self.project = nn.Conv2d(channels * expansion, channels, 1, **dd)
+        with torch.no_grad():
+            self.project.weight.mul_(residual_scale)
+        nn.init.zeros_(self.project.bias)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.project(self.act(self.expand(self.depthwise(x))))
+
+
+class Mote(StagedClassifier):
+    """Residual net of depthwise and 1x1 convolutions for small images: few operators, late downsampling.
+
+    Stem and first stage keep the resolution. Every further stage halves it before its `MoteBlock`s. All norms can be
+    folded.
+
+    Args:
+        num_classes: number of classes, 0 for pooled features.
+        in_chans: number of channels of the image.
+        global_pool: timm's pooling type, "" for none.
+        drop_rate: dropout in front of the classifier.
+        channels: channels of every stage. The stem has those of the first.
+        depths: number of blocks of every stage.
+        kernel_sizes: side of the blocks' depthwise kernels in every stage in pixels, odd.
+        expansion: channels inside a block as a multiple of its channels.
+        width: factor on all channel counts except in_chans.
+        device: device of the parameters.
+        dtype: floating-point type of the parameters.
+
+    Shape: (N, in_chans, H, W) with H, W at least the total stride -> (N, num_classes).
+
+    Raises:
+        ValueError: an argument is not positive, a kernel's side is even, channels, depths and kernel_sizes differ in
+            length, or classes are asked for without pooling.
+
+    Example:
+        >>> import torch
+        >>> from tinynets.models import Mote
+        >>> Mote(num_classes=5, channels=(8, 16), depths=(1, 2)).eval()(torch.randn(1, 3, 32, 32)).shape
+        torch.Size([1, 5])
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 10,
+        in_chans: int = 3,
+        global_pool: str = "avg",
+        drop_rate: float = 0.0,
+        channels: tuple[int, ...] = (24, 56),
+        depths: tuple[int, ...] = (1, 6),
+        kernel_sizes: tuple[int, ...] = (3, 5),
+        expansion: int = 2,
+        width: float = 1.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
+        if not len(channels) == len(depths) == len(kernel_sizes) > 0:
+            raise ValueError(
+                "channels, depths and kernel_sizes must name the same stages, got "
+                f"{len(channels)}, {len(depths)} and {len(kernel_sizes)}"
+            )
+        check_positive(expansion=expansion)
+        chs = [scale_width(c, width) for c in channels]
+        stages, feature_info = [], []
+        for index, (depth, kernel_size) in enumerate(zip(depths, kernel_sizes, strict=True)):
+            check_positive(depth=depth)
+            down = [DWSeparable(chs[index - 1], chs[index], stride=2, **dd)] if index else []
+            blocks = [MoteBlock(chs[index], kernel_size, expansion, **dd) for _ in range(depth)]
+            stages.append(nn.Sequential(*down, *blocks))
+            feature_info.append({"num_chs": chs[index], "reduction": 2**index, "module": f"stages.{index}"})
+        self.assemble(
+            stem=ConvBnAct(in_chans, chs[0], **dd),
+            stages=nn.Sequential(*stages),
+            feature_info=feature_info,
+            num_classes=num_classes,
+            in_chans=in_chans,
+            global_pool=global_pool,
+            drop_rate=drop_rate,
+            **dd,
+        )
+
+
+def _cfgs(name: str, **cfg: Any) -> dict:
+    return pretrained_cfgs(name, input_size=(3, 32, 32), pool_size=(16, 16), first_conv="stem.conv", **cfg)
+
+
+default_cfgs = {
+    **_cfgs("mote_25k.cifar10", **CIFAR10._asdict()),
+    **_cfgs("mote_50k.cifar10", **CIFAR10._asdict()),
+    **_cfgs("mote_100k.cifar10", **CIFAR10._asdict()),
+    **_cfgs("mote_420k.cifar100", num_classes=100, **CIFAR100._asdict()),
+}
+
+
+@register_model
+def mote_25k(pretrained: bool = False, **kwargs: Any) -> Mote:
+    """Mote of at most 25,000 parameters for 10 classes.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `Mote` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
+    return _mote("mote_25k", pretrained, {"channels": (16, 32), "depths": (1, 4)}, kwargs)
+
+
+@register_model
+def mote_50k(pretrained: bool = False, **kwargs: Any) -> Mote:
+    """Mote of at most 50,000 parameters for 10 classes.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `Mote` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
+    return _mote("mote_50k", pretrained, {"channels": (16, 40), "depths": (1, 6)}, kwargs)
+
+
+@register_model
+def mote_100k(pretrained: bool = False, **kwargs: Any) -> Mote:
+    """Mote of at most 100,000 parameters for 10 classes.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `Mote` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
+    return _mote("mote_100k", pretrained, {"channels": (24, 56), "depths": (1, 6)}, kwargs)
+
+
+@register_model
+def mote_420k(pretrained: bool = False, **kwargs: Any) -> Mote:
+    """Mote of at most 425,000 parameters for 100 classes.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `Mote` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
+    size = {"num_classes": 100, "channels": (32, 96, 128), "depths": (1, 4, 3), "kernel_sizes": (3, 5, 5)}
+    return _mote("mote_420k", pretrained, size, kwargs)
+
+
+def _mote(name: str, pretrained: bool, size: dict[str, Any], kwargs: dict[str, Any]) -> Mote:
+    kwargs = size | kwargs
+    feature_cfg = {"out_indices": tuple(range(len(kwargs["depths"]))), "flatten_sequential": True}
+    return build_model(Mote, name, pretrained, feature_cfg, **kwargs)

@@ -1,0 +1,124 @@
+"""A teacher's logits of fixed views: what is kept, how it is mixed, and that resumed runs see the same."""
+
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+from support import QUICK
+
+from tinynets.engine import Augment, Draws, Mixer, Mixing, override, train
+from tinynets.engine.loop import Run, Workers, build_model
+from tinynets.engine.loop.objective import Objective, distillation
+from tinynets.weights import read_weights
+
+TEAM = Workers(0, 1, torch.device("cpu"))
+
+
+@pytest.fixture
+def recipe(tiny_data, tmp_path):
+    train("simplecnn_mnist", tiny_data, QUICK, tmp_path / "teacher")
+    changes = {
+        "distill.teacher": str(tmp_path / "teacher"),
+        "distill.kind": "logit_std",
+        "distill.views": 3,
+        "mixing.cutmix": 0.5,
+        "augment.flip": True,
+        "augment.rotate": 10,
+    }
+    return override(QUICK, changes)
+
+
+def started(data, recipe, cache):
+    model, _ = build_model("simplecnn_mnist", data, recipe, None)
+    run = Run(model, data, recipe, TEAM)
+    run.make_views(cache, "data", lambda: None)
+    return run
+
+
+def test_views_come_with_the_logits_of_their_images(tiny_data, recipe, tmp_path):
+    recipe = override(recipe, {"augment.flip": False})
+    run = started(tiny_data, recipe, tmp_path / "logits.safetensors")
+    views = run.views
+    assert views.images.shape == (3, *run.train_images.shape)
+    assert views.images.dtype == torch.uint8
+    assert not torch.equal(views.images[0], views.images[1])
+    rows = torch.arange(16)
+    x, logits = views(rows, Draws(torch.Generator().manual_seed(0), 16))
+    torch.testing.assert_close(logits, run.objective.ask_teacher(x), atol=2e-2, rtol=2e-3)  # kept in fp16
+
+
+def test_views_without_augmentation_are_the_images(tiny_data, recipe, tmp_path):
+    recipe = replace(recipe, augment=Augment(flip=True))
+    run = started(tiny_data, recipe, tmp_path / "logits.safetensors")
+    assert all(torch.equal(view, run.train_images) for view in run.views.images)
+    rows, draws = torch.arange(16), Draws(torch.Generator().manual_seed(0), 16)
+    x, logits = run.views(rows, draws)
+    plain = run.normalise(run.train_images[rows])
+    mirrored = (x != plain).flatten(1).any(1)
+    assert 0 < mirrored.sum() < 16
+    torch.testing.assert_close(x[mirrored], plain[mirrored].flip(3))
+    torch.testing.assert_close(logits, run.objective.ask_teacher(plain), atol=2e-2, rtol=2e-3)
+
+
+def test_logits_are_mixed_like_the_shares_of_the_classes():
+    labels, logits, x = torch.tensor([0, 1, 2, 0]), torch.randn(4, 3), torch.randn(4, 3, 8, 8)
+    mixer = Mixer(Mixing(mixup=1.0, mixup_alpha=1.0), 3)
+    mixed, targets = mixer(x, labels, Draws(torch.Generator().manual_seed(0), 4), logits=logits)
+    again, shares = mixer(x, labels, Draws(torch.Generator().manual_seed(0), 4))
+    assert torch.equal(mixed, again)
+    assert torch.equal(targets[:, :3], shares)
+    own = shares.gather(1, labels.unsqueeze(1))
+    torch.testing.assert_close(targets[:, 3:], own * logits + (1 - own) * logits[[1, 0, 3, 2]])
+    _, targets = mixer(x, labels, Draws(None, 4), 0.0, logits)
+    assert torch.equal(targets[:, :3].argmax(1), labels)
+    assert torch.equal(targets[:, 3:], logits)
+
+
+def test_loss_of_kept_logits(tiny_data, recipe):
+    objective = Objective(recipe, tiny_data, torch.device("cpu"))
+    labels, logits, x = torch.arange(6) % 3, torch.randn(6, 3), torch.randn(6, 1, 8, 8)
+    shares, wanted = torch.nn.functional.one_hot(labels, 3).float(), torch.randn(6, 3)
+    expected = 0.1 * torch.nn.functional.cross_entropy(logits, labels) + 0.9 * distillation(
+        logits, wanted, recipe.distill
+    )
+    torch.testing.assert_close(objective(logits, torch.cat([shares, wanted], 1), x), expected)
+
+
+def test_resumed_runs_read_the_kept_logits(tiny_data, recipe, tmp_path, monkeypatch, capsys):
+    train("simplecnn_mnist", tiny_data, recipe, tmp_path / "whole")
+    end = Run.train_epoch
+
+    def stops(run, after_step):
+        if run.epochs_done == 1:
+            os.kill(os.getpid(), 15)
+        return end(run, after_step)
+
+    monkeypatch.setattr(Run, "train_epoch", stops)
+    with pytest.raises(KeyboardInterrupt):
+        train("simplecnn_mnist", tiny_data, recipe, tmp_path / "stopped")
+    monkeypatch.undo()
+    cache = tmp_path / "stopped/teacher_logits.safetensors"
+    kept = cache.read_bytes()
+    capsys.readouterr()
+    train("simplecnn_mnist", tiny_data, recipe, tmp_path / "stopped", resume=True)
+    assert "computing the logits" not in capsys.readouterr().err
+    assert cache.read_bytes() == kept
+    whole, stopped = (read_weights(tmp_path / f"{run}/last.safetensors")[0] for run in ("whole", "stopped"))
+    assert all(torch.equal(tensor, stopped[name]) for name, tensor in whole.items())
+
+
+def test_logits_of_another_recipe_or_a_damaged_file_are_computed_again(tiny_data, recipe, tmp_path, capsys):
+    cache = tmp_path / "logits.safetensors"
+    logits = started(tiny_data, recipe, cache).views.logits
+    cache.write_bytes(cache.read_bytes()[:99])
+    assert torch.equal(started(tiny_data, recipe, cache).views.logits, logits)
+    capsys.readouterr()
+    assert torch.equal(started(tiny_data, recipe, cache).views.logits, logits)
+    assert not capsys.readouterr().err
+    assert not torch.equal(started(tiny_data, override(recipe, {"seed": 1}), cache).views.logits, logits)
+
+
+def test_views_must_fit_into_memory(tiny_data, recipe, tmp_path):
+    with pytest.raises(ValueError, match=r"1000000000 views of the training images would take .* lower distill\.views"):
+        started(tiny_data, override(recipe, {"distill.views": 10**9}), tmp_path / "logits.safetensors")
