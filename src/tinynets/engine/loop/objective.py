@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tinynets._say import say
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Distill, Recipe
 from tinynets.engine.trained import checkpoint_path, class_order, load_trained
@@ -127,6 +128,11 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
         raise ValueError(
             f"distill.teacher {name} was trained on other classes ({facts.class_names[0]}, ...) than {data.name} "
             f"({data.class_names[0]}, ...): name a teacher trained on them"
+        )
+    if facts.img_size and tuple(facts.img_size) != tuple(data.img_size):
+        say(
+            f"tinynets: distill.teacher {name} was trained on images of {facts.img_size} and sees {data.img_size} here, "
+            "where it may be much worse: train it at this size"
         )
     model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
     same = (facts.mean, facts.std) == (data.mean, data.std)
