@@ -108,7 +108,7 @@ def test_a_teacher_for_another_image_size_is_said(tiny_data, tmp_path, capsys):
         save_checkpoint(tmp_path / "t.safetensors", model, facts)
         load_teacher(str(tmp_path / "t.safetensors"), tiny_data, torch.device("cpu"))
         said = capsys.readouterr().err
-        assert ("was trained on images of (16, 16) and sees (8, 8) here" in said) == (size == (16, 16))
+        assert ("was trained on images of (16, 16) and sees (8, 8)" in said) == (size == (16, 16))
 
 
 def test_a_student_learns_from_a_teacher_alone(tiny_data, tmp_path):

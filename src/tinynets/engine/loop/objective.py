@@ -131,7 +131,7 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
         )
     if facts.img_size and tuple(facts.img_size) != tuple(data.img_size):
         say(
-            f"tinynets: distill.teacher {name} was trained on images of {facts.img_size} and sees {data.img_size} here, "
+            f"tinynets: distill.teacher {name} was trained on images of {facts.img_size} and sees {data.img_size}, "
             "where it may be much worse: train it at this size"
         )
     model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
