@@ -9,7 +9,8 @@ from tinynets._guest import generators_kept, plain_defaults, timed_convolutions
 from tinynets._modules import unwrapped
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Recipe
-from tinynets.engine.record import Checkpoint, RunDir, configure
+from tinynets.engine.record import Checkpoint, RunDir
+from tinynets.engine.record.checkpoint import configure
 
 from .build import as_known, build_model, check_fit, find_start
 from .cpu import freed_memory_kept

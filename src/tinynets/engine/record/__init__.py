@@ -1,6 +1,6 @@
 """The files of a run: its directory, checkpoints and state. Also the progress display."""
 
-from .checkpoint import Checkpoint, configure, load_checkpoint, read_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, load_checkpoint, read_checkpoint, save_checkpoint
 from .run_dir import RunDir, read_metrics
 from .summary import environment
 from .terminal import Terminal
@@ -9,7 +9,6 @@ __all__ = [
     "Checkpoint",
     "RunDir",
     "Terminal",
-    "configure",
     "environment",
     "load_checkpoint",
     "read_checkpoint",
