@@ -5,6 +5,7 @@ from timm.models import register_model
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive
+from tinynets._modules import seen
 from tinynets._statistics import CIFAR10, CIFAR100
 from tinynets.layers import ConvBnAct, DWSeparable
 
@@ -15,9 +16,8 @@ from .factory import build_model, pretrained_cfgs
 class MoteBlock(nn.Module):
     """Residual block: y = x + project(ReLU(expand(BN(depthwise(x))))).
 
-    There is one norm, on the narrow map: in training it costs a third of norms behind every convolution. It is folded
-    into the depthwise convolution by `tinynets.fuse`. The projection starts small, so that a new net is close to the
-    identity.
+    There is one norm, on the narrow map, where it costs least. `tinynets.fuse` folds it into the depthwise convolution.
+    The projection starts small, so that a new net is close to the identity.
 
     Args:
         channels: number of channels.
@@ -50,7 +50,11 @@ class MoteBlock(nn.Module):
         nn.init.zeros_(self.project.bias)  # pyright: ignore[reportArgumentType]
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.project(self.act(self.expand(self.depthwise(x))))
+        y = self.expand(self.depthwise(x))
+        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
+            if seen(self.expand):
+                y = y.clone()  # the activation works in place
+        return x + self.project(self.act(y))
 
 
 class Mote(StagedClassifier):
