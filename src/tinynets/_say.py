@@ -12,7 +12,7 @@ def printable(path: object) -> str:
     Returns:
         The text.
 
-    Example:
+    Examples:
         >>> from tinynets._say import printable
         >>> print(printable("a\\nb.png"))
         a\nb.png

@@ -158,7 +158,7 @@ def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):
         ),
         (["train", "simplecnn_mnist", "--data", "digits", "--lr", "-1"], "optimizer.lr must be above 0, got -1.0"),
         (["evaluate", truncated], "is not a readable safetensors file"),
-        (["evaluate", tmp_path / "pickle.pt"], "is not a readable safetensors file"),
+        (["evaluate", tmp_path / "pickle.pt"], "is not a checkpoint: name a model, a run directory or a .safetensors"),
         (["evaluate", tmp_path / "none.safetensors"], "no weights file at"),
         (["evaluate", "simplecn"], "unknown model or checkpoint 'simplecn'"),
         (["evaluate", unshipped, "--data", "digits"], "ships no pretrained weights"),

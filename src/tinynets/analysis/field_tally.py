@@ -69,7 +69,7 @@ class ReceptiveField:
         jump: distance between neighbouring elements of that map, in pixels of the image.
         rows: one `FieldRow` for each layer with a window.
 
-    Example:
+    Examples:
         >>> import tinynets
         >>> field = tinynets.receptive_field(tinynets.create_model("c1c2c3c4o_cifar10"))
         >>> field.size, field.jump
@@ -108,7 +108,7 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
         ValueError: a kernel is not square, or a layer is not a sliding window (upsampling, transposed convolution).
         RuntimeError: torch.fx cannot trace the model.
 
-    Example:
+    Examples:
         >>> import tinynets, torch
         >>> tinynets.receptive_field(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Conv2d(8, 8, 3))).size
         5

@@ -44,7 +44,7 @@ class Summary:
         layers: one `LayerRow` for each layer.
         blocks: params and macs of each block, by its name.
 
-    Example:
+    Examples:
         >>> import tinynets
         >>> summary = tinynets.summary(tinynets.create_model("c1c2c3c4o_cifar10"))
         >>> summary.params, summary.macs
@@ -101,7 +101,7 @@ def count_parameters(model: nn.Module, trainable: bool = False) -> int:
     Returns:
         The number of parameters.
 
-    Example:
+    Examples:
         >>> import tinynets
         >>> tinynets.count_parameters(tinynets.create_model("simplecnn_mnist"))
         21614
@@ -126,7 +126,7 @@ def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summar
     Raises:
         ValueError: input_size is neither given nor known, or is not three numbers.
 
-    Example:
+    Examples:
         >>> import tinynets, torch
         >>> tinynets.summary(torch.nn.Conv2d(3, 8, 3, bias=False), input_size=(3, 5, 5)).macs
         1944

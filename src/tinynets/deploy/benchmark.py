@@ -57,7 +57,7 @@ class Timing:
         peak_bytes: peak memory of a process that only loads the file and runs one batch. For "fused" this is PyTorch
             with a .pt2 file. None where it was not measured.
 
-    Example:
+    Examples:
         >>> from tinynets.deploy import Timing
         >>> Timing("net", "fused", 128, 1, 64.0, 70.0, 2000.0, None, None).median_ms
         64.0
@@ -116,7 +116,7 @@ def bench(
         RuntimeError: a runtime that was asked for cannot run the model.
         ValueError: a runtime is unknown, or a number is not positive.
 
-    Example:
+    Examples:
         >>> import tinynets
         >>> from tinynets.deploy import bench
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)

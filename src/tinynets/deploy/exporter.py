@@ -41,7 +41,7 @@ class Exported:
         model_top1: accuracy of the model in percent, None without labels.
         file_top1: accuracy of the file in percent, None without labels.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from tinynets.deploy import Exported
         >>> made = Exported("net", "onnx", Path("net.onnx"), 9000, 2.5, 64, False, 100.0, 1e-5, 9.8, None, None)
@@ -110,7 +110,7 @@ def export(
         ValueError: the format is unknown, images or normalisation do not fit the model, or calibration is missing for
             int8.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.deploy import export
         >>> made = export("simplecnn_mnist", "pt2", "digits.pt2", pixels=True)

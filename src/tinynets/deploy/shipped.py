@@ -22,7 +22,7 @@ def artifact(name: str, to: str = "tflite-int8") -> Path:
         RuntimeError: the file is missing or damaged.
         ValueError: the model is unknown, or has no file of that format.
 
-    Example:
+    Examples:
         >>> from tinynets.deploy import artifact
         >>> artifact("simplecnn_mnist").name
         'simplecnn_mnist-v3-int8.tflite'

@@ -40,7 +40,7 @@ def predict(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: 
         ValueError: tta is unknown or batch_size is not positive.
         FloatingPointError: a logit is not finite.
 
-    Example:
+    Examples:
         >>> import torch, tinynets
         >>> from tinynets.engine import Augment, Augmenter, predict
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
@@ -74,7 +74,7 @@ def shift_consistency(model: nn.Module, images: Tensor, normalise: Augmenter, ba
     Source: Zhang, Making Convolutional Networks Shift-Invariant Again, 2019 (https://arxiv.org/abs/1904.11486), where
     the shifts are larger.
 
-    Example:
+    Examples:
         >>> import torch, tinynets
         >>> from tinynets.engine import Augment, Augmenter, shift_consistency
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
@@ -116,7 +116,7 @@ def evaluate(
         ValueError: there are no images, or labels without a class in the model.
         FloatingPointError: a logit is not finite.
 
-    Example:
+    Examples:
         >>> import torch, tinynets
         >>> from tinynets.engine import Augment, Augmenter, evaluate
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
@@ -152,7 +152,7 @@ def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
     Source: the calibration error is the expected error over 15 equal bins of confidence, Guo et al., On Calibration of
     Modern Neural Networks, 2017.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine import figures
         >>> figures(torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1]))["top1"]
@@ -185,7 +185,7 @@ def confusion_matrix(logits: Tensor, labels: Tensor) -> Tensor:
     Returns:
         (C, C) counts; rows are labels, columns predictions.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine import confusion_matrix
         >>> confusion_matrix(torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1]))
@@ -211,7 +211,7 @@ def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
         (bins, 3), fp64, all in 0..1: the bin's share of the images, their mean confidence, their accuracy. Zeros for an
         empty bin.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine import calibration_bins
         >>> calibration_bins(torch.tensor([[9.0, 0.0], [9.0, 0.0]]), torch.tensor([0, 1]), bins=2)[:, 2]

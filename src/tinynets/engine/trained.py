@@ -28,7 +28,7 @@ class Trained:
         model: the model.
         facts: its normalisation, image size, class names and more.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import load_trained
         >>> load_trained("simplecnn_mnist").facts.img_size
         (28, 28)
@@ -67,7 +67,7 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
         RuntimeError: weights are missing, damaged or could not be downloaded.
         ValueError: the name is unknown, the model has no weights, or the file is not a tinynets checkpoint.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import load_trained
         >>> trained = load_trained("optimized200k_cifar10")
         >>> trained.facts.class_names[:2]
@@ -139,7 +139,7 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
     Raises:
         ValueError: the model does not know a class of the data.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import load_data, load_trained, match_data
         >>> data = match_data(load_data("digits"), load_trained("simplecnn_mnist"))
         >>> data.img_size, data.class_names[0]

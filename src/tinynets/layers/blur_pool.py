@@ -34,7 +34,7 @@ class BlurPool(BlurPool2d):
 
     Source: Zhang, Making Convolutional Networks Shift-Invariant Again, 2019 (https://arxiv.org/abs/1904.11486).
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.layers import BlurPool
         >>> BlurPool(16)(torch.randn(1, 16, 7, 7)).shape

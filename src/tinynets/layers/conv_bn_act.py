@@ -35,7 +35,7 @@ class ConvBnAct(CheckedSequential):
     Raises:
         ValueError: an argument is not positive, kernel_size is even, or the input has another shape.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.layers import ConvBnAct
         >>> ConvBnAct(3, 8, stride=2)(torch.randn(2, 3, 32, 32)).shape

@@ -29,7 +29,7 @@ class DivisiveNorm(nn.Module):
 
     Source: Carandini and Heeger, Normalization as a canonical neural computation, 2012.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.layers import DivisiveNorm
         >>> DivisiveNorm(kernel_size=3, eps=1.0)(torch.full((1, 1, 2, 2), 3.0))

@@ -36,7 +36,7 @@ class DWSeparable(CheckedSequential):
     Source: Howard et al., MobileNets, 2017 (https://arxiv.org/abs/1704.04861), without the norm between the
     convolutions.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.layers import DWSeparable
         >>> DWSeparable(8, 16, dilation=2, act_layer="relu")(torch.randn(1, 8, 9, 9)).shape

@@ -46,7 +46,7 @@ class EntropyGate(nn.Module):
 
     Source: Jang et al., Categorical Reparameterization with Gumbel-Softmax, 2017 (https://arxiv.org/abs/1611.01144).
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.layers import EntropyGate
         >>> gate = EntropyGate(24, num_dilations=3).eval()(torch.randn(1, 24, 8, 8))

@@ -31,7 +31,7 @@ class GatedDilatedConv2d(nn.Module):
     Raises:
         ValueError: dilations is empty, an argument is out of range, or an input has another shape.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.layers import EntropyGate, GatedDilatedConv2d
         >>> x = torch.randn(1, 24, 8, 8)

@@ -32,7 +32,7 @@ class ISNorm(nn.Module):
         ValueError: num_features or num_steps is not positive, or the input has another shape.
         IndexError: step is out of range.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.layers import ISNorm
         >>> norm, x = ISNorm(8, num_steps=3), torch.randn(4, 8, 5, 5)

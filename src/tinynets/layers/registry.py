@@ -23,7 +23,7 @@ def register_layer(cls: LayerClass) -> LayerClass:
         TypeError: cls is not a class derived from torch.nn.Module.
         ValueError: another class is registered under that name.
 
-    Example:
+    Examples:
         >>> import torch, tinynets
         >>> @tinynets.register_layer
         ... class DoubleScale(torch.nn.Module):
@@ -55,7 +55,7 @@ def create_layer(name: str, **kwargs: Any) -> nn.Module:
         ValueError: there is no layer of that name. The message gives the closest names.
         TypeError: an argument is unknown or missing.
 
-    Example:
+    Examples:
         >>> import tinynets
         >>> tinynets.create_layer("divisive_norm", kernel_size=5)
         DivisiveNorm(kernel_size=5, eps=0.001)
@@ -72,7 +72,7 @@ def list_layers() -> list[str]:
     Returns:
         The names.
 
-    Example:
+    Examples:
         >>> import tinynets
         >>> "divisive_norm" in tinynets.list_layers()
         True

@@ -32,7 +32,7 @@ class SymmetricConv1x1(nn.Module):
     Raises:
         ValueError: channels is not positive, or an input has another shape.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.layers import SymmetricConv1x1
         >>> mix = SymmetricConv1x1(4)

@@ -22,7 +22,7 @@ class StagedClassifier(nn.Module):
     A subclass builds `stem`, `stages` (nn.Sequential) and `feature_info` (one entry per stage) and passes them to
     `assemble`. The rest of timm's interface follows from these.
 
-    Example:
+    Examples:
         >>> import torch, tinynets
         >>> model = tinynets.create_model("optimized200k_cifar10").eval()
         >>> features = model.forward_features(torch.randn(1, 3, 32, 32))

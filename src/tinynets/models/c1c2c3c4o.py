@@ -31,7 +31,7 @@ class C1C2C3C4O(StagedClassifier):
     Raises:
         ValueError: width is not positive, or classes are asked for without pooling.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.models import C1C2C3C4O
         >>> C1C2C3C4O(num_classes=5, width=0.5).eval()(torch.randn(1, 3, 32, 32)).shape

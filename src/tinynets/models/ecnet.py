@@ -98,7 +98,7 @@ class ECNet(StagedClassifier):
     Raises:
         ValueError: an argument is out of range, or classes are asked for without pooling.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.models import ECNet
         >>> ECNet(channels=16, iterations=4).eval()(torch.randn(1, 3, 32, 32)).shape

@@ -102,7 +102,7 @@ class EGRR(StagedClassifier):
         ValueError: channels, num_steps and strides differ in length, an argument is out of range, or classes are asked
             for without pooling.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.models import EGRR
         >>> model = EGRR(num_classes=10, channels=(24, 48), num_steps=(2, 3), strides=(1, 2)).eval()

@@ -32,7 +32,7 @@ def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Modul
         TypeError: the model does not have an argument.
         RuntimeError: the weights file is missing or damaged.
 
-    Example:
+    Examples:
         >>> import torch, tinynets
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True).eval()
         >>> model(torch.zeros(1, 1, 28, 28)).shape
@@ -60,7 +60,7 @@ def list_models(pretrained: bool = False) -> list[str]:
     Returns:
         The names.
 
-    Example:
+    Examples:
         >>> import tinynets
         >>> tinynets.list_models()[:3]
         ['c1c2c3c4o_cifar10', 'ecnet_cifar10', 'egrr_cifar100']
@@ -77,7 +77,7 @@ def full_name(name: str) -> str:
     Returns:
         Architecture and data set. Names of models that are not ours lose their tag.
 
-    Example:
+    Examples:
         >>> from tinynets.models import full_name
         >>> full_name("mote_100k"), full_name("simplecnn_mnist.v3")
         ('mote_100k.cifar10', 'simplecnn_mnist')

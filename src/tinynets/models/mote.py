@@ -82,7 +82,7 @@ class Mote(StagedClassifier):
         ValueError: an argument is not positive, a kernel's side is even, channels, depths and kernel_sizes differ in
             length, or classes are asked for without pooling.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.models import Mote
         >>> Mote(num_classes=5, channels=(8, 16), depths=(1, 2)).eval()(torch.randn(1, 3, 32, 32)).shape

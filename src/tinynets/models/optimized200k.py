@@ -60,7 +60,7 @@ class Optimized200K(StagedClassifier):
     Raises:
         ValueError: width is not positive, or classes are asked for without pooling.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.models import Optimized200K
         >>> Optimized200K(num_classes=5, width=0.5).eval()(torch.randn(1, 3, 32, 32)).shape

@@ -108,7 +108,7 @@ class SimpleCNN(StagedClassifier):
     Raises:
         ValueError: img_size is below 4x4, width is not positive, or classes are asked for without pooling.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.models import SimpleCNN
         >>> SimpleCNN(img_size=8).eval()(torch.randn(1, 1, 8, 8)).shape

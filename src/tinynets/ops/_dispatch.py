@@ -54,7 +54,7 @@ def use_triton(enabled: bool = True) -> None:
     Raises:
         RuntimeError: enabled is true, and Triton is not installed.
 
-    Example:
+    Examples:
         >>> from tinynets.ops import use_triton
         >>> use_triton(False)
     """
@@ -117,7 +117,7 @@ def pieces(x: Tensor, elements: int = PIECE) -> Iterator[slice]:
     Yields:
         Slices of dim 0, all of one length except possibly the last.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.ops import pieces
         >>> list(pieces(torch.zeros(5, 1, 10, 10), elements=200))
@@ -151,7 +151,7 @@ def inference_pieces(x: Tensor, *parameters: Tensor) -> list[slice] | None:
     Returns:
         Slices of dim 0, or None if the batch has to be computed as a whole.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.ops import inference_pieces
         >>> x = torch.zeros(4, 1, 8, 8)

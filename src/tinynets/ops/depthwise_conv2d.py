@@ -30,7 +30,7 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
         TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape or value, or lies on another device.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.ops import depthwise_conv2d
         >>> depthwise_conv2d(torch.ones(1, 2, 5, 5), torch.ones(2, 1, 3, 3), dilation=2)[0, 0, 2, 2]

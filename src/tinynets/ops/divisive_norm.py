@@ -43,7 +43,7 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
 
     Source: Carandini and Heeger, Normalization as a canonical neural computation, 2012.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.ops import divisive_norm
         >>> divisive_norm(torch.full((1, 1, 1, 2), 3.0), eps=1.0)

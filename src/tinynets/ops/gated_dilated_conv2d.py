@@ -35,7 +35,7 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
         TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape or value, or lies on another device.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.ops import gated_dilated_conv2d
         >>> x, weight = torch.randn(1, 4, 8, 8), torch.randn(4, 1, 3, 3)

@@ -16,7 +16,7 @@ def keep_gradient_layout(x: Tensor) -> Tensor:
     Returns:
         x.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.ops import keep_gradient_layout
         >>> x = torch.randn(2, 8, 4, 4).to(memory_format=torch.channels_last).requires_grad_()

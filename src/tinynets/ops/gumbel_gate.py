@@ -26,7 +26,7 @@ def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tens
 
     Source: Jang et al., Categorical Reparameterization with Gumbel-Softmax, 2017 (https://arxiv.org/abs/1611.01144).
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.ops import gumbel_gate
         >>> logits = torch.tensor([1.0, 3.0, 2.0]).view(1, 3, 1, 1)

@@ -31,7 +31,7 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
         TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape or value.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.ops import local_variance
         >>> local_variance(torch.tensor([[[[1.0, 3.0, 5.0]]]]))[..., 0]

@@ -29,7 +29,7 @@ def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_si
         TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape or value, or lies on another device.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.ops import projected_variance
         >>> projected_variance(torch.randn(1, 8, 6, 6), torch.randn(2, 8, 1, 1), None).shape

@@ -23,7 +23,7 @@ def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
         TypeError: an argument has a wrong type.
         ValueError: packed has another number of elements.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.ops import symmetric_weight
         >>> symmetric_weight(torch.tensor([1.0, 2.0, 3.0]), 2)
@@ -67,7 +67,7 @@ def pack_symmetric(weight: Tensor) -> Tensor:
         TypeError: weight is not a floating-point tensor.
         ValueError: weight is not a square matrix.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.ops import pack_symmetric
         >>> pack_symmetric(torch.tensor([[2.0, 2.0], [2.0, 6.0]]))

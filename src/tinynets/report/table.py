@@ -14,7 +14,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], left: in
     Returns:
         The table, without a final newline.
 
-    Example:
+    Examples:
         >>> from tinynets.report import text_table
         >>> print(text_table(("net", "params"), [("a", 21614), ("b", 420)]))
         net  params
@@ -46,7 +46,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]], numb
     Returns:
         The table, without a final newline.
 
-    Example:
+    Examples:
         >>> from tinynets.report import markdown_table
         >>> print(markdown_table(("net", "params"), [("a", 21614)], numbers=slice(1, None)))
         | net | params |

@@ -25,7 +25,7 @@ def save_weights(path: str | Path, state: dict[str, Tensor], facts: dict[str, An
     Raises:
         OSError: the file cannot be written.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.weights import read_weights, save_weights
         >>> save_weights("net.safetensors", {"bias": torch.zeros(2)}, {"epochs": 3})
@@ -49,7 +49,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         FileNotFoundError: there is no such file.
         ValueError: it is not a safetensors file, is cut short, or was not written by tinynets.
 
-    Example:
+    Examples:
         >>> from tinynets.weights import find_weights, read_weights
         >>> state, facts = read_weights(find_weights("simplecnn_mnist").path)
         >>> facts["data"]
@@ -89,7 +89,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         FileNotFoundError: there is no such file.
         ValueError: it cannot be read.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.weights import read_state
         >>> torch.save({"bias": torch.ones(2)}, "net.pt")
@@ -117,7 +117,7 @@ def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
     Raises:
         ValueError: names or shapes differ, for instance because the weights are of another architecture.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.weights import load_into
         >>> layer = torch.nn.Linear(2, 1, bias=False)
@@ -150,7 +150,7 @@ def check_shapes(model: nn.Module, state: dict[str, Tensor], source: str, adapta
     Raises:
         ValueError: a shape differs.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.weights import check_shapes
         >>> check_shapes(torch.nn.Linear(2, 1), {"weight": torch.ones(1, 2)}, "my weights")

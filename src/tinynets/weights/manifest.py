@@ -19,7 +19,7 @@ class Weights:
         sha256: checksum of the file.
         facts: the manifest's entry: accuracy, recipe, seed, log and more.
 
-    Example:
+    Examples:
         >>> from tinynets.weights import find_weights
         >>> find_weights("simplecnn_mnist").tag
         'v3'
@@ -38,7 +38,7 @@ def read_manifest() -> dict[str, Weights]:
     Returns:
         All files of trained weights, by model name.
 
-    Example:
+    Examples:
         >>> from tinynets.weights import read_manifest
         >>> "simplecnn_mnist" in read_manifest()
         True
@@ -56,7 +56,7 @@ def list_weights() -> list[str]:
     Returns:
         The names.
 
-    Example:
+    Examples:
         >>> from tinynets.weights import list_weights
         >>> "resnet18" in list_weights()
         False
@@ -73,7 +73,7 @@ def find_weights(name: str) -> Weights | None:
     Returns:
         Its weights, None if the package has none.
 
-    Example:
+    Examples:
         >>> from tinynets.weights import find_weights
         >>> find_weights("resnet18") is None
         True
@@ -91,7 +91,7 @@ def check_weights(name: str) -> None:
         ValueError: the model has no weights in the package.
         RuntimeError: the file is missing, or its checksum differs.
 
-    Example:
+    Examples:
         >>> from tinynets.weights import check_weights
         >>> check_weights("simplecnn_mnist")
     """

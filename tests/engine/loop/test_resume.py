@@ -44,9 +44,13 @@ def test_sigkill_at_random_moments(tiny_data, tmp_path, kills):
     killed = 0
     while not (tmp_path / "killed/summary.json").exists():
         child = context.Process(target=train_everything, args=(tiny_data, tmp_path / "killed", True, recipe))
+        events = tmp_path / "killed/events.jsonl"
+        before = events.stat().st_size if events.exists() else 0
         child.start()
         if killed < kills:
-            child.join(moments.uniform(0.2, 0.9))
+            while child.is_alive() and (not events.exists() or events.stat().st_size == before):
+                child.join(0.01)  # however long the start takes
+            child.join(moments.uniform(0.01, 0.5))
             child.kill()
             child.join()
             assert child.exitcode in (0, -signal.SIGKILL)

@@ -25,7 +25,7 @@ class Format:
         packages: the packages that must be importable.
         integer: whether weights and activations are 8-bit integers, which need calibration images.
 
-    Example:
+    Examples:
         >>> from tinynets.deploy import FORMATS
         >>> FORMATS["onnx"].suffix
         '.onnx'
@@ -110,7 +110,7 @@ def find_format(name: str) -> Format:
     Raises:
         ValueError: there is no such format.
 
-    Example:
+    Examples:
         >>> from tinynets.deploy import find_format
         >>> find_format("tflite-int8").integer
         True

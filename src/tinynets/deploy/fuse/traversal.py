@@ -33,7 +33,7 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
         ValueError: hard is asked of a model without gates, or the norm of a recursive block was replaced by one that
             cannot be folded.
 
-    Example:
+    Examples:
         >>> import torch, tinynets
         >>> model = tinynets.create_model("c1c2c3c4o_cifar10", pretrained=True).eval()
         >>> image = torch.randn(1, 3, 32, 32)

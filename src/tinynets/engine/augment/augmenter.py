@@ -23,7 +23,7 @@ class Augmenter:
         mean: mean per channel, for pixels scaled to 0..1.
         std: standard deviation per channel, for pixels scaled to 0..1.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine import Augment, Augmenter
         >>> augmenter = Augmenter(Augment(pad=4, flip=True), mean=(0.5,), std=(0.25,))

@@ -14,7 +14,7 @@ class Draws:
         part: the slice of the batch that this process works on, None for all.
         device: device of the returned numbers.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine import Draws
         >>> Draws(torch.Generator().manual_seed(0), total=4, part=slice(2, 4)).integers(10)

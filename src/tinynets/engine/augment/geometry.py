@@ -87,7 +87,7 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         (N, C, *size), channels_last; x itself if it has that size.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine.augment import resize
         >>> resize(torch.ones(1, 1, 4, 4), (2, 2))

@@ -19,7 +19,7 @@ class Mixer:
         mixing: probabilities and Beta distributions.
         num_classes: number of classes of the soft targets.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine import Draws, Mixer, Mixing
         >>> mix = Mixer(Mixing(cutmix=1.0), num_classes=10)

@@ -65,7 +65,7 @@ def load_data(
         FileNotFoundError: data_dir does not exist.
         RuntimeError: the files are missing and could not be downloaded, or scikit-learn is missing.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from tinynets.engine import load_data
         >>> images, labels = np.zeros((4, 28, 28), np.uint8), np.array(["cat", "dog", "cat", "dog"])
@@ -141,7 +141,7 @@ def list_data() -> list[str]:
     Returns:
         The names.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import list_data
         >>> list_data()
         ['cifar10', 'cifar100', 'digits', 'mnist']

@@ -36,7 +36,7 @@ class ImageData:
         notes: remarks about how the data were read, one line each.
         skipped: files that were left out because they cannot be read, with the reason.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import load_data
         >>> data = load_data("digits")
         >>> data.num_classes, data.in_chans, data.img_size
@@ -204,7 +204,7 @@ def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     Returns:
         Means and standard deviations, for pixels scaled to 0..1. A standard deviation of 0 is replaced by 1.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine.data import statistics
         >>> statistics(torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1))
@@ -233,7 +233,7 @@ def split_validation(labels: Tensor, val_size: float, generator: torch.Generator
     Returns:
         Indices for training and for validation, each sorted.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine.data import split_validation
         >>> train, val = split_validation(torch.tensor([0, 0, 1, 1]), 0.5, torch.Generator().manual_seed(0))

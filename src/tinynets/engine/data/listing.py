@@ -82,7 +82,7 @@ def list_images(folder: Path) -> list[Path]:
     Raises:
         ValueError: a folder cannot be listed.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from tinynets.engine import list_images
         >>> for name in ("b.png", "a.jpg", "notes.txt"):

@@ -48,7 +48,7 @@ def read_images(
     Raises:
         ValueError: an argument is invalid.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> from tinynets.engine import read_images
         >>> Image.new("RGB", (40, 30), "red").save("red.png")

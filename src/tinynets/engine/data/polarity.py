@@ -20,7 +20,7 @@ def wrong_polarity(images: Tensor, mean: Sequence[float], std: Sequence[float]) 
     Returns:
         Bool (N,).
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine import wrong_polarity
         >>> images = torch.stack([torch.zeros(1, 28, 28), torch.full((1, 28, 28), 255)]).to(torch.uint8)

@@ -70,7 +70,7 @@ def read_image(
         FileNotFoundError: there is no such file.
         ValueError: it is not a readable image, or an argument is invalid. One line that names the file.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> from tinynets.engine import read_image
         >>> Image.new("RGB", (40, 30), "red").save("red.png")

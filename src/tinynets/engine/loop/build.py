@@ -40,7 +40,7 @@ def build_model(name: str, data: ImageData, recipe: Recipe, model_args: dict[str
     Raises:
         ValueError: the name is unknown, or the model refuses an argument.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import get_recipe, load_data
         >>> from tinynets.engine.loop import build_model
         >>> model, args = build_model("simplecnn_mnist", load_data("digits"), get_recipe("simplecnn_mnist"), None)

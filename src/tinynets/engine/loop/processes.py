@@ -19,7 +19,7 @@ class Workers:
         count: number of processes.
         device: device of this process.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine.loop import Workers
         >>> team = Workers(rank=1, count=2, device=torch.device("cpu"))
@@ -82,7 +82,7 @@ def workers(device: str | torch.device) -> Iterator[Workers]:
         RuntimeError: the device is not available, or WORLD_SIZE names several processes that were not started by
             torchrun.
 
-    Example:
+    Examples:
         >>> from tinynets.engine.loop import workers
         >>> with workers("cpu") as team:
         ...     team.count

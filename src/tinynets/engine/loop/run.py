@@ -38,7 +38,7 @@ class Run:
     Raises:
         ValueError: the recipe does not fit the model, the data or the number of processes.
 
-    Example:
+    Examples:
         >>> import torch, tinynets
         >>> from tinynets.engine import Recipe, load_data
         >>> from tinynets.engine.loop import Run, Workers

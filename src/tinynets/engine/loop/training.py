@@ -74,7 +74,7 @@ def train(
         RuntimeError: another process is training in out, or the device or weights are not available.
         ValueError: the recipe or model_args do not fit the model or the data, or the run in out is a different one.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import get_recipe, load_data, train, with_epochs
         >>> recipe = with_epochs(get_recipe("simplecnn_mnist", "digits"), 2)
         >>> summary = train("simplecnn_mnist", load_data("digits"), recipe, out="runs/digits")

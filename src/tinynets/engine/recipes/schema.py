@@ -37,7 +37,7 @@ class Optimizer(Section):
     Raises:
         ValueError: a value is invalid, or the optimizer does not have an option.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import Optimizer
         >>> Optimizer("adamw", lr=1e-3, weight_decay=0.05).name
         'adamw'
@@ -104,7 +104,7 @@ class Schedule(Section):
 
     Source: one cycle is Smith and Topin, Super-Convergence, 2018 (https://arxiv.org/abs/1708.07120).
 
-    Example:
+    Examples:
         >>> from tinynets.engine import Schedule
         >>> Schedule(epochs=100, warmup_epochs=5).kind
         'warmup_cosine'
@@ -164,7 +164,7 @@ class Augment(Section):
     Raises:
         ValueError: a value is invalid.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import Augment
         >>> Augment(pad=4, flip=True, cutout=8).pad_mode
         'constant'
@@ -222,7 +222,7 @@ class Mixing(Section):
 
     Source: Zhang et al., mixup, 2017; Yun et al., CutMix, 2019; Takahashi et al., RICAP, 2018.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import Mixing
         >>> Mixing(cutmix=0.5, ramp_epochs=10).any
         0.5
@@ -271,7 +271,7 @@ class Resize(Section):
 
     Source: the schedule of Composer's ProgressiveResizing, with epochs in place of fractions.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import Resize
         >>> Resize(initial_scale=0.5, delay_epochs=10, finetune_epochs=5).size_increment
         4
@@ -308,7 +308,7 @@ class Recursion(Section):
     Raises:
         ValueError: a value is invalid.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import Recursion
         >>> Recursion(depth_warmup_epochs=10, tau_end=0.1).tau_start
         1.0
@@ -346,7 +346,7 @@ class Distill(Section):
     Source: Hinton et al., Distilling the Knowledge in a Neural Network, 2015; Sun et al., Logit Standardization in
     Knowledge Distillation, 2024.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import Distill
         >>> Distill(teacher="runs/teacher/last.safetensors", kind="logit_std").weight
         0.9
@@ -403,7 +403,7 @@ class Recipe(Section):
     Raises:
         ValueError: a value is invalid, or values contradict each other.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import Optimizer, Recipe, Schedule
         >>> recipe = Recipe(batch_size=64, optimizer=Optimizer("adamw", lr=1e-3), schedule=Schedule(epochs=10))
         >>> recipe.schedule.epochs

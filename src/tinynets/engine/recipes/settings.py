@@ -26,7 +26,7 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
     Raises:
         ValueError: a field is unknown, a value has the wrong type, or values contradict each other.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import recipe_from_dict
         >>> recipe_from_dict({"batch_size": 64, "schedule": {"epochs": 10}}).batch_size
         64
@@ -46,7 +46,7 @@ def read_recipe(path: str | Path) -> Recipe:
     Raises:
         ValueError: the file is not a JSON object, or not a recipe.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from tinynets.engine import read_recipe
         >>> size = Path("recipe.json").write_text('{"batch_size": 64}')
@@ -78,7 +78,7 @@ def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     Raises:
         ValueError: a field is unknown, or a value is invalid.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import get_recipe, override
         >>> recipe = override(get_recipe("simplecnn_mnist"), {"optimizer.lr": 0.02, "batch_size": 64})
         >>> recipe.optimizer.lr, recipe.batch_size
@@ -144,7 +144,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
     Raises:
         ValueError: a setting has no "=".
 
-    Example:
+    Examples:
         >>> from tinynets.engine import parse_settings
         >>> parse_settings(["optimizer.lr=0.1", "augment.flip=true"])
         {'optimizer.lr': 0.1, 'augment.flip': True}
@@ -174,7 +174,7 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
     Raises:
         ValueError: epochs is not positive.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import get_recipe, with_epochs
         >>> with_epochs(get_recipe("c1c2c3c4o_cifar10"), 50).schedule.warmup_epochs
         2.5
@@ -205,7 +205,7 @@ def differences(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
     Returns:
         Both values by "section.field".
 
-    Example:
+    Examples:
         >>> from tinynets.engine import Recipe
         >>> from tinynets.engine.recipes import differences
         >>> differences(Recipe(batch_size=64), Recipe(seed=1))

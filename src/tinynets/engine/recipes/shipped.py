@@ -187,7 +187,7 @@ def get_recipe(model: str, name: str = "default") -> Recipe:
     Raises:
         ValueError: the model is unknown, or has no recipe of that name.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import get_recipe
         >>> get_recipe("simplecnn_mnist").schedule.epochs
         150
@@ -214,7 +214,7 @@ def list_recipes(model: str) -> list[str]:
     Returns:
         The names.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import list_recipes
         >>> list_recipes("egrr_cifar100")
         ['default', 'digits', 'finetune', 'original']

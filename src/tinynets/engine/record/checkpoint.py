@@ -31,7 +31,7 @@ class Checkpoint:
         own_module: whether the model was a module given to `train`, which `load_checkpoint` then needs.
         format: version of these facts.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import Checkpoint
         >>> Checkpoint("simplecnn_mnist", {}, "mnist", (0.13,), (0.31,), ()).own_module
         False
@@ -85,7 +85,7 @@ def save_checkpoint(path: str | Path, model: nn.Module, checkpoint: Checkpoint) 
     Raises:
         OSError: the file cannot be written.
 
-    Example:
+    Examples:
         >>> import tinynets
         >>> from tinynets.engine import Checkpoint, load_checkpoint, save_checkpoint
         >>> model = tinynets.create_model("simplecnn_mnist")
@@ -109,7 +109,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Checkpoint]:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or is not a tinynets checkpoint.
 
-    Example:
+    Examples:
         >>> from tinynets.engine.record import read_checkpoint
         >>> from tinynets.weights import find_weights
         >>> read_checkpoint(find_weights("simplecnn_mnist").path)[1].model
@@ -134,7 +134,7 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
         ValueError: the file is damaged, is not a tinynets checkpoint, or has a newer format; its tensors do not fit the
             model; or it needs a module and none is given.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import load_checkpoint
         >>> from tinynets.weights import find_weights
         >>> model, facts = load_checkpoint(find_weights("simplecnn_mnist").path)

@@ -35,7 +35,7 @@ class RunDir:
     Args:
         path: the directory.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import RunDir
         >>> run = RunDir("runs/mine")
         >>> with run.claim(resume=False):
@@ -149,7 +149,7 @@ def read_metrics(path: str | Path) -> list[dict[str, float]]:
     Raises:
         FileNotFoundError: there is no metrics.csv.
 
-    Example:
+    Examples:
         >>> from tinynets.engine import RunDir, read_metrics
         >>> RunDir(".").write_metrics([{"epoch": 1, "val_top1": 91.5}])
         >>> read_metrics(".")

@@ -16,7 +16,7 @@ def environment(device: torch.device) -> dict[str, Any]:
     Returns:
         Plain values by name.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from tinynets.engine.record import environment
         >>> sorted(environment(torch.device("cpu")))

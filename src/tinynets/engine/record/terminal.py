@@ -19,7 +19,7 @@ class Terminal:
         epochs: number of epochs.
         done: number of steps that are done already.
 
-    Example:
+    Examples:
         >>> from tinynets.engine.record import Terminal
         >>> terminal = Terminal(steps=2, epochs=1)
         >>> terminal.step(epoch=1)
