@@ -53,5 +53,5 @@ def own_config(model: Any, **changes: Any) -> None:
     timm's models share theirs, and `timm.data.resolve_data_config` reads it.
     """
     known = getattr(model, "pretrained_cfg", None) or {}
-    model.pretrained_cfg = {key: value for key, value in dict(known).items() if key not in _SOURCES} | changes
-    model.default_cfg = model.pretrained_cfg
+    cfg = {key: value for key, value in dict(known).items() if key not in _SOURCES}
+    model.pretrained_cfg = model.default_cfg = cfg | changes

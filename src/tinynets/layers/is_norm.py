@@ -3,7 +3,6 @@ import torch.fx
 from torch import Tensor, nn
 
 from tinynets._checks import check_channels, check_positive
-from tinynets._modules import seen
 
 from .registry import register_layer
 
@@ -66,9 +65,6 @@ class ISNorm(nn.Module):
         for index, norm in enumerate(self.steps):  # TorchScript indexes a ModuleList by constants only
             if index == step:
                 x = norm(x)
-                if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-                    if seen(norm):
-                        x = x.clone()  # an activation in place may follow
         return x
 
     def extra_repr(self) -> str:

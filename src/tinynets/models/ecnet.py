@@ -62,7 +62,7 @@ class ECBlock(DilatesDepthwise):
     def forward(self, x: Tensor, step: int) -> Tensor:
         y = self.expand_norm(self.expand(x), step)
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-            if seen(self.expand_norm):
+            if any(map(seen, self.expand_norm.modules())):
                 y = y.clone()  # the activation works in place
         y = self.filtered(self.act(y), step)
         y = self.contract_norm(self.contract(self.divisive(y)), step)

@@ -6,6 +6,7 @@ from timm.models import register_model
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive
+from tinynets._modules import seen
 from tinynets._statistics import CIFAR100
 from tinynets.layers import ConvBnAct, EntropyGate, GatedDilatedConv2d, ISNorm, SymmetricConv1x1
 
@@ -57,15 +58,18 @@ class EGRRStage(nn.Module):
         self.conv = GatedDilatedConv2d(out_chans, dilations, **dd)
         self.norm = ISNorm(out_chans, num_steps, **dd)
         share_residuals(self.norm)  # full-size residuals add up to huge logits, and training diverges
-        self.act = nn.ReLU6()  # in place it is no faster here, and would overwrite what hooks keep
+        self.act = nn.ReLU6(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
         weight = self.mix.weight_matrix() if self.shares_matrix() else None
         for step in range(self.active_steps if self.training else self.num_steps):
             mixed = self.mix(x) if weight is None else self.mix(x, weight)
-            y = self.conv(mixed, self.gate(x))
-            x = x + self.act(self.norm(y, step))
+            y = self.norm(self.conv(mixed, self.gate(x)), step)
+            if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
+                if any(map(seen, self.norm.modules())):
+                    y = y.clone()  # the activation works in place
+            x = x + self.act(y)
         return x
 
     def shares_matrix(self) -> bool:
