@@ -13,7 +13,7 @@ def printable(path: object) -> str:
         The text.
 
     Examples:
-        >>> from tinynets._say import printable
+        >>> from tinynets.engine import printable
         >>> print(printable("a\\nb.png"))
         a\nb.png
     """
