@@ -21,6 +21,7 @@ from tinynets.engine import (
     Optimizer,
     evaluate,
     load_checkpoint,
+    load_data,
     load_trained,
     override,
     predict,
@@ -46,6 +47,17 @@ def wrap(request):
 def net():
     torch.manual_seed(0)
     return tinynets.create_model("simplecnn_mnist", img_size=8, num_classes=3).eval()
+
+
+def test_a_model_of_several_processes_is_looked_through(tmp_path):
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        plain = net()
+        wrapped = nn.parallel.DistributedDataParallel(plain)
+        assert unwrapped(wrapped) is plain
+        assert tinynets.count_parameters(wrapped) == tinynets.count_parameters(plain)
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def test_wrappers_are_looked_through(wrap, tiny_data, tmp_path):
@@ -177,3 +189,7 @@ def test_streams_may_be_missing(monkeypatch, tiny_data, tmp_path):
     train(net(), tiny_data, override(QUICK, {"schedule.epochs": 1}), tmp_path / "run")
     export(net(), "pt2", tmp_path / "net.pt2", mean=(0.3,), std=(0.3,))
     bench(net(), runtimes=["eager"], batch_sizes=[1], threads=[1], seconds=0.01, memory=False)
+    evaluate(load_trained(tmp_path / "run", model=net()).model, tiny_data.test_images, tiny_data.test_labels, PLAIN)
+    load_data("digits")
+    with pytest.raises(RuntimeError, match="could not be downloaded"):
+        load_data("cifar10", data_dir=tmp_path)

@@ -89,6 +89,11 @@ def test_what_cannot_be_tallied_is_refused():
     with pytest.raises(ValueError, match="windows must be square"):
         tinynets.receptive_field(nn.Conv2d(3, 4, (1, 3)))
 
+    swapped = tinynets.create_model("ecnet_cifar10", channels=4)
+    swapped.block.depthwise = nn.Conv2d(16, 16, 3, padding=1, groups=16)
+    with pytest.raises(ValueError, match=r"block\.depthwise: Conv2d has taken the place of a DilatedDepthwise"):
+        tinynets.receptive_field(swapped)
+
     class Branches(nn.Module):
         def forward(self, x):
             return x if x.sum() > 0 else -x

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from tinynets.engine.data.named import has_files
+
 DIGITS = ("simplecnn_mnist", "--data", "digits")
 TRAIN = ("train", *DIGITS, "--epochs", "1")
 
@@ -67,3 +69,10 @@ def test_the_size_of_an_fp32_export(run, tmp_path):
 def test_a_run_knows_its_data(run, finished):
     out, _ = finished
     assert "synthetic" not in run("export", out, "--to", "pt2", "--out", out / "net")[2]
+
+
+def test_an_fp32_export_downloads_nothing(tmp_path):
+    assert not has_files("cifar10", tmp_path)
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    assert has_files("cifar10", tmp_path)
+    assert has_files("digits", None)

@@ -60,6 +60,8 @@ def test_resume_needs_nothing_but_the_directory(run, tmp_path):
     again = json.loads(run("train", "--resume", "--out", out, "--json")[1])
     assert again["last"] == first["last"]
     assert again["model_args"]["width"] == 0.5
+    code, _, err = run("train", "simplecnn_mnist.v3", "--resume", "--out", out)  # the same model
+    assert code == 0, err
     for extra, message in (
         (["--epochs", 1], "has schedule.epochs 2, not 1"),
         (["--width", 2], "has model_args"),

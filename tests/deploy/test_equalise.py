@@ -55,6 +55,15 @@ def test_the_model_itself_does_not_change(source):
     assert all(torch.equal(after[name], before[name]) for name in before)
 
 
+def test_a_swapped_depthwise_convolution_keeps_its_place():
+    """What took its place may compute anything, so its weight says nothing."""
+    model = randomised(tinynets.create_model("ecnet_cifar10", channels=8, iterations=3)).eval()
+    convolution = torch.nn.Conv2d(32, 32, 3, padding=1, groups=32)
+    model.block.depthwise = torch.nn.Sequential(convolution, torch.nn.Tanh())
+    source = source_of("net", model)
+    assert equalised(source, source.inputs(IMAGES).numpy()) is source
+
+
 def test_other_models_stay_as_they_are():
     source = source_of("net", tinynets.create_model("c1c2c3c4o_cifar10", width=0.25))
     assert equalised(source, source.inputs(IMAGES).numpy()) is source

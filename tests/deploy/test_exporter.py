@@ -143,11 +143,12 @@ def test_onnx_metadata_and_names(tmp_path):
     needs("onnx")
     import onnx
 
-    export("simplecnn_mnist", "onnx", tmp_path / "net.onnx")
+    names = ["two\nlines", "caf\udce9", *map(str, range(8))]  # the second is the name of a folder that is not UTF-8
+    export("simplecnn_mnist", "onnx", tmp_path / "net.onnx", class_names=names)
     model = onnx.load(tmp_path / "net.onnx")
     onnx.checker.check_model(model)
     facts = {entry.key: entry.value for entry in model.metadata_props}
-    assert len(json.loads(facts["class_names"])) == 10
+    assert json.loads(facts["class_names"]) == names
     assert json.loads(facts["mean"])[0] == pytest.approx(0.1307, abs=1e-3)
     assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["image", "logits"]
 

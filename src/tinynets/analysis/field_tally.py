@@ -14,7 +14,7 @@ from tinynets import ops
 from tinynets._modes import evaluation_mode
 from tinynets._modules import unwrapped
 from tinynets.layers import DivisiveNorm, EntropyGate, GatedDilatedConv2d, SymmetricConv1x1
-from tinynets.layers.dilated_depthwise import DilatedDepthwise
+from tinynets.layers.dilated_depthwise import DilatedDepthwise, DilatesDepthwise
 from tinynets.report import text_table
 
 
@@ -105,7 +105,8 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
         The receptive field of the model and of each layer, in pixels.
 
     Raises:
-        ValueError: a kernel is not square, or a layer is not a sliding window (upsampling, transposed convolution).
+        ValueError: a kernel is not square, a layer is not a sliding window (upsampling, transposed convolution), or
+            another module is in the place of ECNet's depthwise convolution.
         RuntimeError: torch.fx cannot trace the model.
 
     Examples:
@@ -114,6 +115,12 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
         5
     """
     model = unwrapped(model)
+    for name, block in model.named_modules():
+        if isinstance(block, DilatesDepthwise) and not isinstance(block.depthwise, DilatedDepthwise):
+            raise ValueError(
+                f"{name}.depthwise: {type(block.depthwise).__name__} has taken the place of a DilatedDepthwise, and its "
+                "windows are not known: compute the receptive field before the swap"
+            )
     tracer = _Tracer(autowrap_functions=tuple(get_notrace_functions()))
     if hasattr(model, "forward_features"):
         tracer.traced_func_name = "forward_features"

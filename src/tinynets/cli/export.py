@@ -94,9 +94,14 @@ def _stem(model: str) -> str:
 
 def _are_at_hand(facts: Any) -> bool:
     """Whether the data of a run are still where they were, so that nothing has to be named or downloaded."""
+    from tinynets.engine import list_data
+    from tinynets.engine.data.named import has_files
+
     source = facts.data_source or {}
-    place = source.get("data_dir") or source.get("name")
-    return bool(place) and (place == "digits" or Path(place).exists())
+    name = source.get("name")
+    if name in list_data():
+        return has_files(name, source.get("data_dir"))
+    return bool(name) and Path(name).exists()
 
 
 def _images(args: argparse.Namespace, trained: Any, calibration: int) -> dict[str, Any]:

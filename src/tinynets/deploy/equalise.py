@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tinynets.layers.dilated_depthwise import DilatedDepthwise
+
 from .portable import PortableDivisiveNorm, PortableECBlock
 from .source import Source
 
@@ -23,12 +25,17 @@ def equalised(source: Source, inputs: np.ndarray) -> Source:
     """The same function, with equal ranges of the channels inside of ECNet's blocks.
 
     ReLU and the divisive norm commute with a positive factor per channel. So every channel is divided by its largest
-    magnitude over the calibration inputs; weights, biases and eps absorb the factors.
+    magnitude over the calibration inputs; weights, biases and eps absorb the factors. A block stays as it is if
+    something without a weight of that form has taken the place of its depthwise convolution.
 
     Source: Nagel et al., Data-Free Quantization through Weight Equalization and Bias Correction, 2019
     (https://arxiv.org/abs/1906.04721), with ranges from images.
     """
-    blocks = [name for name, module in source.model.named_modules() if isinstance(module, PortableECBlock)]
+    blocks = [
+        name
+        for name, module in source.model.named_modules()
+        if isinstance(module, PortableECBlock) and isinstance(module.depthwise, DilatedDepthwise)
+    ]
     if not blocks:
         return source
     made = replace(source, model=deepcopy(source.model))

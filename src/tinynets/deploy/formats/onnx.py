@@ -1,12 +1,13 @@
 """ONNX, run by ONNX Runtime."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+from tinynets._files import to_json
 
 from .. import onnx_functions
 from ..quiet import quiet
@@ -66,9 +67,9 @@ def metadata(source: Source) -> dict[str, str]:
     """What a user of the file has to know, as JSON strings."""
     return {
         "model": source.name,
-        "class_names": json.dumps(source.class_names, ensure_ascii=False),
-        "mean": json.dumps(source.mean),
-        "std": json.dumps(source.std),
+        "class_names": to_json(source.class_names),
+        "mean": to_json(source.mean),
+        "std": to_json(source.std),
         "input": "pixels, uint8, NHWC" if source.pixels else "float32, NCHW, (pixel / 255 - mean) / std",
     }
 

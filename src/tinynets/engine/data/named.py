@@ -104,6 +104,12 @@ def _load_digits(data_dir: str | Path | None) -> ImageData:
     )
 
 
+def has_files(name: str, data_dir: str | Path | None) -> bool:
+    """Whether the files of a data set are in the directory, so that nothing has to be downloaded."""
+    places = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python", "mnist": "MNIST/raw"}
+    return name not in places or Path("data" if data_dir is None else data_dir, places[name]).is_dir()
+
+
 DOWNLOADED = {
     "cifar10": _load_torchvision("cifar10", torchvision.datasets.CIFAR10, CIFAR10),
     "cifar100": _load_torchvision("cifar100", torchvision.datasets.CIFAR100, CIFAR100),

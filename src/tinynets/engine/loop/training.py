@@ -11,6 +11,7 @@ from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Recipe
 from tinynets.engine.record import Checkpoint, RunDir
 from tinynets.engine.record.checkpoint import configure
+from tinynets.models import full_name
 
 from .build import as_known, build_model, check_fit, find_start
 from .cpu import freed_memory_kept
@@ -114,7 +115,7 @@ def _facts_in(directory: RunDir) -> dict[str, Any]:
 
 def _check_start(held: dict[str, Any], model: str | nn.Module, pretrained: bool, init: str | Path | None) -> None:
     """Raise ValueError if the run to continue trains another model, or began with other weights than those named."""
-    if isinstance(model, str) and held["model"] != model:
+    if isinstance(model, str) and full_name(held["model"]) != full_name(model):
         raise ValueError(f"the run trains {held['model']}, not {model}: leave out {model}, or choose another directory")
     if pretrained or init is not None:
         name, began = find_start(str(model) if init is None else init).name, held.get("started_from")
@@ -153,7 +154,7 @@ def _begin(
         start = find_start(str(model) if init is None else init)
         data, started_from = start.adapt_data(data), start.name
     if isinstance(model, str):
-        name = model
+        name = before["model"] if before else model
         args = (start.model_args if start and start.facts.model == name else {}) | (model_args or {})
         net, args = build_model(name, data, recipe, args)
     else:
