@@ -41,7 +41,6 @@ from tinynets.engine import (
     shift_consistency,
     train,
 )
-from tinynets.engine.loop.schedules import image_size
 from tinynets.report import text_table
 
 RESULTS = Path(__file__).parent / "results"
@@ -92,19 +91,13 @@ def measure(
         "seed": recipe.seed,
         "shape": ", ".join(f"{key} {value:g}" for key, value in shape.items()),
         "epochs": recipe.schedule.epochs,
-        "pixels": _pixels(recipe, data.img_size),
+        "pixels": data.img_size[0],
         "train_top1": f"{last['train_top1']:.2f}",
         "val_top1": f"{last['val_top1']:.2f}",
         "val_loss": f"{last['val_loss']:.4f}",
         "shift_consistency": f"{shift_consistency(model.to(device), data.test_images, normalise):.2f}",
         **made_by(next(model.parameters()).device),
     }
-
-
-def _pixels(recipe: Recipe, full: tuple[int, int]) -> str:
-    """The height of the images, from the first epoch to the last."""
-    first, _ = image_size(recipe.resize, recipe.schedule.epochs, 0, full)
-    return " to ".join(map(str, dict.fromkeys((first, full[0]))))
 
 
 def _first_sentence(function: Callable[..., Any]) -> str:

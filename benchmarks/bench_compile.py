@@ -2,9 +2,9 @@
 
     python benchmarks/bench_compile.py --csv benchmarks/results/bench_compile.csv
 
-A row is one call of `torch.compile(net, fullgraph=True)` in a process of its own, without caches, on one thread: seconds
-of processor time, the compiler's child processes included. "naive" is the net with the formulas of `_naive.py` in place
-of `tinynets.ops`; "step" is a forward and backward pass in training mode.
+A row is one call of `torch.compile(net, fullgraph=True)` in a process of its own, without caches, on one thread:
+seconds of processor time, the compiler's child processes included. "naive" is the net with the formulas of
+`_naive.py` in place of `tinynets.ops`; "step" is a forward and backward pass in training mode.
 """
 
 import argparse

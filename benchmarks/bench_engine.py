@@ -145,7 +145,7 @@ def report(speeds: dict[str, list[float]], baseline: str) -> list[dict[str, Any]
 def bench_defaults(steps: int, rounds: int) -> None:
     """One thing changed at a time. Only `ours` and what differs in its recipe can share a process."""
     data = synthetic(steps)
-    changes = {"ours": {}, "contiguous": {"channels_last": False}, "bf16": {"precision": "bf16"}}
+    changes = {"ours": {}, "bf16": {"precision": "bf16"}}
     loops = {name: engine_loop(data, override(RECIPE, change)) for name, change in changes.items()}
     whole = torch.get_num_threads()
 

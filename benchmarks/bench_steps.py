@@ -9,7 +9,6 @@ and the forms are:
 - ours: the recipe of the model
 - muon in bf16: Muon orthogonalises in bf16, as timm's does, which processors without bf16 units emulate
 - torch's dilated: torch's backward pass for dilated depthwise convolutions in place of ours (ECNet)
-- 16 px, 24 px: progressive resizing's smaller images
 - depth 1: one step a stage, the beginning of a depth warm-up (EGRR)
 
 On a GPU it is in bf16:
@@ -41,7 +40,6 @@ from tinynets.ops import use_triton
 from tinynets.ops.depthwise_conv2d import _forward as torchs_dilated
 
 CPU = torch.device("cpu")
-FULL_SIZE = {"resize.initial_scale": 1.0, "resize.delay_epochs": 0.0, "resize.finetune_epochs": 0.0}
 CLASSES = {"egrr_cifar100": 100, "ecnet_cifar10": 10}
 
 
@@ -51,7 +49,7 @@ def run_of(name: str, batch: int, device: torch.device, changes: dict[str, Any],
     images = torch.randint(0, 256, (batch, 3, 32, 32), dtype=torch.uint8)
     data = ImageData("synthetic", images, labels, images, labels, tuple(map(str, range(CLASSES[name]))), *CIFAR10)
     fixed = {"batch_size": batch, "val_size": 0.0, "mixing.cutmix": 0.0, "recursion.depth_warmup_epochs": 0.0}
-    recipe = override(get_recipe(name), fixed | FULL_SIZE | changes)
+    recipe = override(get_recipe(name), fixed | changes)
     model, _ = build_model(name, data, recipe, None)
     if depth is not None:
         model.set_active_steps(depth)
@@ -62,10 +60,6 @@ def step(run: Run) -> Callable[[], Any]:
     return lambda: run.train_epoch(lambda: None)
 
 
-def small(scale: float) -> dict[str, Any]:
-    return {"resize.initial_scale": scale, "resize.delay_epochs": 20.0, "resize.finetune_epochs": 20.0}
-
-
 def forms_on_cpu(name: str, batch: int) -> dict[str, Callable[[], Any]]:
     def step_of(changes: dict[str, Any], depth: int | None = None) -> Callable[[], Any]:
         return step(run_of(name, batch, CPU, {"optimizer.muon_precision": "fp32"} | changes, depth))
@@ -73,15 +67,13 @@ def forms_on_cpu(name: str, batch: int) -> dict[str, Callable[[], Any]]:
     forms = {
         "ours": step_of({}),
         "muon in bf16": step_of({"optimizer.muon_precision": "bf16"}),
-        "24 px": step_of(small(0.75)),
-        "16 px": step_of(small(0.5)),
     }
     if name == "egrr_cifar100":
         return forms | {"depth 1": step_of({}, depth=1)}
     plain = step_of({})
 
     def torchs() -> None:
-        with mock.patch("tinynets.models.ecnet.depthwise_conv2d", torchs_dilated):
+        with mock.patch("tinynets.layers.dilated_depthwise.depthwise_conv2d", torchs_dilated):
             plain()
 
     return forms | {"torch's dilated": torchs}

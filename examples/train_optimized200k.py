@@ -26,7 +26,7 @@ args = parser.parse_args()
 
 data = load_data(args.data)
 recipe = with_epochs(get_recipe("optimized200k_cifar10", "original"), args.epochs)
-recipe = override(recipe, {"mixing": vars(Mixing(mixup=0.3, cutmix=0.3, ricap=0.2, clean_epochs=args.epochs / 10))})
+recipe = override(recipe, {"mixing": vars(Mixing(mixup=0.3, cutmix=0.3, ricap=0.2, off_epoch=args.epochs * 0.9))})
 train("optimized200k_cifar10", data, recipe, args.out)
 
 model, facts = load_checkpoint(f"{args.out}/last.safetensors")

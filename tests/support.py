@@ -7,7 +7,7 @@ import timm
 import torch
 from torch import nn
 
-from tinynets.engine import Augment, Mixing, Optimizer, Recipe, Recursion, Resize, Schedule, read_metrics, train
+from tinynets.engine import Augment, Mixing, Optimizer, Recipe, Recursion, Schedule, read_metrics, train
 
 EGRR_ARGS = {"channels": (8, 16), "num_steps": (2, 3), "strides": (1, 2)}
 
@@ -22,12 +22,10 @@ QUICK = Recipe(
 # for a small EGRR: whatever has a state or draws numbers is on
 EVERYTHING = Recipe(
     batch_size=8,
-    accumulate=2,
     optimizer=Optimizer("adamw", lr=3e-3),
     schedule=Schedule(epochs=20, warmup_epochs=2),
     augment=Augment(pad=1, flip=True, policy="trivialaugment", rotate=10, shift=0.1, cutout=2),
-    mixing=Mixing(mixup=0.3, cutmix=0.3, ricap=0.2, ramp_epochs=2, clean_epochs=2),
-    resize=Resize(initial_scale=0.5, delay_epochs=3, finetune_epochs=4, size_increment=2),
+    mixing=Mixing(mixup=0.3, cutmix=0.3, ricap=0.2, ramp_epochs=2, off_epoch=18),
     recursion=Recursion(depth_warmup_epochs=8, tau_end=0.1),
     label_smoothing=0.1,
     class_weights="balanced",

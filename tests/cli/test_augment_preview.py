@@ -22,7 +22,7 @@ def test_a_row_is_an_image_with_its_class_and_its_views(run, tmp_path, monkeypat
         "tinynets.report.plots.plot_grid",
         lambda images, path, titles, columns: drawn.update(images=images, titles=titles, columns=columns),
     )
-    halves = ["--set", "mixing.mixup=1", "--set", "mixing.mixup_alpha=20"]  # of two images each
+    halves = ["--set", "mixing.cutmix=1"]  # of two images each
     code, _, err = run(*COMMAND, "--views", 2, *halves, "--out", tmp_path / "p.png")
     assert code == 0, err
     assert (drawn["columns"], len(drawn["images"]), len(drawn["titles"])) == (3, 12, 12)

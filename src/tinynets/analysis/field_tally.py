@@ -118,8 +118,8 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
     for name, block in model.named_modules():
         if isinstance(block, DilatesDepthwise) and not isinstance(block.depthwise, DilatedDepthwise):
             raise ValueError(
-                f"{name}.depthwise: {type(block.depthwise).__name__} has taken the place of a DilatedDepthwise, and its "
-                "windows are not known: compute the receptive field before the swap"
+                f"{name}.depthwise: {type(block.depthwise).__name__} has taken the place of a DilatedDepthwise, and "
+                "its windows are not known: compute the receptive field before the swap"
             )
     tracer = _Tracer(autowrap_functions=tuple(get_notrace_functions()))
     if hasattr(model, "forward_features"):

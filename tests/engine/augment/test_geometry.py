@@ -4,7 +4,7 @@ from torchvision.transforms.v2 import functional as reference
 
 from tinynets.engine import Draws
 from tinynets.engine.augment.cutout import random_cutout
-from tinynets.engine.augment.geometry import random_affine, random_crop, random_flip, resize
+from tinynets.engine.augment.geometry import random_affine, random_crop, random_flip
 
 
 def images(n=16, channels=3, height=9, width=7):
@@ -86,12 +86,12 @@ def test_cutout_blanks_one_square_clipped_at_the_border():
     assert (blank.float().mean(0) > 0).all()
 
 
-def test_coarse_dropout_is_several_holes_in_a_share_of_the_images():
+def test_a_share_of_the_images_is_cut_out():
     x = torch.ones(400, 1, 40, 40)
-    out = random_cutout(x, 4, draws_for(x), holes=3, probability=0.5)
+    out = random_cutout(x, 4, draws_for(x), probability=0.5)
     blank = (out == 0).sum((1, 2, 3))
     assert 0.4 < (blank > 0).float().mean() < 0.6
-    assert 16 < blank.max() <= 48
+    assert blank.max() == 16
 
 
 def test_images_are_treated_one_by_one():
@@ -107,9 +107,3 @@ def test_a_crop_may_begin_at_every_place():
     image = torch.arange(1, 17, dtype=torch.uint8).view(1, 1, 4, 4)
     crops = random_crop(image.repeat(400, 1, 1, 1), 1, Draws(torch.Generator().manual_seed(0), 400))
     assert len(crops.flatten(1).unique(dim=0)) == 9
-
-
-def test_shrinking_looks_at_every_pixel():
-    x = torch.zeros(1, 1, 8, 8)
-    x[..., 0] = 1
-    assert resize(x, (2, 2))[0, 0, :, 0].min() > 0.1  # bilinear without antialiasing would see columns 1 and 2 alone

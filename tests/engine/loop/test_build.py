@@ -49,7 +49,7 @@ def test_a_runs_weights_start_another(tiny_data, colours, tmp_path, capsys):
 
 
 def test_pretrained_weights_get_a_new_classifier(tiny_data, tmp_path, capsys):
-    train("optimized200k_cifar10", tiny_data, override(SHORT, {"freeze": "body"}), tmp_path, pretrained=True)
+    train("optimized200k_cifar10", tiny_data, override(SHORT, {"freeze": "backbone"}), tmp_path, pretrained=True)
     ours = load_checkpoint(tmp_path / "last.safetensors")[0].state_dict()
     theirs = tinynets.create_model("optimized200k_cifar10", pretrained=True).state_dict()
     changed = {name for name in ours if not torch.equal(ours[name], theirs[name])}
@@ -97,9 +97,9 @@ def test_equal_channels_give_what_they_gave(have, want):
 
 
 @pytest.mark.parametrize("name", ["egrr_cifar100", "c1c2c3c4o_cifar10", "test_resnet"])
-def test_a_frozen_body_does_not_move(tiny_data, name):
+def test_a_frozen_backbone_does_not_move(tiny_data, name):
     """Neither weights nor the norms' statistics; the classifier does."""
-    recipe = override(QUICK, {"freeze": "body", "ema_decay": 0.5})
+    recipe = override(QUICK, {"freeze": "backbone", "ema_decay": 0.5})
     model, _ = build_model(name, tiny_data, recipe, EGRR_ARGS if "egrr" in name else None)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     run = Run(model, tiny_data, recipe, ALONE)
@@ -110,9 +110,9 @@ def test_a_frozen_body_does_not_move(tiny_data, name):
     assert sum(len(group["params"]) for group in run.optimizer.param_groups) == 2
 
 
-def test_a_body_that_cannot_be_told_is_not_frozen(tiny_data):
-    recipe = override(QUICK, {"freeze": "body"})
-    with pytest.raises(ValueError, match=r"freeze=body needs a get_classifier\(\) that returns a layer, GroupNormNet"):
+def test_a_backbone_that_cannot_be_told_is_not_frozen(tiny_data):
+    recipe = override(QUICK, {"freeze": "backbone"})
+    with pytest.raises(ValueError, match=r"freeze=backbone needs a get_classifier\(\) that returns a layer"):
         Run(build_model("groupnorm_net", tiny_data, recipe, None)[0], tiny_data, recipe, ALONE)
 
 

@@ -63,7 +63,7 @@ def test_views_without_augmentation_are_the_images(tiny_data, recipe, tmp_path):
 
 def test_logits_are_mixed_like_the_shares_of_the_classes():
     labels, logits, x = torch.tensor([0, 1, 2, 0]), torch.randn(4, 3), torch.randn(4, 3, 8, 8)
-    mixer = Mixer(Mixing(mixup=1.0, mixup_alpha=1.0), 3)
+    mixer = Mixer(Mixing(mixup=1.0), 3)
     mixed, targets = mixer(x, labels, Draws(torch.Generator().manual_seed(0), 4), logits=logits)
     again, shares = mixer(x, labels, Draws(torch.Generator().manual_seed(0), 4))
     assert torch.equal(mixed, again)

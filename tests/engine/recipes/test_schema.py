@@ -9,7 +9,6 @@ from tinynets.engine import (
     Optimizer,
     Recipe,
     Recursion,
-    Resize,
     Schedule,
     get_recipe,
     list_recipes,
@@ -35,7 +34,7 @@ def test_the_published_recipes():
     assert (optimized.label_smoothing, optimized.ema_decay) == (0.1, 0.999)
     egrr = get_recipe("egrr_cifar100", "original")
     assert (egrr.recursion.depth_warmup_epochs, egrr.schedule.epochs) == (20, 200)
-    assert (egrr.recursion.tau_start, egrr.recursion.tau_end) == (1.0, 0.1)
+    assert egrr.recursion.tau_end == 0.1
     assert egrr.augment.policy == "autoaugment"
 
 
@@ -80,7 +79,7 @@ def test_released_nets_keep_the_schedule_of_their_logs():
         shipped = recipe_from_dict(read_manifest()[name].facts["recipe"])
         ours = get_recipe(name)
         assert shipped.schedule.kind == ours.schedule.kind == "cosine"
-        assert shipped.optimizer.inertia == 0.95
+        assert shipped.optimizer.used_momentum == 0.95
     for name, which in (("egrr_cifar100", "default"), ("ecnet_cifar10", "default"), ("simplecnn_mnist", "digits")):
         assert get_recipe(name, which).schedule.kind == get_recipe(name, "finetune").schedule.kind == "warmup_cosine"
 
@@ -91,7 +90,6 @@ def test_released_nets_keep_the_schedule_of_their_logs():
         (lambda: Recipe(batch_size=0), "batch_size must be at least 1, got 0"),
         (lambda: Recipe(batch_size="128"), "batch_size must be an integer, got '128'"),
         (lambda: Recipe(batch_size=True), "batch_size must be an integer, got True"),
-        (lambda: Recipe(batch_size=10, accumulate=3), r"accumulate \(3\) must divide batch_size \(10\)"),
         (lambda: Recipe(val_size=1.0), r"val_size must be in \[0, 1\), got 1.0"),
         (lambda: Recipe(label_smoothing=-0.1), "label_smoothing"),
         (lambda: Recipe(ema_decay=1), "ema_decay"),
@@ -108,40 +106,27 @@ def test_released_nets_keep_the_schedule_of_their_logs():
         (lambda: Optimizer(momentum=1), r"optimizer\.momentum"),
         (lambda: Optimizer(weight_decay=-1), r"optimizer\.weight_decay"),
         (lambda: Optimizer("adamw", momentum=0.9), r"adamw does not use optimizer\.momentum, got 0\.9: leave it out"),
-        (lambda: Optimizer("sgd", adamw_lr=0.1), r"sgd does not use optimizer\.adamw_lr, got 0\.1"),
         (lambda: Optimizer("adam", muon_precision="fp32"), r"adam does not use optimizer\.muon_precision, got 'fp32'"),
-        (lambda: Optimizer("muon", adamw_lr=0), r"optimizer\.adamw_lr must be above 0"),
         (lambda: Recipe(freeze="stem"), "unknown freeze 'stem'"),
-        (lambda: Recipe(freeze="body", bn_images=100), "bn_images changes the statistics of norms, which freeze=body"),
+        (
+            lambda: Recipe(freeze="backbone", bn_images=1),
+            "bn_images changes the statistics of norms",
+        ),
         (lambda: Schedule(epochs=0), r"schedule\.epochs"),
         (lambda: Schedule(epochs=3, warmup_epochs=3), r"schedule\.warmup_epochs \(3\) must be below"),
         (lambda: Schedule(epochs=3, cosine_epochs=2), r"schedule\.cosine_epochs"),
         (lambda: Schedule(kind="linear"), r"unknown schedule\.kind 'linear'"),
-        (lambda: Schedule(kind="one_cycle", warmup_epochs=0), r"one_cycle needs schedule\.warmup_epochs above 0"),
         (lambda: Recipe(schedule=Schedule(patience=3), val_size=0), r"schedule\.patience needs a validation split"),
         (lambda: Optimizer(muon_precision="fp16"), r"unknown optimizer\.muon_precision 'fp16'"),
-        (lambda: Resize(initial_scale=0), r"resize\.initial_scale must be above 0"),
-        (lambda: Resize(initial_scale=1.5), r"resize\.initial_scale"),
-        (
-            lambda: Resize(delay_epochs=3),
-            r"delay_epochs and resize\.finetune_epochs need resize\.initial_scale",
-        ),
-        (lambda: Resize(initial_scale=0.5), r"resize\.initial_scale below 1 needs resize\.finetune_epochs"),
-        (lambda: Resize(initial_scale=0.5, finetune_epochs=1, size_increment=0), r"resize\.size_increment"),
-        (
-            lambda: Recipe(resize=Resize(initial_scale=0.5, delay_epochs=20, finetune_epochs=11)),
-            r"resize\.delay_epochs \+ resize\.finetune_epochs \(31\) must not be above schedule\.epochs \(30\)",
-        ),
         (lambda: Augment(pad=-1), r"augment\.pad"),
         (lambda: Augment(pad_mode="edge"), r"unknown augment\.pad_mode 'edge'"),
         (lambda: Augment(scale=1.5), r"augment\.scale"),
         (lambda: Augment(policy="randaugment"), r"unknown augment\.policy"),
         (lambda: Augment(hsv_prob=2), r"augment\.hsv_prob must be a probability"),
         (lambda: Mixing(mixup=0.6, cutmix=0.6), r"mixing\.mixup \+ mixing\.cutmix \+ mixing\.ricap must be at most 1"),
-        (lambda: Mixing(mixup_alpha=0), r"mixing\.mixup_alpha must be above 0"),
         (
-            lambda: Recipe(mixing=Mixing(ramp_epochs=20, clean_epochs=11)),
-            r"mixing\.ramp_epochs \+ mixing\.clean_epochs",
+            lambda: Recipe(mixing=Mixing(off_epoch=31)),
+            r"mixing\.off_epoch \(31\) must not be above schedule\.epochs \(30\)",
         ),
         (lambda: Recursion(tau_end=0), r"recursion\.tau_end"),
         (lambda: Recipe(recursion=Recursion(depth_warmup_epochs=31)), r"recursion\.depth_warmup_epochs \(31\)"),

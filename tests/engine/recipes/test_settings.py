@@ -73,14 +73,12 @@ def test_files_that_are_no_recipes(tmp_path):
 def test_another_length_keeps_every_share():
     recipe = Recipe(
         schedule=Schedule(epochs=100, warmup_epochs=5, cosine_epochs=120),
-        mixing=Mixing(mixup=0.5, ramp_epochs=50, clean_epochs=10),
+        mixing=Mixing(mixup=0.5, ramp_epochs=50, off_epoch=90),
         recursion=Recursion(depth_warmup_epochs=20),
     )
     short = with_epochs(recipe, 10)
     assert short.schedule == Schedule(epochs=10, warmup_epochs=0.5, cosine_epochs=120)
-    assert (short.mixing.ramp_epochs, short.mixing.clean_epochs, short.recursion.depth_warmup_epochs) == (5, 1, 2)
-    grown = override(recipe, {"resize": {"initial_scale": 0.5, "delay_epochs": 40, "finetune_epochs": 30}})
-    assert (with_epochs(grown, 10).resize.delay_epochs, with_epochs(grown, 10).resize.finetune_epochs) == (4, 3)
+    assert (short.mixing.ramp_epochs, short.mixing.off_epoch, short.recursion.depth_warmup_epochs) == (5, 9, 2)
     assert with_epochs(recipe, 200).schedule.cosine_epochs == 200
     assert with_epochs(recipe, 100) == recipe
     assert with_epochs(recipe, 1).schedule.warmup_epochs < 1
@@ -89,7 +87,11 @@ def test_another_length_keeps_every_share():
 def test_another_optimizer_takes_over_only_what_it_uses():
     muon = override(Recipe(), {"optimizer": {"name": "muon", "momentum": 0.95, "muon_precision": "fp32"}})
     adamw = override(muon, {"optimizer.name": "adamw"})
-    assert (adamw.optimizer.momentum, adamw.optimizer.muon_precision, adamw.optimizer.inertia) == (None, "bf16", None)
+    assert (adamw.optimizer.momentum, adamw.optimizer.muon_precision, adamw.optimizer.used_momentum) == (
+        None,
+        "bf16",
+        None,
+    )
     assert override(muon, {"optimizer.name": "sgd"}).optimizer.momentum == 0.95
     with pytest.raises(ValueError, match=r"adamw does not use optimizer\.momentum, got 0\.9"):
         override(muon, {"optimizer.momentum": 0.9, "optimizer.name": "adamw"})

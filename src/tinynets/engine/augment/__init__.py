@@ -2,7 +2,6 @@
 
 from .augmenter import Augmenter
 from .draws import Draws
-from .geometry import resize
 from .mixing import Mixer
 
-__all__ = ["Augmenter", "Draws", "Mixer", "resize"]
+__all__ = ["Augmenter", "Draws", "Mixer"]

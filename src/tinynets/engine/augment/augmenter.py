@@ -66,7 +66,7 @@ class Augmenter:
             self.mean, self.std = self.mean.to(x.device), self.std.to(x.device)
         x = (x - self.mean) / self.std
         if a.cutout:
-            x = random_cutout(x, a.cutout, draws, a.cutout_holes, a.cutout_prob)
+            x = random_cutout(x, a.cutout, draws, a.cutout_prob)
         return x.contiguous(memory_format=torch.channels_last)
 
     def restore(self, x: Tensor) -> Tensor:

@@ -75,26 +75,3 @@ def resample(x: Tensor, source: Tensor, mode: str = "bilinear") -> Tensor:
     theta = torch.stack([a, b * height / width, from_x * 2 / width, c * width / height, d, from_y * 2 / height], dim=1)
     grid = F.affine_grid(theta.view(-1, 2, 3), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, mode=mode, padding_mode="zeros", align_corners=False)
-
-
-def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize images, bilinear with antialiasing.
-
-    Args:
-        x: floating point (N, C, H, W).
-        size: (H, W) of the result.
-
-    Returns:
-        (N, C, *size), channels_last; x itself if it has that size.
-
-    Examples:
-        >>> import torch
-        >>> from tinynets.engine.augment import resize
-        >>> resize(torch.ones(1, 1, 4, 4), (2, 2))
-        tensor([[[[1., 1.],
-                  [1., 1.]]]])
-    """
-    if tuple(x.shape[2:]) == size:
-        return x
-    shrunk = F.interpolate(x, size, mode="bilinear", antialias=True)
-    return shrunk.contiguous(memory_format=torch.channels_last)

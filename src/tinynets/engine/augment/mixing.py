@@ -55,24 +55,20 @@ class Mixer:
         if not m.any or strength <= 0:
             return x, targets
         draw = draws.once()
-        for probability, mix, parameter in (
-            (m.mixup, mixup, m.mixup_alpha),
-            (m.cutmix, cutmix, m.cutmix_alpha),
-            (m.ricap, ricap, m.ricap_beta),
-        ):
+        for probability, mix in ((m.mixup, mixup), (m.cutmix, cutmix), (m.ricap, ricap)):
             draw -= probability * strength
             if draw < 0:
-                return mix(x, shares, parameter, draws)
+                return mix(x, shares, draws)
         return x, targets
 
 
-def mixup(x: Tensor, targets: Tensor, alpha: float, draws: Draws) -> tuple[Tensor, Tensor]:
+def mixup(x: Tensor, targets: Tensor, draws: Draws, alpha: float = 0.2) -> tuple[Tensor, Tensor]:
     """share * x_i + (1 - share) * x_j with share from Beta(alpha, alpha); Zhang et al., 2017."""
     share, other = draws.beta(alpha), _neighbour(x, 1)
     return _blend(x, x[other], share.view(-1, 1, 1, 1)), _blend(targets, targets[other], share.unsqueeze(1))
 
 
-def cutmix(x: Tensor, targets: Tensor, alpha: float, draws: Draws) -> tuple[Tensor, Tensor]:
+def cutmix(x: Tensor, targets: Tensor, draws: Draws, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
     """A box of image j pasted into image i. Its area is 1 - Beta(alpha, alpha) before clipping; Yun et al., 2019."""
     height, width = x.shape[2:]
     other = _neighbour(x, 1)
@@ -85,7 +81,7 @@ def cutmix(x: Tensor, targets: Tensor, alpha: float, draws: Draws) -> tuple[Tens
     return torch.where(box.unsqueeze(1), x[other], x), _blend(targets, targets[other], share)
 
 
-def ricap(x: Tensor, targets: Tensor, beta: float, draws: Draws) -> tuple[Tensor, Tensor]:
+def ricap(x: Tensor, targets: Tensor, draws: Draws, beta: float = 0.3) -> tuple[Tensor, Tensor]:
     """Crops of four images around a corner point at Beta(beta, beta) of each side; Takahashi et al., 2018."""
     n, _, height, width = x.shape
     corner_row = (draws.beta(beta) * (height + 1)).int().clamp(0, height).view(-1, 1, 1)

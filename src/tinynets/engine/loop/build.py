@@ -19,9 +19,6 @@ from tinynets.engine.trained import checkpoint_path, class_order, load_trained
 from tinynets.models import full_name
 from tinynets.weights import find_weights, load_into
 
-from .processes import Workers
-from .schedules import image_size
-
 _OF_THE_DATA = ("num_classes", "in_chans", "img_size", "drop_rate")
 
 
@@ -87,26 +84,9 @@ def check_recursion(model: Any, recipe: Recipe) -> int:
         raise ValueError(
             f"recursion.depth_warmup_epochs needs a model with recursive stages, {type(model).__name__} has none"
         )
-    if (r.tau_start, r.tau_end) != (1, 1) and not hasattr(model, "set_tau"):
+    if r.tau_end != 1 and not hasattr(model, "set_tau"):
         raise ValueError(f"recursion.tau needs gates with a temperature, {type(model).__name__} has none")
     return max((stage.num_steps for stage in model.stages), default=1) if r.depth_warmup_epochs else 1
-
-
-@torch.no_grad()
-def check_sizes(model: Any, data: ImageData, recipe: Recipe) -> None:
-    """Raise ValueError if the model cannot process the smallest images of a resize schedule."""
-    size = image_size(recipe.resize, recipe.schedule.epochs, 0, data.img_size)
-    if size == tuple(data.img_size):
-        return
-    try:
-        with evaluation_mode(model):
-            model(torch.zeros(1, data.in_chans, *size, device=next(model.parameters()).device))
-    except (AssertionError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"resize.initial_scale {recipe.resize.initial_scale:g} gives images of {size[0]}x{size[1]} pixels, which "
-            f"{type(model).__name__} cannot take ({reason}): leave it at 1"
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -199,20 +179,12 @@ def classifier_of(model: Any) -> nn.Module | None:
     return layer if isinstance(layer, nn.Module) and next(layer.parameters(), None) is not None else None
 
 
-def prepared(model: nn.Module, recipe: Recipe, team: Workers) -> nn.Module:
-    """The model on its device, in its memory format, with synchronised batch norm if the recipe asks for it."""
-    if recipe.sync_bn and team.count > 1:
-        if team.device.type != "cuda":
-            raise ValueError("sync_bn needs CUDA: torch has no synchronised batch norm for the CPU")
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    model = model.to(team.device)
-    return model.to(memory_format=torch.channels_last) if recipe.channels_last else model
-
-
-def freeze_body(model: nn.Module) -> list[nn.Module]:
+def freeze_backbone(model: nn.Module) -> list[nn.Module]:
     """Freeze all parameters except the classifier's. Returns the norms whose statistics must not change."""
     if (classifier := classifier_of(model)) is None:
-        raise ValueError(f"freeze=body needs a get_classifier() that returns a layer, {type(model).__name__} has none")
+        raise ValueError(
+            f"freeze=backbone needs a get_classifier() that returns a layer, {type(model).__name__} has none"
+        )
     kept = set(classifier.modules())
     model.requires_grad_(False)
     classifier.requires_grad_(True)

@@ -1,7 +1,6 @@
 import gc
 import zlib
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,17 @@ from torch import Tensor, nn
 
 from tinynets._modules import copied
 from tinynets._say import say
-from tinynets.engine.augment import Augmenter, Draws, Mixer, resize
+from tinynets.engine.augment import Augmenter, Draws, Mixer
 from tinynets.engine.data import ImageData, split_validation
 from tinynets.engine.evaluation import evaluate
 from tinynets.engine.recipes import Augment, Recipe
 
-from .build import check_recursion, check_sizes, freeze_body, prepared
+from .build import check_recursion, freeze_backbone
 from .norms import estimate_norms, mend_lagging_norms
 from .objective import Objective, autocast, balanced_weights
 from .optimizer import create_optimizer
 from .processes import Workers
-from .schedules import active_steps, image_size, learning_rate_setter, mixing_strength, temperature
+from .schedules import active_steps, learning_rate_setter, mixing_strength, temperature
 from .step_graphs import StepGraphs, make_capturable
 from .views import Views
 
@@ -57,10 +56,9 @@ class Run:
         self.mix = Mixer(recipe.mixing, data.num_classes)
         self._take_data(data)
 
-        self.model = prepared(model, recipe, team)
-        self.frozen = freeze_body(self.model) if recipe.freeze == "body" else []
+        self.model = model.to(team.device).to(memory_format=torch.channels_last)
+        self.frozen = freeze_backbone(self.model) if recipe.freeze == "backbone" else []
         self.deepest = check_recursion(model, recipe)
-        check_sizes(self.model, data, recipe)
         self.optimizer = create_optimizer(self.model, recipe.optimizer)
         self.set_learning_rate = learning_rate_setter(self.optimizer, recipe.schedule, self.steps)
         self.set_learning_rate(0)
@@ -110,11 +108,9 @@ class Run:
             raise ValueError(
                 f"batch_size ({recipe.batch_size}) is larger than the training set ({len(self.train_labels)} images)"
             )
-        pieces = self.team.count * recipe.accumulate
-        if recipe.batch_size % pieces:
+        if recipe.batch_size % self.team.count:
             raise ValueError(
-                f"batch_size ({recipe.batch_size}) must be a multiple of processes x accumulate "
-                f"({self.team.count} x {recipe.accumulate})"
+                f"batch_size ({recipe.batch_size}) must be a multiple of the number of processes ({self.team.count})"
             )
 
     @property
@@ -197,14 +193,13 @@ class Run:
         else:
             x, logits = self.views(rows, draws)
         epoch = self.step / self.steps
-        x, targets = self.mix(x, labels, draws, mixing_strength(recipe.mixing, recipe.schedule.epochs, epoch), logits)
-        size = image_size(recipe.resize, recipe.schedule.epochs, epoch, x.shape[2:])
+        x, targets = self.mix(x, labels, draws, mixing_strength(recipe.mixing, epoch), logits)
         depth = self._set_recursion(epoch)
         self._seed_noise()
         if self.graphs is not None:
-            seen = self.graphs((size, depth), x, targets, labels)
+            seen = self.graphs(depth, x, targets, labels)
         else:
-            seen = self._gradients((size, depth), x, targets, labels)
+            seen = self._gradients(depth, x, targets, labels)
             self._update()
         self.loss_sum += seen[0] / self.team.count  # here, because a resumed run may have another count
         self.hits += seen[1]
@@ -212,27 +207,22 @@ class Run:
         if self.ema is not None:
             self.ema.update(self.model, step=self.step + 1)
 
-    def _gradients(self, setting: tuple[tuple[int, int], int], x: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
+    def _gradients(self, depth: int, x: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
         """Compute the gradients of a batch. Returns its loss and the number of correctly classified images, (2,).
 
-        setting: the image size, and the depth of the recursion, which is set already.
+        depth: of the recursion, which is set already.
         """
-        recipe = self.recipe
         self.optimizer.zero_grad()
-        seen = torch.zeros(2, device=self.device)
-        pieces = zip(*(t.chunk(recipe.accumulate) for t in (x, targets, labels)), strict=True)
-        for piece, (images, wanted, own) in enumerate(pieces, 1):
-            with self._synchronised(piece == recipe.accumulate):
-                with autocast(self.device, recipe.precision):
-                    logits = self.forward(resize(images, setting[0]))
-                logits = logits.float()
-                loss = self.objective(logits, wanted, images) / recipe.accumulate
-                self.scaler.scale(loss).backward()
-            seen += torch.stack([loss.detach(), (logits.detach().argmax(1) == own).sum()])
+        with autocast(self.device, self.recipe.precision):
+            logits = self.forward(x)
+        logits = logits.float()
+        loss = self.objective(logits, targets, x)
+        self.scaler.scale(loss).backward()
+        seen = torch.stack([loss.detach(), (logits.detach().argmax(1) == labels).sum()])
         self.team.total(seen)
-        if recipe.clip_grad:
+        if self.recipe.clip_grad:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_grad)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_grad)
         return seen
 
     def _update(self) -> None:
@@ -244,7 +234,7 @@ class Run:
         recipe = self.recipe
         if self.device.type != "cuda" or self.team.count > 1 or recipe.compile or recipe.precision == "fp16":
             return None
-        return StepGraphs(self._gradients, self._update, self.optimizer, recipe.schedule.kind != "one_cycle")
+        return StepGraphs(self._gradients, self._update, self.optimizer)
 
     def _seed_noise(self) -> None:
         """Seed dropout and gate noise by the number of the step, so that a resumed run draws the same."""
@@ -253,9 +243,6 @@ class Run:
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(seed)
 
-    def _synchronised(self, now: bool):
-        return nullcontext() if now or self.team.count == 1 else self.forward.no_sync()
-
     def _set_recursion(self, epoch: float) -> int:
         """Set depth and temperature. Returns the largest number of steps per stage."""
         model: Any = self.model
@@ -263,7 +250,7 @@ class Run:
         if self.recipe.recursion.depth_warmup_epochs:
             depth = active_steps(self.recipe.recursion, self.deepest, epoch)
             model.set_active_steps(depth)
-        if self.recipe.recursion.tau_end != 1 or self.recipe.recursion.tau_start != 1:
+        if self.recipe.recursion.tau_end != 1:
             model.set_tau(temperature(self.recipe.recursion, epoch / self.recipe.schedule.epochs))
         return depth
 
@@ -295,7 +282,7 @@ class Run:
         Returns:
             The accuracy before and after in percent, None if the statistics did not lag.
         """
-        if self.recipe.freeze == "body":
+        if self.recipe.freeze == "backbone":
             return None
         images, labels = self._clean_images(1000)
         return mend_lagging_norms(self.averaged, images, labels, self.normalise, self.recipe.batch_size)

@@ -21,25 +21,17 @@ class StepGraphs:
     Steps are of the same kind if their setting and the shapes and types of their inputs are equal. Each kind has its
     own graph. If a step cannot be captured, one line says so, and all steps run eagerly.
 
-    The graph contains the optimizer's update if the optimizer has the option `capturable` and only its learning rate
-    changes from step to step.
+    The graph contains the optimizer's update if the optimizer has the option `capturable`.
 
     Args:
         gradients: function of (setting, *inputs). It computes the gradients and returns a tensor of figures.
         update: the optimizer's step.
         optimizer: the optimizer. Its groups are made capturable.
-        constant_momentum: whether momentum and betas stay constant.
     """
 
-    def __init__(
-        self,
-        gradients: Callable[..., Tensor],
-        update: Callable[[], Any],
-        optimizer: Optimizer,
-        constant_momentum: bool,
-    ) -> None:
+    def __init__(self, gradients: Callable[..., Tensor], update: Callable[[], Any], optimizer: Optimizer) -> None:
         self.gradients, self.update, self.optimizer = gradients, update, optimizer
-        self.captures_update = constant_momentum and make_capturable(optimizer.param_groups, True)
+        self.captures_update = make_capturable(optimizer.param_groups, True)
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         device = self.parameters[0].device
         self.rates = [torch.zeros((), device=device) for _ in optimizer.param_groups]

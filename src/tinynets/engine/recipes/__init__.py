@@ -1,4 +1,4 @@
-from .schema import Augment, Distill, Mixing, Optimizer, Recipe, Recursion, Resize, Schedule
+from .schema import Augment, Distill, Mixing, Optimizer, Recipe, Recursion, Schedule
 from .settings import differences, override, parse_settings, read_recipe, recipe_from_dict, with_epochs
 from .shipped import get_recipe, list_recipes
 
@@ -9,7 +9,6 @@ __all__ = [
     "Optimizer",
     "Recipe",
     "Recursion",
-    "Resize",
     "Schedule",
     "differences",
     "get_recipe",

@@ -32,7 +32,6 @@ class Optimizer(Section):
         weight_decay: weight decay.
         muon_precision: "bf16" or "fp32", for the orthogonalisation of Muon. On a processor without bf16 units, fp32 is
             about 20 times faster.
-        adamw_lr: highest learning rate of Muon's AdamW, None for lr. It follows the same schedule.
 
     Raises:
         ValueError: a value is invalid, or the optimizer does not have an option.
@@ -50,7 +49,6 @@ class Optimizer(Section):
     momentum: float | None = None
     weight_decay: float = 5e-4
     muon_precision: str = "bf16"
-    adamw_lr: float | None = None
 
     def check(self) -> None:
         """Raise ValueError unless all values are valid."""
@@ -60,8 +58,6 @@ class Optimizer(Section):
         self.at_least(0, "weight_decay")
         if self.momentum is not None:
             self.below_one("momentum")
-        if self.adamw_lr is not None:
-            self.positive("adamw_lr")
         for option in self.ignored(self.name):
             if (value := getattr(self, option)) != type(self).__dataclass_fields__[option].default:
                 raise ValueError(f"{self.name} does not use optimizer.{option}, got {value!r}: leave it out")
@@ -70,10 +66,10 @@ class Optimizer(Section):
     def ignored(name: str) -> tuple[str, ...]:
         """The options that an optimizer does not have."""
         none = () if get_optimizer_info(name).has_momentum else ("momentum",)
-        return none if name == "muon" else (*none, "muon_precision", "adamw_lr")
+        return none if name == "muon" else (*none, "muon_precision")
 
     @property
-    def inertia(self) -> float | None:
+    def used_momentum(self) -> float | None:
         """The momentum, None for an optimizer without one."""
         if "momentum" in self.ignored(self.name):
             return None
@@ -88,21 +84,17 @@ class Schedule(Section):
       step is above 0, and the step after the warm-up has the full rate.
     - "cosine" is the older form, with which the shipped weights of C1C2C3C4O, Optimized200K and SimpleCNN were trained.
       Its first rate is 0. Its cosine begins with the run, so the rate drops a little where the warm-up ends.
-    - "one_cycle" is Smith's: half a cosine up from lr / 25 over warmup_epochs, half a cosine down to min_lr. Momentum
-      goes down by 0.1 and up again.
 
     Attributes:
         epochs: number of epochs.
         warmup_epochs: epochs of the warm-up.
         min_lr: learning rate at the end.
         cosine_epochs: epoch at which the cosine would reach min_lr, at least epochs. None for the end of the run.
-        kind: "warmup_cosine", "cosine" or "one_cycle".
+        kind: "warmup_cosine" or "cosine".
         patience: stop after that many epochs without a better validation accuracy, 0 for never.
 
     Raises:
         ValueError: a value is invalid.
-
-    Source: one cycle is Smith and Topin, Super-Convergence, 2018 (https://arxiv.org/abs/1708.07120).
 
     Examples:
         >>> from tinynets.engine import Schedule
@@ -123,7 +115,7 @@ class Schedule(Section):
         """Raise ValueError unless all values are valid."""
         self.at_least(1, "epochs")
         self.at_least(0, "warmup_epochs", "min_lr", "patience")
-        self.one_of("kind", ("warmup_cosine", "cosine", "one_cycle"))
+        self.one_of("kind", ("warmup_cosine", "cosine"))
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"schedule.warmup_epochs ({self.warmup_epochs:g}) must be below schedule.epochs ({self.epochs})"
@@ -132,8 +124,6 @@ class Schedule(Section):
             raise ValueError(
                 f"schedule.cosine_epochs ({self.cosine_epochs}) must not be below schedule.epochs ({self.epochs})"
             )
-        if self.kind == "one_cycle" and (self.cosine_epochs is not None or self.warmup_epochs == 0):
-            raise ValueError("schedule.kind one_cycle needs schedule.warmup_epochs above 0 and no cosine_epochs")
 
 
 @dataclass(frozen=True)
@@ -157,9 +147,8 @@ class Augment(Section):
         saturation: largest change of saturation, in 0..1.
         value: largest change of value, in 0..1.
         hsv_prob: fraction of images that change hue, saturation and value.
-        cutout: side of cutout squares in pixels. They get the mean colour.
-        cutout_holes: number of cutout squares.
-        cutout_prob: fraction of images with cutout squares.
+        cutout: side of the cutout square in pixels. It gets the mean colour.
+        cutout_prob: fraction of images with a cutout square.
 
     Raises:
         ValueError: a value is invalid.
@@ -189,13 +178,11 @@ class Augment(Section):
     value: float = 0.0
     hsv_prob: float = 1.0
     cutout: int = 0
-    cutout_holes: int = 1
     cutout_prob: float = 1.0
 
     def check(self) -> None:
         """Raise ValueError unless all values are valid."""
         self.at_least(0, "pad", "rotate", "shear", "contrast", "brightness", "hue", "saturation", "value", "cutout")
-        self.at_least(1, "cutout_holes")
         self.below_one("scale", "shift")
         self.probability("affine_prob", "light_prob", "hsv_prob", "cutout_prob")
         self.one_of("pad_mode", ("constant", "reflect"))
@@ -208,14 +195,11 @@ class Mixing(Section):
     """Mixing of training images. A batch is mixed in one way or not at all; every image of it gets its own mixture.
 
     Attributes:
-        mixup: probability of mixup. The sum of the three probabilities is at most 1.
-        cutmix: probability of CutMix.
-        ricap: probability of RICAP.
-        mixup_alpha: shares are drawn from Beta(alpha, alpha).
-        cutmix_alpha: areas are drawn from Beta(alpha, alpha).
-        ricap_beta: corners are drawn from Beta(beta, beta).
+        mixup: probability of mixup, with shares from Beta(0.2, 0.2). The sum of the three probabilities is at most 1.
+        cutmix: probability of CutMix, with areas from Beta(1, 1).
+        ricap: probability of RICAP, with corners from Beta(0.3, 0.3).
         ramp_epochs: the probabilities grow from 0 over this many epochs at the start.
-        clean_epochs: no mixing in this many epochs at the end.
+        off_epoch: no mixing from this epoch on, counted from 0, as timm's mixup_off_epoch. 0 for never.
 
     Raises:
         ValueError: a value is invalid.
@@ -233,17 +217,18 @@ class Mixing(Section):
     mixup: float = 0.0
     cutmix: float = 0.0
     ricap: float = 0.0
-    mixup_alpha: float = 0.2
-    cutmix_alpha: float = 1.0
-    ricap_beta: float = 0.3
     ramp_epochs: float = 0.0
-    clean_epochs: float = 0.0
+    off_epoch: float = 0.0
 
     def check(self) -> None:
         """Raise ValueError unless all values are valid."""
         self.probability("mixup", "cutmix", "ricap")
-        self.positive("mixup_alpha", "cutmix_alpha", "ricap_beta")
-        self.at_least(0, "ramp_epochs", "clean_epochs")
+        self.at_least(0, "ramp_epochs", "off_epoch")
+        if self.off_epoch and self.off_epoch < self.ramp_epochs:
+            raise ValueError(
+                f"mixing.off_epoch ({self.off_epoch:g}) must not be before the end of mixing.ramp_epochs "
+                f"({self.ramp_epochs:g})"
+            )
         if self.any > 1 + 1e-9:
             raise ValueError(f"mixing.mixup + mixing.cutmix + mixing.ricap must be at most 1, got {self.any:g}")
 
@@ -254,76 +239,31 @@ class Mixing(Section):
 
 
 @dataclass(frozen=True)
-class Resize(Section):
-    """Progressive resizing: training images start small and reach full size before the end of the run.
-
-    Images are augmented and mixed at full size and then shrunk, so the augmentation keeps its proportions. A teacher
-    sees the full-size images. Validation and test images always have full size.
-
-    Attributes:
-        initial_scale: side of the first images as a fraction of the full side. 1 for full size throughout.
-        delay_epochs: epochs at initial_scale. After them the side grows linearly.
-        finetune_epochs: epochs at full size at the end.
-        size_increment: sides are rounded to multiples of this many pixels.
-
-    Raises:
-        ValueError: a value is invalid.
-
-    Source: the schedule of Composer's ProgressiveResizing, with epochs in place of fractions.
-
-    Examples:
-        >>> from tinynets.engine import Resize
-        >>> Resize(initial_scale=0.5, delay_epochs=10, finetune_epochs=5).size_increment
-        4
-    """
-
-    prefix: ClassVar[str] = "resize."
-
-    initial_scale: float = 1.0
-    delay_epochs: float = 0.0
-    finetune_epochs: float = 0.0
-    size_increment: int = 4
-
-    def check(self) -> None:
-        """Raise ValueError unless all values are valid."""
-        self.positive("initial_scale")
-        self.probability("initial_scale")
-        self.at_least(0, "delay_epochs", "finetune_epochs")
-        self.at_least(1, "size_increment")
-        if self.initial_scale == 1 and (self.delay_epochs or self.finetune_epochs):
-            raise ValueError("resize.delay_epochs and resize.finetune_epochs need resize.initial_scale below 1")
-        if self.initial_scale < 1 and not self.finetune_epochs:
-            raise ValueError("resize.initial_scale below 1 needs resize.finetune_epochs at full size, at least 1")
-
-
-@dataclass(frozen=True)
 class Recursion(Section):
     """Settings for recursive models with gates (EGRR).
 
     Attributes:
         depth_warmup_epochs: the number of steps per stage grows from 1 to all over this many epochs.
-        tau_start: temperature of the gates at the start.
-        tau_end: temperature of the gates at the end. It changes geometrically over the whole run.
+        tau_end: temperature of the gates at the end. It changes geometrically from 1 over the whole run.
 
     Raises:
         ValueError: a value is invalid.
 
     Examples:
         >>> from tinynets.engine import Recursion
-        >>> Recursion(depth_warmup_epochs=10, tau_end=0.1).tau_start
+        >>> Recursion(depth_warmup_epochs=10).tau_end
         1.0
     """
 
     prefix: ClassVar[str] = "recursion."
 
     depth_warmup_epochs: float = 0.0
-    tau_start: float = 1.0
     tau_end: float = 1.0
 
     def check(self) -> None:
         """Raise ValueError unless all values are valid."""
         self.at_least(0, "depth_warmup_epochs")
-        self.positive("tau_start", "tau_end")
+        self.positive("tau_end")
 
 
 @dataclass(frozen=True)
@@ -375,12 +315,11 @@ class Recipe(Section):
     """Everything that decides how a model is trained.
 
     Attributes:
-        batch_size: images per optimizer step, over all processes and accumulation steps.
+        batch_size: images per optimizer step, over all processes.
         optimizer: the optimizer.
         schedule: epochs and learning rate.
         augment: augmentation of single images.
         mixing: mixing of images.
-        resize: progressive resizing.
         recursion: settings of recursive models.
         distill: the teacher.
         label_smoothing: probability that is moved from the label to all classes.
@@ -389,14 +328,11 @@ class Recipe(Section):
         clip_grad: largest norm of the gradient of all parameters, 0 for no limit.
         ema_decay: decay of the running average of weights and buffers, which is validated and saved. 0 for no average.
         drop_rate: dropout in front of the classifier, None for the model's default.
-        freeze: "body" trains only the classifier; all other weights and running statistics stay fixed. "none" trains
-            all.
+        freeze: "backbone" trains only the classifier; all other weights and running statistics stay fixed. "none"
+            trains all.
         bn_images: number of clean training images on which the batch norm statistics are computed again at the end.
-        accumulate: backward passes per optimizer step.
         precision: "fp32", or autocast in "bf16" or "fp16" (with loss scaling).
-        channels_last: whether the model and images are channels_last.
         compile: whether to use torch.compile for the forward and backward pass.
-        sync_bn: whether batch norm uses the images of all processes (CUDA only).
         val_size: fraction of every class of the training set that is held out for validation. 0 trains on everything.
         seed: seed of the initial weights, the split, the order of the images, their augmentation and the model's noise.
 
@@ -415,7 +351,6 @@ class Recipe(Section):
     schedule: Schedule = field(default_factory=Schedule)
     augment: Augment = field(default_factory=Augment)
     mixing: Mixing = field(default_factory=Mixing)
-    resize: Resize = field(default_factory=Resize)
     recursion: Recursion = field(default_factory=Recursion)
     distill: Distill = field(default_factory=Distill)
     label_smoothing: float = 0.0
@@ -425,33 +360,30 @@ class Recipe(Section):
     drop_rate: float | None = None
     freeze: str = "none"
     bn_images: int = 0
-    accumulate: int = 1
     precision: str = "fp32"
-    channels_last: bool = True
     compile: bool = False
-    sync_bn: bool = False
     val_size: float = 0.1
     seed: int = 0
 
     def check(self) -> None:
         """Raise ValueError unless all values are valid and fit together."""
-        self.at_least(1, "batch_size", "accumulate")
+        self.at_least(1, "batch_size")
         self.at_least(0, "clip_grad", "bn_images", "seed")
         self.below_one("label_smoothing", "ema_decay", "val_size")
         if self.drop_rate is not None:
             self.below_one("drop_rate")
         self.one_of("precision", ("fp32", "bf16", "fp16"))
         self.one_of("class_weights", ("none", "balanced"))
-        self.one_of("freeze", ("none", "body"))
-        if self.freeze == "body" and self.bn_images:
-            raise ValueError("bn_images changes the statistics of norms, which freeze=body keeps: set one of the two")
-        if self.batch_size % self.accumulate:
-            raise ValueError(f"accumulate ({self.accumulate}) must divide batch_size ({self.batch_size})")
+        self.one_of("freeze", ("none", "backbone"))
+        if self.freeze == "backbone" and self.bn_images:
+            raise ValueError(
+                "bn_images changes the statistics of norms, which freeze=backbone keeps: set one of the two"
+            )
         epochs = self.schedule.epochs
         for name, span in {
             "recursion.depth_warmup_epochs": self.recursion.depth_warmup_epochs,
-            "mixing.ramp_epochs + mixing.clean_epochs": self.mixing.ramp_epochs + self.mixing.clean_epochs,
-            "resize.delay_epochs + resize.finetune_epochs": self.resize.delay_epochs + self.resize.finetune_epochs,
+            "mixing.ramp_epochs": self.mixing.ramp_epochs,
+            "mixing.off_epoch": self.mixing.off_epoch,
         }.items():
             if span > epochs:
                 raise ValueError(f"{name} ({span:g}) must not be above schedule.epochs ({epochs})")

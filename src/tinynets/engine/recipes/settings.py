@@ -121,12 +121,9 @@ def check_effect(recipe: Recipe, names: Iterable[str]) -> None:
 
 _NEEDED = {
     **dict.fromkeys(("distill.kind", "distill.weight", "distill.temperature"), "distill.teacher"),
-    **dict.fromkeys(("augment.cutout_holes", "augment.cutout_prob"), "augment.cutout"),
-    **dict.fromkeys(("mixing.ramp_epochs", "mixing.clean_epochs"), "mixing"),
+    "augment.cutout_prob": "augment.cutout",
+    **dict.fromkeys(("mixing.ramp_epochs", "mixing.off_epoch"), "mixing"),
     "augment.pad_mode": "augment.pad",
-    "mixing.mixup_alpha": "mixing.mixup",
-    "mixing.cutmix_alpha": "mixing.cutmix",
-    "mixing.ricap_beta": "mixing.ricap",
 }
 
 
@@ -162,7 +159,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    """Copy a recipe with another number of epochs. Warm-ups, ramps and epochs without mixing keep their share.
+    """Copy a recipe with another number of epochs. Warm-ups, ramps and the end of mixing keep their share.
 
     Args:
         recipe: the recipe.
@@ -179,7 +176,7 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
         >>> with_epochs(get_recipe("c1c2c3c4o_cifar10"), 50).schedule.warmup_epochs
         2.5
     """
-    s, m, r, z = recipe.schedule, recipe.mixing, recipe.recursion, recipe.resize
+    s, m, r = recipe.schedule, recipe.mixing, recipe.recursion
     share = epochs / s.epochs
     return dataclasses.replace(
         recipe,
@@ -189,8 +186,7 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
             warmup_epochs=s.warmup_epochs * share,
             cosine_epochs=None if s.cosine_epochs is None else max(s.cosine_epochs, epochs),
         ),
-        mixing=dataclasses.replace(m, ramp_epochs=m.ramp_epochs * share, clean_epochs=m.clean_epochs * share),
-        resize=dataclasses.replace(z, delay_epochs=z.delay_epochs * share, finetune_epochs=z.finetune_epochs * share),
+        mixing=dataclasses.replace(m, ramp_epochs=m.ramp_epochs * share, off_epoch=m.off_epoch * share),
         recursion=dataclasses.replace(r, depth_warmup_epochs=r.depth_warmup_epochs * share),
     )
 
@@ -219,7 +215,7 @@ def _flat(recipe: Recipe) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in recipe.to_dict().items():
         flat |= {f"{name}.{inner}": v for inner, v in value.items()} if name in _SECTIONS else {name: value}
-    return flat | {"optimizer.momentum": recipe.optimizer.inertia}  # None and 0.9 are the same
+    return flat | {"optimizer.momentum": recipe.optimizer.used_momentum}  # None and 0.9 are the same
 
 
 def _parse(text: str) -> Any:

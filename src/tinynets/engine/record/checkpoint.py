@@ -9,7 +9,7 @@ from tinynets._modules import own_config, unwrapped
 from tinynets.engine.any_model import create_any_model
 from tinynets.weights import load_into, read_weights, save_weights
 
-FORMAT = 2  # format 1 had no number, no location and no digest of the data
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -53,23 +53,23 @@ class Checkpoint:
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any], source: str) -> "Checkpoint":
-        """Convert the facts in a file of weights, of this or an older format.
+        """Convert the facts in a file of weights.
 
         Args:
             facts: the facts.
             source: what error messages call the file.
 
         Raises:
-            ValueError: these are not such facts, or their format is newer.
+            ValueError: these are not such facts, or of another format.
         """
-        version = facts.get("format", 1)
-        if not isinstance(version, int) or version > FORMAT:
+        if "model" in facts and facts.get("format") != FORMAT:
             raise ValueError(
-                f"{source} has checkpoint format {version}, this tinynets reads up to {FORMAT}: upgrade tinynets"
+                f"{source} has checkpoint format {facts.get('format')}, this tinynets reads {FORMAT}: take the "
+                "tinynets that wrote it, or the newest"
             )
         sequences = {name: tuple(facts[name]) for name in ("mean", "std", "class_names", "img_size") if facts.get(name)}
         try:
-            return cls(**{"class_names": (), **facts, **sequences, "format": version})
+            return cls(**{"class_names": (), **facts, **sequences})
         except TypeError as error:
             raise ValueError(f"{source} does not say which model it holds: it is not a tinynets checkpoint") from error
 
@@ -131,7 +131,7 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, is not a tinynets checkpoint, or has a newer format; its tensors do not fit the
+        ValueError: the file is damaged, is not a tinynets checkpoint, or has another format; its tensors do not fit the
             model; or it needs a module and none is given.
 
     Examples:
