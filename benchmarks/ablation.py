@@ -19,17 +19,6 @@ from _measure import made_by, write_csv
 from _variants import VARIANTS
 
 import tinynets
-from tinynets.cli.options import (
-    data_of,
-    data_options,
-    device_of,
-    device_options,
-    load_data_of,
-    model_args,
-    model_options,
-    recipe_of,
-    recipe_options,
-)
 from tinynets.engine import (
     Augment,
     Augmenter,
@@ -43,6 +32,17 @@ from tinynets.engine import (
 )
 from tinynets.engine.loop.schedules import image_size
 from tinynets.report import text_table
+from tinynets_cli.options import (
+    data_of,
+    data_options,
+    device_of,
+    device_options,
+    load_data_of,
+    model_args,
+    model_options,
+    recipe_of,
+    recipe_options,
+)
 
 RESULTS = Path(__file__).parent / "results"
 

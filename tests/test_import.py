@@ -101,7 +101,12 @@ def test_imports_inside_the_engine_point_one_way(package):
 
 
 def test_every_folder_is_in_the_table():
-    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == {*ALLOWED, "cli"}
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(ALLOWED)
+
+
+def test_nothing_imports_the_command_line():
+    for path in ROOT.rglob("*.py"):
+        assert path.name == "__main__.py" or not any(name.startswith("tinynets_cli") for name in imports_of(path)), path
 
 
 def test_the_design_notes_say_the_same():
@@ -125,7 +130,7 @@ def test_no_name_shadows_a_module():
     root, shadowed = Path(tinynets.__file__).parent, set()
     for file in root.rglob("__init__.py"):
         package = ".".join(("tinynets", *file.parent.relative_to(root).parts))
-        if package.startswith(("tinynets.cli", "tinynets.ops")):
+        if package.startswith("tinynets.ops"):
             continue
         for name, value in vars(importlib.import_module(package)).items():
             if (file.parent / f"{name}.py").is_file() and not inspect.ismodule(value):

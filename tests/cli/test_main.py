@@ -4,13 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import list_models
 import pytest
 import torch
 
 import tinynets
-from tinynets.cli import main
 from tinynets.engine import Checkpoint, save_checkpoint
+from tinynets.report import text_table
 from tinynets.weights import list_weights, read_manifest
+from tinynets_cli import main
 
 
 def test_list(run):
@@ -18,11 +20,20 @@ def test_list(run):
     assert code == 0
     assert all(name in out for name in (*tinynets.list_models(), *tinynets.list_layers()))
     facts = json.loads(run("list", "--json")[1])
+    assert facts == json.loads(list_models.index()), "run python tools/list_models.py"
     assert {m["model"]: m["params"] for m in facts["models"]}["egrr_cifar100"] == 420_212
-    assert [m["model"] for m in facts["models"] if m["weights"]] == list_weights()
-    for name, weights in read_manifest().items():
-        (line,) = [line for line in out.splitlines() if line.startswith(name)]
-        assert line.split()[-3:] == [weights.tag, f"{weights.facts['top1']:.2f}", "%"]
+    rows = [
+        (
+            m["model"],
+            m["params"],
+            "x".join(map(str, m["input_size"])),
+            str(m["num_classes"]),
+            m["weights"] or "-",
+            f"{m['top1']:.2f} %" if m["weights"] else "-",
+        )
+        for m in facts["models"]
+    ]
+    assert out.startswith(text_table(("model", "params", "input", "classes", "weights", "test top-1"), rows))
 
 
 def test_without_a_command_the_help_is_printed(run):

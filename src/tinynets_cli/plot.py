@@ -4,8 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tinynets._say import say
-
 from .options import common_options, data_options, device_of, device_options, load_data_of, report
 
 _SAMPLES = 16
@@ -54,6 +52,7 @@ def _names(runs: list[Path]) -> list[str]:
 
 def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> list[str]:
     """Plots that need the data. Without the data they are skipped, with a line that says so."""
+    from tinynets._say import say
     from tinynets.engine import (
         Augment,
         Augmenter,

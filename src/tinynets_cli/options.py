@@ -7,9 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinynets._files import to_json
-from tinynets._say import say
-
 if TYPE_CHECKING:
     from tinynets.engine import Checkpoint, ImageData, Recipe, Trained
 
@@ -211,6 +208,8 @@ def warn_of_polarity(wrong: int, total: int, facts: Any, inverted: bool) -> None
 def note(text: str) -> None:
     """Print a line on stderr, from one process only."""
     if os.environ.get("RANK", "0") == "0":  # set by torchrun
+        from tinynets._say import say
+
         say(f"tinynets: {text}")
 
 
@@ -241,4 +240,6 @@ def trained_of(args: argparse.Namespace) -> "Trained":
 
 def report(args: argparse.Namespace, facts: dict[str, Any], text: Callable[[], str]) -> None:
     """Print facts as one JSON object, or as text."""
+    from tinynets._files import to_json
+
     print(to_json(facts) if args.json else text())

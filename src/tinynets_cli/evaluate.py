@@ -4,10 +4,6 @@ import argparse
 from contextlib import nullcontext
 from typing import Any
 
-import tinynets
-from tinynets._say import printable, say
-from tinynets.report import text_table
-
 from .options import (
     common_options,
     data_options,
@@ -40,6 +36,8 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    import tinynets
+    from tinynets._say import say
     from tinynets.engine import Augment, Augmenter, evaluate, match_data, wrong_polarity
     from tinynets.engine.loop.cpu import freed_memory_kept
 
@@ -69,6 +67,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _sentence(result: dict[str, Any]) -> str:
+    from tinynets._say import printable
+
     return (
         f"{printable(result['model'])} on {printable(result['data'])} {result['split']} ({result['images']:,} images): "
         f"top-1 {result['top1']:.2f} %, top-5 {result['top5']:.2f} %, loss {result['loss']:.4f}, "
@@ -80,6 +80,8 @@ def _sentence(result: dict[str, Any]) -> str:
 
 def _table(per_class: dict[str, float | None]) -> str:
     """The accuracy of each class, worst first."""
+    from tinynets.report import text_table
+
     known = {name: top1 for name, top1 in per_class.items() if top1 is not None}
     rows = [(name, f"{top1:.2f} %") for name, top1 in sorted(known.items(), key=lambda item: item[1])]
     return text_table(("class", "top-1"), rows)

@@ -7,10 +7,6 @@ import io
 import os
 from typing import Any
 
-from tinynets._checks import check_positive
-from tinynets._files import check_writable, to_json, write_file
-from tinynets._say import printable
-
 from .options import (
     background_option,
     common_options,
@@ -43,6 +39,8 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from tinynets._checks import check_positive
+    from tinynets._files import check_writable, to_json, write_file
     from tinynets.engine import Augment, Augmenter, predict, read_images, wrong_polarity
 
     check_positive(top=args.top, batch_size=args.batch_size)
@@ -126,6 +124,8 @@ def _name_classes(paths: list[str], logits: Any, class_names: tuple[str, ...], t
 
 
 def _line(prediction: dict[str, Any]) -> str:
+    from tinynets._say import printable
+
     named = ", ".join(f"{c['class']} {100 * c['probability']:.1f} %" for c in prediction["classes"])
     return printable(f"{prediction['image']}: {named}")
 

@@ -1,4 +1,8 @@
-"""The command line: `tinynets COMMAND`, the same as `python -m tinynets COMMAND`. Each command is one module."""
+"""The command line: `tinynets COMMAND`. Each command is one module.
+
+A package of its own, because whatever imports a module of `tinynets` imports torch and timm too, which takes seconds.
+Here functions import `tinynets` when they need it: help, version, usage errors and `list` do not.
+"""
 
 import argparse
 import io
@@ -6,10 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
-
-import tinynets
-from tinynets._say import printable
+from typing import Any, NoReturn
 
 from . import augment_preview, bench, evaluate, export, info, listing, plot, predict, recipe, train
 
@@ -60,15 +61,27 @@ def _any_text_prints() -> Iterator[None]:
 
 
 def _fail(message: str, code: int) -> NoReturn:
+    from tinynets._say import printable
+
     print(f"tinynets: error: {printable(message)}", file=sys.stderr)
     raise SystemExit(code)
+
+
+class _Version(argparse.Action):
+    """Like argparse's own, but finds the version when it is asked for: that takes longer than all else."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"tinynets {version('tinynets')}")
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinynets", description="Compact image classifiers: list, inspect, train, evaluate, export, plot."
     )
-    parser.add_argument("--version", action="version", version=f"tinynets {tinynets.__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (listing, info, recipe, train, evaluate, predict, export, bench, plot, augment_preview):
         command.add_command(commands)
