@@ -6,6 +6,7 @@ Here functions import `tinynets` when they need it: help, version, usage errors 
 
 import argparse
 import io
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from . import augment_preview, bench, evaluate, export, info, listing, plot, pre
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command. An error prints one line on stderr and exits with code 1, a wrong call with code 2."""
     argv = sys.argv[1:] if argv is None else argv
-    with _any_text_prints():
+    with _any_text_prints(), _messages_shown():
         if not argv:
             _parser().print_help(sys.stderr)
             raise SystemExit(2)
@@ -36,14 +37,14 @@ def _run(args: argparse.Namespace) -> None:
     except KeyboardInterrupt as error:
         if args.debug:
             raise
-        _fail("interrupted" + (f": {error}" if str(error) else ""), 130)
+        _fail("interrupted" + (f": {_printable(error)}" if str(error) else ""), 130)
     except Exception as error:
         if args.debug:
             raise
         text = " ".join(str(error).split())
         if not text or not isinstance(error, OSError | ValueError | TypeError | RuntimeError | ArithmeticError):
             text = f"{type(error).__name__}: {text} (--debug shows where)"
-        _fail(text, 1)
+        _fail(_printable(text), 1)
 
 
 @contextmanager
@@ -60,10 +61,42 @@ def _any_text_prints() -> Iterator[None]:
             stream.reconfigure(errors=errors)
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    from tinynets._say import printable
+@contextmanager
+def _messages_shown() -> Iterator[None]:
+    """Inside, what the library logs goes to stderr, from one process of a run only."""
+    logger, handler = logging.getLogger("tinynets"), _Stderr()
+    before = logger.level
+    logger.setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.CRITICAL)  # torchrun sets RANK
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        logger.propagate = True
 
-    print(f"tinynets: error: {printable(message)}", file=sys.stderr)
+
+class _Stderr(logging.Handler):
+    """Each record as one line, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        if sys.stderr is not None:  # a windowed program has none
+            start = "tinynets: " if record.levelno >= logging.WARNING else ""
+            tqdm.write(start + _printable(record.getMessage()), file=sys.stderr)
+
+
+def _printable(text: object) -> str:
+    from tinynets._text import printable
+
+    return printable(text)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    if sys.stderr is not None:
+        sys.stderr.write(f"tinynets: error: {message}\n")
     raise SystemExit(code)
 
 

@@ -10,6 +10,7 @@ from .options import (
     device_of,
     device_options,
     load_data_of,
+    logger,
     model_options,
     report,
     trained_of,
@@ -36,8 +37,8 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+
     import tinynets
-    from tinynets._say import say
     from tinynets.engine import Augment, Augmenter, evaluate, match_data, wrong_polarity
     from tinynets.engine.loop.cpu import freed_memory_kept
 
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     model, facts = trained.model, trained.facts
     data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
     if not args.data and facts.data_sha256 and not args.img_size and data.digest() != facts.data_sha256:
-        say(f"tinynets: {data.name} has changed since {args.model} was trained")
+        logger.warning(f"{data.name} has changed since {args.model} was trained")
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split(args.split)
     images = 255 - images if args.invert else images
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         result = evaluate(model.to(device), images, labels, normalise, args.batch_size, args.tta)
     lacking = [name for name, top1 in zip(data.class_names, result["per_class"], strict=True) if top1 is None]
     if lacking and not any(text.startswith(f"{args.split} has no images") for text in data.notes):
-        say(f"tinynets: {data.name} {args.split} has no images of {', '.join(lacking)}")
+        logger.warning(f"{data.name} {args.split} has no images of {', '.join(lacking)}")
     per_class = dict(zip(data.class_names, result.pop("per_class"), strict=True))
     form = "fused, hard gates" if args.hard else "fused" if args.fuse else "as trained"
     result = {"model": args.model, "form": form, "data": data.name, "split": args.split, "tta": args.tta, **result}
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _sentence(result: dict[str, Any]) -> str:
-    from tinynets._say import printable
+    from tinynets._text import printable
 
     return (
         f"{printable(result['model'])} on {printable(result['data'])} {result['split']} ({result['images']:,} images): "

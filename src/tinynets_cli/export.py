@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import common_options, data_options, load_data_of, model_options, note, report, trained_of
+from .options import common_options, data_options, load_data_of, logger, model_options, report, trained_of
 
 if TYPE_CHECKING:
     from tinynets.deploy import Exported
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
         tolerance=args.tolerance,
     )
     if not result.real:
-        note(f"compared on {result.images} synthetic images: choose real ones with --data")
+        logger.warning(f"compared on {result.images} synthetic images: choose real ones with --data")
     values = {**asdict(result), "path": str(result.path), "model": args.model}
     if kind.suffix == ".tflite":
         content = out.read_bytes()

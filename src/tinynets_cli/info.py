@@ -72,7 +72,7 @@ def _shipped(weights: "Weights | None") -> str:
 
 def _trained(trained: "Trained") -> str:
     """What a checkpoint says about itself."""
-    from tinynets._say import printable
+    from tinynets._text import printable
 
     facts = trained.facts
     where = f" ({facts.data_source['name']})" if facts.data_source and facts.data_source["name"] != facts.data else ""

@@ -1,7 +1,7 @@
 """Options shared by several commands, and how results are printed."""
 
 import argparse
-import os
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinynets.engine import Checkpoint, ImageData, Recipe, Trained
+
+logger = logging.getLogger("tinynets")
 
 
 def _group() -> argparse.ArgumentParser:
@@ -124,7 +126,7 @@ def recipe_of(
     check_effect(recipe, given)
     if recipe.optimizer.name != base.optimizer.name and (kept := _KEPT - given.keys()):
         values = ", ".join(f"{name} {getattr(recipe.optimizer, name.partition('.')[2]):g}" for name in sorted(kept))
-        note(f"{values} stay as chosen for {base.optimizer.name}: set them for {recipe.optimizer.name} too")
+        logger.warning(f"{values} stay as chosen for {base.optimizer.name}: set them for {recipe.optimizer.name} too")
     return recipe
 
 
@@ -181,9 +183,9 @@ def load_data_of(
     options |= {"name": name} | {key: value for key, value in given.items() if value is not None}
     data = load_data(**options)
     if data.skipped:
-        note(f"{len(data.skipped):,} images that cannot be read are left out, the first: {data.skipped[0]}")
+        logger.warning(f"{len(data.skipped):,} images that cannot be read are left out, the first: {data.skipped[0]}")
     for text in data.notes:
-        note(text)
+        logger.warning(text)
     return data
 
 
@@ -199,18 +201,10 @@ def warn_of_polarity(wrong: int, total: int, facts: Any, inverted: bool) -> None
     """Print a line if most images have another background than the model's training images."""
     if 2 * wrong > total:
         here, there = ("light", "dark") if facts.mean[0] < 0.5 else ("dark", "light")
-        note(
+        logger.warning(
             f"{wrong:,} of {total:,} images have a {here} background, the model was trained on a {there} one: "
             + ("leave out --invert" if inverted else "swap light and dark with --invert")
         )
-
-
-def note(text: str) -> None:
-    """Print a line on stderr, from one process only."""
-    if os.environ.get("RANK", "0") == "0":  # set by torchrun
-        from tinynets._say import say
-
-        say(f"tinynets: {text}")
 
 
 def device_of(args: argparse.Namespace) -> str:

@@ -12,8 +12,8 @@ from .options import (
     common_options,
     device_of,
     device_options,
+    logger,
     model_options,
-    note,
     trained_of,
     warn_of_polarity,
 )
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     model, normalise = model.to(device_of(args)), Augmenter(Augment(), facts.mean, facts.std)
     paths, errors, notes = _find_images(args.images)
     for text in notes:
-        note(text)
+        logger.warning(text)
     class_names = facts.class_names or tuple(map(str, range(model.num_classes)))
     predictions: list[dict[str, Any]] = []
     wrong = 0
@@ -124,7 +124,7 @@ def _name_classes(paths: list[str], logits: Any, class_names: tuple[str, ...], t
 
 
 def _line(prediction: dict[str, Any]) -> str:
-    from tinynets._say import printable
+    from tinynets._text import printable
 
     named = ", ".join(f"{c['class']} {100 * c['probability']:.1f} %" for c in prediction["classes"])
     return printable(f"{prediction['image']}: {named}")

@@ -1,6 +1,7 @@
 """Measure how fast a model is in every installed runtime. All runtimes are timed in turns, in one process."""
 
 import contextlib
+import logging
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,6 @@ from torch import nn
 from tinynets._checks import check_positive, unknown
 from tinynets._guest import plain_defaults
 from tinynets._modules import unwrapped
-from tinynets._say import say
 
 from .exporter import first_reason, source_of
 from .formats import FORMATS, Format
@@ -26,6 +26,8 @@ from .fuse import fuse
 from .images import made_up_images
 from .quiet import quiet
 from .source import Source
+
+_logger = logging.getLogger(__name__)
 
 RUNTIMES: dict[str, str | None] = {  # the format of its files
     "eager": None,
@@ -100,7 +102,7 @@ def bench(
         model: any classifier on the CPU whose `pretrained_cfg` gives its input size and normalisation.
         name: name of the model in the results.
         runtimes: some of `RUNTIMES`. None for all that are installed; one of those that cannot run the model is then
-            skipped, with a line on stderr.
+            skipped, with a warning.
         batch_sizes: images per call.
         threads: numbers of threads. None for one thread and for all.
         seconds: duration of the timed calls for every runtime, batch size and number of threads. At least five calls
@@ -134,7 +136,7 @@ def bench(
     chosen = list(runtimes or installed_runtimes())
     source = source_of(name, unwrapped(model), img_size=img_size)
     rows: list[Timing] = []
-    say(f"tinynets: timing {name} in {', '.join(chosen)}: fewer runtimes, batch sizes and threads take less time")
+    _logger.info(f"timing {name} in {', '.join(chosen)}: fewer runtimes, batch sizes and threads take less time")
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         files = _files(chosen, source, Path(folder), must=runtimes is not None)
         chosen = list(files)
@@ -171,7 +173,7 @@ def _files(chosen: Sequence[str], source: Source, folder: Path, must: bool) -> d
             reason = f"{runtime} cannot run {source.name}: {first_reason(error)}"
             if must:
                 raise RuntimeError(reason) from error
-            say(f"tinynets: {reason}")
+            _logger.warning(reason)
         else:
             files[runtime] = path
     return files

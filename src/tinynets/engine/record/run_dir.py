@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tinynets._files import to_json, write_file
-from tinynets._say import say
 
 from .state import load_state, save_state
+
+_logger = logging.getLogger(__name__)
 
 FILES = (
     "recipe.json",
@@ -101,7 +103,7 @@ class RunDir:
                 raise
             state = load_state(backup)
             os.replace(path, self.path / "state.damaged.pt")  # so that it never becomes the backup
-            say(f"tinynets: {error}; continuing from {backup.name}, which was saved before it")
+            _logger.warning(f"{error}; continuing from {backup.name}, which was saved before it")
             return state
 
     def save_state(self, state: dict[str, Any]) -> None:
