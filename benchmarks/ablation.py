@@ -1,9 +1,9 @@
 """What each mechanism of EGRR and ECNet is worth: the net and its variants (`_variants.py`), trained alike.
 
     python benchmarks/ablation.py ecnet_cifar10 --data-dir ~/data --out runs/ablation
-    python benchmarks/ablation.py egrr_cifar100 --width 0.5 --variants egrr_free --seeds 0 1 --epochs 9 --out runs/half
+    python benchmarks/ablation.py egrr_cifar100 --model-kwargs width=0.5 --variants egrr_free --seeds 0 1 --out runs/x
 
-The recipe is the net's own unless options say otherwise. --width and --channels shrink the net and its variants alike.
+The recipe is the net's own unless options say otherwise. --model-kwargs is for the net and its variants alike.
 Every variant and seed has a run directory, and a run that was stopped is resumed. Accuracy and loss are those of the
 validation split after the last epoch. Shift consistency is measured on the test images; it needs no labels. The table
 goes to benchmarks/results/ablation_MODEL.csv.

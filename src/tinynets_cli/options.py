@@ -24,6 +24,14 @@ def side(text: str) -> int:
     return int(text)
 
 
+def _keyword(text: str) -> tuple[str, str]:
+    """One value of --model-kwargs."""
+    name, equals, value = text.partition("=")
+    if not (equals and name.isidentifier()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as width=0.5")
+    return name, value
+
+
 def common_options() -> argparse.ArgumentParser:
     group = _group()
     group.add_argument("--json", action="store_true", help="print one JSON object instead of text")
@@ -33,10 +41,14 @@ def common_options() -> argparse.ArgumentParser:
 
 def model_options() -> argparse.ArgumentParser:
     group = _group()
-    group.add_argument("--width", type=float, help="factor on the channels of every layer (all models but ECNet)")
-    group.add_argument("--channels", type=int, help="channels of ECNet")
-    group.add_argument("--iterations", type=int, help="iterations of ECNet's tied block")
-    group.add_argument("--expansion", type=int, help="expansion of ECNet's tied block")
+    group.add_argument(
+        "--model-kwargs",
+        nargs="+",
+        type=_keyword,
+        default=[],
+        metavar="NAME=VALUE",
+        help="arguments of the model, such as width=0.5, or channels=96 iterations=8 (ECNet)",
+    )
     return group
 
 
@@ -96,8 +108,9 @@ def recipe_source_options() -> argparse.ArgumentParser:
 
 def model_args(args: argparse.Namespace) -> dict[str, Any]:
     """Arguments of the model's class from the command line."""
-    given = {name: getattr(args, name) for name in ("width", "channels", "iterations", "expansion")}
-    return {name: value for name, value in given.items() if value is not None}
+    from tinynets.engine.recipes.settings import parse_value
+
+    return {name: parse_value(text) for name, text in args.model_kwargs}
 
 
 def recipe_of(

@@ -27,6 +27,7 @@ finally:
         (["trian"], 2, "invalid choice: 'trian'"),
         (["train", "simplecnn_mnist", "--epoch-count", "3"], 2, "unrecognized arguments: --epoch-count 3"),
         (["train", "simplecnn_mnist", "--img-size", "large"], 2, "argument --img-size"),
+        (["info", "--model-kwargs", "width=2", "simplecnn_mnist"], 2, "'simplecnn_mnist' is not NAME=VALUE"),
     ],
 )
 def test_nothing_heavy_is_imported(argv, code, text):

@@ -157,7 +157,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         key = key.strip()
         if (usual := _ABBREVIATIONS.get(key.rpartition(".")[2])) and key not in _paths():
             raise ValueError(f"unknown recipe field {key!r}: did you mean {usual}?")
-        values[key] = _parse(text.strip())
+        values[key] = parse_value(text.strip())
     return values
 
 
@@ -222,7 +222,8 @@ def _flat(recipe: Recipe) -> dict[str, Any]:
     return flat | {"optimizer.momentum": recipe.optimizer.inertia}  # None and 0.9 are the same
 
 
-def _parse(text: str) -> Any:
+def parse_value(text: str) -> Any:
+    """Parse a value from the command line: JSON, or one of none, true and false. Anything else is a string."""
     if text.lower() in ("none", "true", "false"):
         return {"none": None, "true": True, "false": False}[text.lower()]
     try:
