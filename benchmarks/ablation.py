@@ -27,9 +27,9 @@ from tinynets.engine import (
     load_checkpoint,
     override,
     read_metrics,
-    shift_consistency,
     train,
 )
+from tinynets.engine.evaluation import shift_consistency
 from tinynets.engine.loop.schedules import image_size
 from tinynets.report import text_table
 from tinynets_cli.options import (

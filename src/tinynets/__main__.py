@@ -3,7 +3,7 @@
 It starts more slowly: Python imports the package, and with it torch and timm, before it runs this file.
 """
 
-from tinynets_cli import main
+from tinynets.cli import main
 
 if __name__ == "__main__":
     main()

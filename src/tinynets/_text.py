@@ -8,7 +8,7 @@ def printable(path: object) -> str:
         The text.
 
     Examples:
-        >>> from tinynets.engine import printable
+        >>> from tinynets._text import printable
         >>> print(printable("a\\nb.png"))
         a\nb.png
     """

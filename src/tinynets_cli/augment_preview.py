@@ -32,7 +32,9 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from tinynets._checks import check_positive
-    from tinynets.engine import Augmenter, Draws, Mixer, parse_settings
+    from tinynets.engine import Augmenter
+    from tinynets.engine.augment import Draws, Mixer
+    from tinynets.engine.recipes import parse_settings
     from tinynets.report.plots import plot_grid
 
     check_positive(images=args.images, views=args.views)

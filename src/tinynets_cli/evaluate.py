@@ -39,7 +39,8 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
 
     import tinynets
-    from tinynets.engine import Augment, Augmenter, evaluate, match_data, wrong_polarity
+    from tinynets.engine import Augment, Augmenter, evaluate, match_data
+    from tinynets.engine.data import wrong_polarity
     from tinynets.engine.loop.cpu import freed_memory_kept
 
     trained = trained_of(args)

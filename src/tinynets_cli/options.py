@@ -121,7 +121,8 @@ def recipe_of(
 
     default: name of the model's recipe, unless the data are digits.
     """
-    from tinynets.engine import get_recipe, override, parse_settings, read_recipe, with_epochs
+    from tinynets.engine import get_recipe, override, read_recipe, with_epochs
+    from tinynets.engine.recipes import parse_settings
     from tinynets.engine.recipes.settings import check_effect
 
     if args.recipe and args.recipe.endswith(".json"):

@@ -41,7 +41,8 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     from tinynets._checks import check_positive
     from tinynets._files import check_writable, to_json, write_file
-    from tinynets.engine import Augment, Augmenter, predict, read_images, wrong_polarity
+    from tinynets.engine import Augment, Augmenter, predict, read_images
+    from tinynets.engine.data import wrong_polarity
 
     check_positive(top=args.top, batch_size=args.batch_size)
     if args.csv:

@@ -20,16 +20,16 @@ from tinynets._checks import check_positive, unknown
 from tinynets._guest import plain_defaults
 from tinynets._modules import unwrapped
 
+from ._fuse import fuse
 from .exporter import first_reason, source_of
 from .formats import FORMATS, Format
-from .fuse import fuse
 from .images import made_up_images
 from .quiet import quiet
 from .source import Source
 
 _logger = logging.getLogger(__name__)
 
-RUNTIMES: dict[str, str | None] = {  # the format of its files
+RUNTIMES: dict[str, str | None] = {
     "eager": None,
     "fused": None,
     "compiled": None,
@@ -38,6 +38,8 @@ RUNTIMES: dict[str, str | None] = {  # the format of its files
     "litert": "tflite",
     "litert-int8": "tflite-int8",
 }
+"""The runtimes that `bench` times, by name, with the format of their files. None for forms that are no file."""
+
 _BLOCK = (
     5  # calls in a row per turn, so that a runtime's data are in the cache, as they would be in a program of its own
 )

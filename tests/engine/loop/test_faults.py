@@ -9,8 +9,9 @@ import pytest
 import torch
 from support import EGRR_ARGS, QUICK
 
-from tinynets.engine import Optimizer, RunDir, load_checkpoint, override, train
+from tinynets.engine import Optimizer, load_checkpoint, override, train
 from tinynets.engine.loop import Run
+from tinynets.engine.record import RunDir
 
 
 def state_of(out):

@@ -7,7 +7,8 @@ import pytest
 import torch
 from support import QUICK
 
-from tinynets.engine import Augment, Draws, Mixer, Mixing, override, train
+from tinynets.engine import Augment, Mixing, override, train
+from tinynets.engine.augment import Draws, Mixer
 from tinynets.engine.loop import Run, Workers, build_model
 from tinynets.engine.loop.objective import Objective, distillation
 from tinynets.weights import read_weights

@@ -23,7 +23,6 @@ __all__ = [
     "list_data",
     "list_images",
     "load_data",
-    "printable",
     "read_image",
     "read_images",
     "split_validation",

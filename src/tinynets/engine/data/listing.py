@@ -84,7 +84,7 @@ def list_images(folder: Path) -> list[Path]:
 
     Examples:
         >>> from pathlib import Path
-        >>> from tinynets.engine import list_images
+        >>> from tinynets.engine.data import list_images
         >>> for name in ("b.png", "a.jpg", "notes.txt"):
         ...     Path(name).touch()
         >>> print(*list_images(Path(".")))

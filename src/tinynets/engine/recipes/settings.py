@@ -27,7 +27,7 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
         ValueError: a field is unknown, a value has the wrong type, or values contradict each other.
 
     Examples:
-        >>> from tinynets.engine import recipe_from_dict
+        >>> from tinynets.engine.recipes import recipe_from_dict
         >>> recipe_from_dict({"batch_size": 64, "schedule": {"epochs": 10}}).batch_size
         64
     """
@@ -145,7 +145,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         ValueError: a setting has no "=".
 
     Examples:
-        >>> from tinynets.engine import parse_settings
+        >>> from tinynets.engine.recipes import parse_settings
         >>> parse_settings(["optimizer.lr=0.1", "augment.flip=true"])
         {'optimizer.lr': 0.1, 'augment.flip': True}
     """

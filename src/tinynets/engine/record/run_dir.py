@@ -38,7 +38,7 @@ class RunDir:
         path: the directory.
 
     Examples:
-        >>> from tinynets.engine import RunDir
+        >>> from tinynets.engine.record import RunDir
         >>> run = RunDir("runs/mine")
         >>> with run.claim(resume=False):
         ...     run.write_json("summary.json", {"epochs": 3})
@@ -152,7 +152,8 @@ def read_metrics(path: str | Path) -> list[dict[str, float]]:
         FileNotFoundError: there is no metrics.csv.
 
     Examples:
-        >>> from tinynets.engine import RunDir, read_metrics
+        >>> from tinynets.engine import read_metrics
+        >>> from tinynets.engine.record import RunDir
         >>> RunDir(".").write_metrics([{"epoch": 1, "val_top1": 91.5}])
         >>> read_metrics(".")
         [{'epoch': 1.0, 'val_top1': 91.5}]
