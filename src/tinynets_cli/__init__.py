@@ -21,9 +21,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     with _any_text_prints(), _messages_shown():
         if not argv:
-            _parser().print_help(sys.stderr)
+            build_parser().print_help(sys.stderr)
             raise SystemExit(2)
-        _run(_parser().parse_args(argv))
+        _run(build_parser().parse_args(argv))
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -110,7 +110,7 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinynets", description="Compact image classifiers: list, inspect, train, evaluate, export, plot."
     )
