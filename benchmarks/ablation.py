@@ -1,9 +1,9 @@
 """What each mechanism of EGRR and ECNet is worth: the net and its variants (`_variants.py`), trained alike.
 
     python benchmarks/ablation.py ecnet_cifar10 --data-dir ~/data --out runs/ablation
-    python benchmarks/ablation.py egrr_cifar100 --width 0.5 --variants egrr_free --seeds 0 1 --epochs 9 --out runs/half
+    python benchmarks/ablation.py egrr_cifar100 --model-kwargs width=0.5 --variants egrr_free --seeds 0 1 --out runs/x
 
-The recipe is the net's own unless options say otherwise. --width and --channels shrink the net and its variants alike.
+The recipe is the net's own unless options say otherwise. --model-kwargs is for the net and its variants alike.
 Every variant and seed has a run directory, and a run that was stopped is resumed. Accuracy and loss are those of the
 validation split after the last epoch. Shift consistency is measured on the test images; it needs no labels. The table
 goes to benchmarks/results/ablation_MODEL.csv.
@@ -19,7 +19,19 @@ from _measure import made_by, write_csv
 from _variants import VARIANTS
 
 import tinynets
-from tinynets.cli.options import (
+from tinynets.engine import (
+    Augment,
+    Augmenter,
+    ImageData,
+    Recipe,
+    load_checkpoint,
+    override,
+    read_metrics,
+    train,
+)
+from tinynets.engine.evaluation import shift_consistency
+from tinynets.report import text_table
+from tinynets_cli.options import (
     data_of,
     data_options,
     device_of,
@@ -30,18 +42,6 @@ from tinynets.cli.options import (
     recipe_of,
     recipe_options,
 )
-from tinynets.engine import (
-    Augment,
-    Augmenter,
-    ImageData,
-    Recipe,
-    load_checkpoint,
-    override,
-    read_metrics,
-    shift_consistency,
-    train,
-)
-from tinynets.report import text_table
 
 RESULTS = Path(__file__).parent / "results"
 

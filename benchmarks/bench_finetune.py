@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from _measure import made_by, write_csv
 
-from tinynets.engine import ImageData, Recipe, get_recipe, load_data, override, parse_settings, train, with_epochs
+from tinynets.engine import ImageData, Recipe, get_recipe, load_data, override, train, with_epochs
+from tinynets.engine.recipes import parse_settings
 from tinynets.report import text_table
 
 RESULTS = Path(__file__).parent / "results"

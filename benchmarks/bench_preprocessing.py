@@ -20,9 +20,9 @@ import torch
 from PIL import Image, ImageOps
 
 import tinynets
-from tinynets.cli import main as tinynets_main
 from tinynets.deploy import export
 from tinynets.engine import Augment, Augmenter, load_data, load_trained, predict
+from tinynets_cli import main as tinynets_main
 
 NAME = "c1c2c3c4o_cifar10"
 SIDES = ((32, 32), (40, 33), (333, 500), (500, 333), (240, 1024), (701, 699), (64, 48))

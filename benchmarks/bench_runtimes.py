@@ -19,11 +19,11 @@ from torch import nn
 
 import tinynets
 from tinynets._files import write_file
-from tinynets.cli.bench import csv_text, table
 from tinynets.deploy import bench
 from tinynets.models import full_name
 from tinynets.report.plots import plot_latency
 from tinynets.weights import find_weights
+from tinynets_cli.bench import csv_text, table
 
 CIFAR = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25), "input_size": (3, 32, 32)}
 

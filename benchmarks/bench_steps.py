@@ -37,7 +37,7 @@ from tinynets.engine.loop import Run, Workers, build_model
 from tinynets.engine.loop.cpu import keep_freed_memory
 from tinynets.engine.loop.step_graphs import WARM_UP
 from tinynets.ops import use_triton
-from tinynets.ops.depthwise_conv2d import _forward as torchs_dilated
+from tinynets.ops._depthwise_conv2d import _forward as torchs_dilated
 
 CPU = torch.device("cpu")
 CLASSES = {"egrr_cifar100": 100, "ecnet_cifar10": 10}

@@ -17,7 +17,6 @@ PACKAGES = (
     "tinynets.analysis",
     "tinynets.deploy",
     "tinynets.deploy.formats",
-    "tinynets.deploy.fuse",
     "tinynets.engine",
     "tinynets.engine.augment",
     "tinynets.engine.data",

@@ -41,7 +41,7 @@ print(json.dumps([added, heavy, engine, torch.cuda.is_initialized()]))
 
 ROOT = Path(tinynets.__file__).parent
 DESIGN = Path(__file__).parents[1] / "docs" / "design.md"
-HELPERS = {"_modules", "_checks", "_files", "_guest", "_modes", "_say", "_statistics"}
+HELPERS = {"_modules", "_checks", "_files", "_guest", "_modes", "_text", "_statistics"}
 ALLOWED = {
     "ops": set(),
     "layers": {"ops"},
@@ -84,7 +84,7 @@ def parts_of(path, prefix):
 def test_relative_imports_are_seen():
     assert "tinynets.ops._dispatch.use_triton" in imports_of(ROOT / "ops" / "__init__.py")
     assert "tinynets.ops._triton._maps.jit" in imports_of(ROOT / "ops" / "_triton" / "divisive_norm.py")
-    assert "tinynets.ops._gated_pieces" in imports_of(ROOT / "ops" / "gated_dilated_conv2d.py")
+    assert "tinynets.ops._gated_pieces" in imports_of(ROOT / "ops" / "_gated_dilated_conv2d.py")
 
 
 @pytest.mark.parametrize("package", ALLOWED)
@@ -101,7 +101,12 @@ def test_imports_inside_the_engine_point_one_way(package):
 
 
 def test_every_folder_is_in_the_table():
-    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == {*ALLOWED, "cli"}
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} == set(ALLOWED)
+
+
+def test_nothing_imports_the_command_line():
+    for path in ROOT.rglob("*.py"):
+        assert path == ROOT / "cli.py" or not any(name.startswith("tinynets_cli") for name in imports_of(path)), path
 
 
 def test_the_design_notes_say_the_same():
@@ -117,20 +122,13 @@ def test_nothing_outside_ops_imports_a_private_name_of_it():
             assert not private, path
 
 
-SHADOWED_ON_PURPOSE = {"deploy.fuse"}  # and `ops`, which has one op a file
-
-
 def test_no_name_shadows_a_module():
     """`tinynets.engine.evaluate` cannot be a function and a module at once."""
-    root, shadowed = Path(tinynets.__file__).parent, set()
-    for file in root.rglob("__init__.py"):
-        package = ".".join(("tinynets", *file.parent.relative_to(root).parts))
-        if package.startswith(("tinynets.cli", "tinynets.ops")):
-            continue
-        for name, value in vars(importlib.import_module(package)).items():
-            if (file.parent / f"{name}.py").is_file() and not inspect.ismodule(value):
-                shadowed.add(f"{package}.{name}".removeprefix("tinynets."))
-    assert shadowed <= SHADOWED_ON_PURPOSE
+    for file in ROOT.rglob("__init__.py"):
+        package = importlib.import_module(".".join(("tinynets", *file.parent.relative_to(ROOT).parts)))
+        for name, value in vars(package).items():
+            is_module = (file.parent / f"{name}.py").is_file() or (file.parent / name / "__init__.py").is_file()
+            assert inspect.ismodule(value) or not is_module, f"{package.__name__}.{name}"
 
 
 @pytest.mark.slow

@@ -26,9 +26,9 @@ from tinynets.engine import (
     override,
     predict,
     save_checkpoint,
-    shift_consistency,
     train,
 )
+from tinynets.engine.evaluation import shift_consistency
 
 WRAPPERS = {
     "compile": lambda net: torch.compile(net, backend="eager"),

@@ -14,18 +14,16 @@ from pages import replace_block
 
 import tinynets
 from tinynets.engine import (
-    TTA,
     Augment,
     Augmenter,
     calibration_bins,
     confusion_matrix,
-    figures,
     load_data,
     load_trained,
     match_data,
     predict,
-    shift_consistency,
 )
+from tinynets.engine.evaluation import TTA, figures, shift_consistency
 from tinynets.engine.loop.cpu import keep_freed_memory
 from tinynets.layers import EntropyGate
 from tinynets.report import markdown_table

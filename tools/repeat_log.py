@@ -11,11 +11,12 @@ import argparse
 
 import torch
 
-from tinynets.engine import load_data, recipe_from_dict
+from tinynets.engine import load_data
 from tinynets.engine.loop.build import build_model
 from tinynets.engine.loop.cpu import keep_freed_memory
 from tinynets.engine.loop.processes import workers
 from tinynets.engine.loop.run import Run
+from tinynets.engine.recipes import recipe_from_dict
 from tinynets.weights import read_manifest
 
 SHOWN = ("lr", "train_loss", "train_top1")

@@ -49,7 +49,7 @@ def all_rows() -> list[dict[str, Any]]:
 
 
 def _ours(name: str, weights: Weights) -> dict[str, Any]:
-    from tinynets.engine import recipe_from_dict
+    from tinynets.engine.recipes import recipe_from_dict
 
     facts = weights.facts
     return {

@@ -1,6 +1,6 @@
 import pytest
 
-from tinynets.cli import main
+from tinynets_cli import main
 
 
 @pytest.fixture

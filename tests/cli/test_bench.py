@@ -1,8 +1,8 @@
 import csv
 import json
 
-from tinynets.cli.bench import table
 from tinynets.deploy import Timing
+from tinynets_cli.bench import table
 
 QUICK = ("--runtimes", "eager,fused", "--batch-sizes", "1,2", "--threads", "1", "--seconds", "0.01", "--no-memory")
 

@@ -4,13 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import list_models
 import pytest
 import torch
 
 import tinynets
-from tinynets.cli import main
 from tinynets.engine import Checkpoint, save_checkpoint
+from tinynets.report import text_table
 from tinynets.weights import list_weights, read_manifest
+from tinynets_cli import main
 
 
 def test_list(run):
@@ -18,11 +20,20 @@ def test_list(run):
     assert code == 0
     assert all(name in out for name in (*tinynets.list_models(), *tinynets.list_layers()))
     facts = json.loads(run("list", "--json")[1])
+    assert facts == json.loads(list_models.index()), "run python tools/list_models.py"
     assert {m["model"]: m["params"] for m in facts["models"]}["egrr_cifar100"] == 420_212
-    assert [m["model"] for m in facts["models"] if m["weights"]] == list_weights()
-    for name, weights in read_manifest().items():
-        (line,) = [line for line in out.splitlines() if line.startswith(name)]
-        assert line.split()[-3:] == [weights.tag, f"{weights.facts['top1']:.2f}", "%"]
+    rows = [
+        (
+            m["model"],
+            m["params"],
+            "x".join(map(str, m["input_size"])),
+            str(m["num_classes"]),
+            m["weights"] or "-",
+            f"{m['top1']:.2f} %" if m["weights"] else "-",
+        )
+        for m in facts["models"]
+    ]
+    assert out.startswith(text_table(("model", "params", "input", "classes", "weights", "test top-1"), rows))
 
 
 def test_without_a_command_the_help_is_printed(run):
@@ -42,7 +53,7 @@ def test_info(run, name):
 
 
 def test_info_with_arguments(run):
-    small = json.loads(run("info", "ecnet_cifar10", "--channels", 16, "--iterations", 2, "--json")[1])
+    small = json.loads(run("info", "ecnet_cifar10", "--model-kwargs", "channels=16", "iterations=2", "--json")[1])
     assert small["params"] < 20_000
     large = json.loads(run("info", "c1c2c3c4o_cifar10", "--input-size", "3x64x64", "--json")[1])
     assert large["macs"] > 3.9 * 13.73e6
@@ -91,10 +102,8 @@ def test_train_reports_and_evaluate_agrees(run, finished):
 
 
 def test_evaluate_takes_the_forms_for_inference(run, tmp_path):
-    data = ["--data", "digits"]
-    code, _, _ = run(
-        "train", "egrr_cifar100", *data, "--epochs", 1, "--width", 0.1, "--out", tmp_path, "--val-size", 0.7
-    )
+    argv = ["--data", "digits", "--epochs", 1, "--model-kwargs", "width=0.1", "--out", tmp_path, "--val-size", 0.7]
+    code, _, _ = run("train", "egrr_cifar100", *argv)
     assert code == 0
     plain, fused, hard = (
         json.loads(run("evaluate", tmp_path / "last.safetensors", "--json", *form)[1])
@@ -107,7 +116,8 @@ def test_evaluate_takes_the_forms_for_inference(run, tmp_path):
 
 
 def test_train_flags_reach_the_recipe_and_the_model(run, tmp_path):
-    argv = ["--epochs", 1, "--batch-size", 100, "--lr", 0.01, "--seed", 7, "--val-size", 0.5, "--width", 0.5, "--json"]
+    argv = ["--epochs", 1, "--batch-size", 100, "--lr", 0.01, "--seed", 7, "--val-size", 0.5, "--json"]
+    argv += ["--model-kwargs", "width=0.5"]
     code, out, err = run("train", "simplecnn_mnist", "--data", "digits", "--out", tmp_path, *argv)
     summary = json.loads(out)
     assert code == 0
@@ -139,8 +149,13 @@ def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):
     torch.save({"weight": torch.zeros(1)}, tmp_path / "pickle.pt")
     cases = [
         (["info", "simplecn_mnist"], "'simplecn_mnist': did you mean simplecnn_mnist"),
-        (["info", "c1c2c3c4o_cifar10", "--iterations", "3"], "iterations"),
-        (["info", "ecnet_cifar10", "--channels", "0"], "channels must be an integer of at least 1"),
+        (
+            ["info", "ecnet_cifar10", "--model-kwargs", "width=2"],
+            "ecnet_cifar10 has no argument 'width': it takes num_classes, in_chans, ",
+        ),
+        (["evaluate", "ecnet_cifar10", "--model-kwargs", "width=2"], "channels, iterations, expansion"),
+        (["info", "resnet18", "--model-kwargs", "width=2"], "resnet18 has no argument 'width': it takes block, layers"),
+        (["info", "ecnet_cifar10", "--model-kwargs", "channels=0"], "channels must be an integer of at least 1"),
         (["train", "egrr", "--data", "digits"], "unknown model 'egrr'"),
         (
             ["train", "simplecnn_mnist", "--data", "digit", "--out", tmp_path / "x"],

@@ -54,7 +54,8 @@ def test_a_recipe_file_with_settings_on_top(run, tmp_path):
 
 def test_resume_needs_nothing_but_the_directory(run, tmp_path):
     out = tmp_path / "run"
-    argv = ["train", "simplecnn_mnist", *DIGITS, "--epochs", 2, "--width", 0.5, "--out", out, "--resume", "--json"]
+    argv = ["train", "simplecnn_mnist", *DIGITS, "--epochs", 2, "--model-kwargs", "width=0.5"]
+    argv += ["--out", out, "--resume", "--json"]
     first = json.loads(run(*argv)[1])  # starts what is not there
     (out / "summary.json").unlink()
     again = json.loads(run("train", "--resume", "--out", out, "--json")[1])
@@ -64,7 +65,7 @@ def test_resume_needs_nothing_but_the_directory(run, tmp_path):
     assert code == 0, err
     for extra, message in (
         (["--epochs", 1], "has schedule.epochs 2, not 1"),
-        (["--width", 2], "has model_args"),
+        (["--model-kwargs", "width=2"], "has model_args"),
         (["--set", "ema_decay=0.5"], "has ema_decay 0.99, not 0.5"),
     ):
         code, _, err = run("train", "--resume", "--out", out, *extra)

@@ -111,7 +111,7 @@ def test_gradients_of_the_image():
 
 @pytest.mark.parametrize("dynamic", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_compiled_recursion(dynamic, monkeypatch):
-    from tinynets.deploy.fuse import recursive
+    from tinynets.deploy._fuse import recursive
 
     monkeypatch.setattr(recursive, "pieces", lambda x: (slice(i, i + 2) for i in range(0, x.shape[0], 2)))
     fused = tinynets.fuse(trained("egrr_cifar100", width=0.25))

@@ -4,16 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tinynets.engine import (
-    Augment,
-    Augmenter,
-    calibration_bins,
-    confusion_matrix,
-    evaluate,
-    figures,
-    predict,
-    shift_consistency,
-)
+from tinynets.engine import Augment, Augmenter, calibration_bins, confusion_matrix, evaluate, predict
+from tinynets.engine.evaluation import figures, shift_consistency
 
 IDENTITY = Augmenter(Augment(), (0.0,), (1.0,))
 

@@ -62,7 +62,7 @@ def test_first_and_second_derivatives():
 def test_pieces_of_a_batch_make_the_whole(monkeypatch):
     import importlib
 
-    module = importlib.import_module("tinynets.ops.depthwise_conv2d")
+    module = importlib.import_module("tinynets.ops._depthwise_conv2d")
     x, weight, bias = (t.requires_grad_() for t in inputs_of(images=5))
     expected = torch.autograd.grad(depthwise_conv2d(x, weight, bias, 2).square().sum(), (x, weight, bias))
     monkeypatch.setattr(module, "pieces", lambda x: (slice(i, i + 2) for i in range(0, 5, 2)))
@@ -96,7 +96,7 @@ def test_autocast_compilers_and_transforms_get_torchs_form():
 
 
 def test_triton_gets_what_its_kernels_can_take(monkeypatch):
-    module = importlib.import_module("tinynets.ops.depthwise_conv2d")
+    module = importlib.import_module("tinynets.ops._depthwise_conv2d")
     monkeypatch.setattr(module, "on_triton", lambda x: True)
     x = torch.ones(1, 2, 1, 1).expand(1, 2, 3000, 3000)
     weight = torch.ones(2, 1, 3, 3, requires_grad=True)

@@ -52,6 +52,6 @@ def test_in_pieces_of_the_batch(monkeypatch):
 
     x, weight = torch.randn(5, 4, 6, 6), torch.randn(2, 4, 1, 1)
     expected = projected_variance(x, weight, None)
-    module = importlib.import_module("tinynets.ops.projected_variance")
+    module = importlib.import_module("tinynets.ops._projected_variance")
     monkeypatch.setattr(module, "pieces", lambda x: (slice(i, i + 2) for i in range(0, 5, 2)))
     torch.testing.assert_close(projected_variance(x, weight, None), expected)

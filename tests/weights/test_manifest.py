@@ -10,8 +10,8 @@ import timm
 import torch
 
 import tinynets
-from tinynets.engine import Augment, Augmenter, evaluate, get_recipe, load_data, recipe_from_dict
-from tinynets.engine.recipes import differences
+from tinynets.engine import Augment, Augmenter, evaluate, get_recipe, load_data
+from tinynets.engine.recipes import differences, recipe_from_dict
 from tinynets.weights import Weights, check_weights, list_weights, manifest, read_manifest, read_weights
 
 PRETRAINED = list_weights()

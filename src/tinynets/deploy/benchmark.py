@@ -1,6 +1,7 @@
 """Measure how fast a model is in every installed runtime. All runtimes are timed in turns, in one process."""
 
 import contextlib
+import logging
 import subprocess
 import sys
 import tempfile
@@ -18,16 +19,17 @@ from torch import nn
 from tinynets._checks import check_positive, unknown
 from tinynets._guest import plain_defaults
 from tinynets._modules import unwrapped
-from tinynets._say import say
 
+from ._fuse import fuse
 from .exporter import first_reason, source_of
 from .formats import FORMATS, Format
-from .fuse import fuse
 from .images import made_up_images
 from .quiet import quiet
 from .source import Source
 
-RUNTIMES: dict[str, str | None] = {  # the format of its files
+_logger = logging.getLogger(__name__)
+
+RUNTIMES: dict[str, str | None] = {
     "eager": None,
     "fused": None,
     "compiled": None,
@@ -36,6 +38,8 @@ RUNTIMES: dict[str, str | None] = {  # the format of its files
     "litert": "tflite",
     "litert-int8": "tflite-int8",
 }
+"""The runtimes that `bench` times, by name, with the format of their files. None for forms that are no file."""
+
 _BLOCK = (
     5  # calls in a row per turn, so that a runtime's data are in the cache, as they would be in a program of its own
 )
@@ -100,7 +104,7 @@ def bench(
         model: any classifier on the CPU whose `pretrained_cfg` gives its input size and normalisation.
         name: name of the model in the results.
         runtimes: some of `RUNTIMES`. None for all that are installed; one of those that cannot run the model is then
-            skipped, with a line on stderr.
+            skipped, with a warning.
         batch_sizes: images per call.
         threads: numbers of threads. None for one thread and for all.
         seconds: duration of the timed calls for every runtime, batch size and number of threads. At least five calls
@@ -134,7 +138,7 @@ def bench(
     chosen = list(runtimes or installed_runtimes())
     source = source_of(name, unwrapped(model), img_size=img_size)
     rows: list[Timing] = []
-    say(f"tinynets: timing {name} in {', '.join(chosen)}: fewer runtimes, batch sizes and threads take less time")
+    _logger.info(f"timing {name} in {', '.join(chosen)}: fewer runtimes, batch sizes and threads take less time")
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         files = _files(chosen, source, Path(folder), must=runtimes is not None)
         chosen = list(files)
@@ -171,7 +175,7 @@ def _files(chosen: Sequence[str], source: Source, folder: Path, must: bool) -> d
             reason = f"{runtime} cannot run {source.name}: {first_reason(error)}"
             if must:
                 raise RuntimeError(reason) from error
-            say(f"tinynets: {reason}")
+            _logger.warning(reason)
         else:
             files[runtime] = path
     return files

@@ -10,8 +10,8 @@ from tinynets.layers import BlurPool, DivisiveNorm, EntropyGate, GatedDilatedCon
 from tinynets.layers.dilated_depthwise import DilatesDepthwise
 
 from . import onnx_functions
-from .fuse import fuse
-from .fuse.recursive import FusedECBlock, FusedEGRRStage
+from ._fuse import fuse
+from ._fuse.recursive import FusedECBlock, FusedEGRRStage
 
 
 def portable(model: nn.Module) -> nn.Module:

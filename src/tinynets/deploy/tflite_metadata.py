@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
-from tinynets._say import printable
+from tinynets._text import printable
 
 from .source import Source
 

@@ -1,3 +1,6 @@
+import inspect
+import re
+import sys
 from typing import Any
 
 import timm
@@ -16,24 +19,42 @@ def create_any_model(name: str, **kwargs: Any) -> Any:
         **kwargs: arguments of timm.create_model.
 
     Raises:
+        TypeError: the model has no such argument.
         ValueError: the name is unknown, or the model refuses an argument.
         RuntimeError: pretrained weights do not exist or could not be downloaded.
     """
-    if is_ours(name):
-        return create_model(name, **kwargs)
     if not is_known(name):
         raise unknown("model", name, [*list_models(), *timm.list_models()])
     try:
+        return create_model(name, **kwargs) if is_ours(name) else _of_timm(name, **kwargs)
+    except TypeError as error:
+        raise TypeError(_accepted(name, error) or f"{name}: {_reason(error)}") from error
+
+
+def _of_timm(name: str, **kwargs: Any) -> Any:
+    try:
         return timm.create_model(name, **kwargs)
+    except TypeError:
+        raise
     except AssertionError as error:
         raise ValueError(f"{name} refuses its arguments ({_reason(error)})") from error
-    except (ValueError, TypeError, RuntimeError) as error:
+    except (ValueError, RuntimeError) as error:
         raise type(error)(f"{name}: {_reason(error)}") from error
     except Exception as error:  # errors of downloads differ between libraries
         raise RuntimeError(
             f"the weights of {name} could not be downloaded ({_reason(error)}): connect to the internet, or start from "
             "a checkpoint of yours"
         ) from error
+
+
+def _accepted(name: str, error: TypeError) -> str:
+    """The error's message with what the model takes, if it is about an unknown argument of the model's class."""
+    unexpected = re.fullmatch(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'.*", _reason(error))
+    if not (unexpected and timm.is_model(name)):
+        return ""
+    cls = getattr(sys.modules[timm.models.model_entrypoint(name).__module__], unexpected[1], None)
+    taken = [p for p in inspect.signature(cls).parameters if p not in ("device", "dtype")] if cls else []
+    return f"{name} has no argument {unexpected[2]!r}: it takes {', '.join(taken)}" if taken else ""
 
 
 def is_ours(name: str) -> bool:

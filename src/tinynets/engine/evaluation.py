@@ -76,7 +76,8 @@ def shift_consistency(model: nn.Module, images: Tensor, normalise: Augmenter, ba
 
     Examples:
         >>> import torch, tinynets
-        >>> from tinynets.engine import Augment, Augmenter, shift_consistency
+        >>> from tinynets.engine import Augment, Augmenter
+        >>> from tinynets.engine.evaluation import shift_consistency
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
         >>> normalise = Augmenter(Augment(), model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
         >>> shift_consistency(model, torch.zeros(3, 1, 28, 28, dtype=torch.uint8), normalise)
@@ -154,7 +155,7 @@ def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
 
     Examples:
         >>> import torch
-        >>> from tinynets.engine import figures
+        >>> from tinynets.engine.evaluation import figures
         >>> figures(torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1]))["top1"]
         50.0
     """

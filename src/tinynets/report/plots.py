@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from tinynets._files import write_file
-from tinynets._say import printable
+from tinynets._text import printable
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
 

@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from tinynets._say import printable
+from tinynets._text import printable
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> str:

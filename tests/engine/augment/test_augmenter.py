@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from tinynets.engine import Augment, Augmenter, Draws
+from tinynets.engine import Augment, Augmenter
+from tinynets.engine.augment import Draws
 
 ALL = Augment(
     pad=2,

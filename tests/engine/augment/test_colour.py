@@ -2,7 +2,7 @@ import colorsys
 
 import torch
 
-from tinynets.engine import Draws
+from tinynets.engine.augment import Draws
 from tinynets.engine.augment.colour import hsv_to_rgb, random_hsv, random_light, rgb_to_hsv
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as reference
 
-from tinynets.engine import Draws
+from tinynets.engine.augment import Draws
 from tinynets.engine.augment.cutout import random_cutout
 from tinynets.engine.augment.geometry import random_affine, random_crop, random_flip
 

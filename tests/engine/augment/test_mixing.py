@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tinynets.engine import Draws, Mixer, Mixing
+from tinynets.engine import Mixing
+from tinynets.engine.augment import Draws, Mixer
 from tinynets.engine.augment.mixing import cutmix, mixup, ricap
 
 

@@ -3,8 +3,7 @@ import torch
 from torchvision import transforms
 from torchvision.transforms.v2 import functional as reference
 
-from tinynets.engine import Draws
-from tinynets.engine.augment import pixels, policy
+from tinynets.engine.augment import Draws, pixels, policy
 
 
 def pictures(n=6, channels=3, size=(24, 32)):

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tinynets.engine import list_images, load_data
-from tinynets.engine.data import memory
+from tinynets.engine import load_data
+from tinynets.engine.data import list_images, memory
 
 
 def write_folder(root, parts=("train", "test"), mode="RGB", size=(6, 5), classes=("ant", "bee")):

@@ -44,14 +44,15 @@ def test_unknown_names_and_missing_directories(tmp_path):
         load_data("mnist", tmp_path / "nowhere")
 
 
-def test_a_folder_of_images_given_as_the_data_directory_is_noticed(tmp_path, capsys, monkeypatch):
+def test_a_folder_of_images_given_as_the_data_directory_is_noticed(tmp_path, caplog, monkeypatch):
     monkeypatch.setitem(named.DOWNLOADED, "mnist", named.LOADERS["digits"])
     monkeypatch.setitem(named.LOADERS, "mnist", named.LOADERS["digits"])
     load_data("mnist", tmp_path)
-    assert not capsys.readouterr().err
+    assert not caplog.messages
     (tmp_path / "train").mkdir()
     load_data("mnist", tmp_path)
-    assert f"this is mnist; for the images in {tmp_path} write --data {tmp_path}" in capsys.readouterr().err
+    (message,) = caplog.messages
+    assert message.startswith(f"this is mnist; for the images in {tmp_path} write --data {tmp_path} ")
 
 
 def test_split_is_stratified_and_whole():

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tinynets._statistics import CIFAR10, MNIST
-from tinynets.engine import wrong_polarity
+from tinynets.engine.data import wrong_polarity
 
 
 def drawing(paper, ink):

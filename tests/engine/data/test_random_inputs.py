@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tinynets.cli import main
 from tinynets.engine import load_data, read_image
 from tinynets.engine.data.listing import EXTENSIONS
 from tinynets.engine.data.many import core_count
+from tinynets_cli import main
 
 EXAMPLES = settings(
     derandomize=True,

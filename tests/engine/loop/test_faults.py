@@ -9,8 +9,9 @@ import pytest
 import torch
 from support import EGRR_ARGS, QUICK
 
-from tinynets.engine import Optimizer, RunDir, load_checkpoint, override, train
+from tinynets.engine import Optimizer, load_checkpoint, override, train
 from tinynets.engine.loop import Run
+from tinynets.engine.record import RunDir
 
 
 def state_of(out):
@@ -132,7 +133,7 @@ def test_a_full_disk_as_the_writer_sees_it(tmp_path, monkeypatch):
     assert (tmp_path / "x").read_text() == "before"
 
 
-def test_a_truncated_state_gives_way_to_the_one_before(tiny_data, tmp_path, capsys):
+def test_a_truncated_state_gives_way_to_the_one_before(tiny_data, tmp_path, caplog):
     whole = train("simplecnn_mnist", tiny_data, QUICK, tmp_path)
     (tmp_path / "summary.json").unlink()
     path = tmp_path / "state.pt"
@@ -142,8 +143,9 @@ def test_a_truncated_state_gives_way_to_the_one_before(tiny_data, tmp_path, caps
         resumed = train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True)
         (tmp_path / "summary.json").unlink()
         assert {**resumed["last"], "seconds": 0} == {**whole["last"], "seconds": 0}
-        (line,) = [line for line in capsys.readouterr().err.splitlines() if "continuing from" in line]
-        assert "state.pt is not readable" in line
+        (message,) = [message for message in caplog.messages if "continuing from" in message]
+        assert "state.pt is not readable" in message
+        caplog.clear()
     path.write_bytes(content[:100])
     (tmp_path / "state.previous.pt").unlink()
     with pytest.raises(ValueError, match=r"state\.pt is not readable .*: it may be cut short") as caught:
@@ -151,13 +153,12 @@ def test_a_truncated_state_gives_way_to_the_one_before(tiny_data, tmp_path, caps
     assert "\n" not in str(caught.value)
 
 
-def test_a_malicious_state_is_not_executed(tiny_data, tmp_path, capsys):
+def test_a_malicious_state_is_not_executed(tiny_data, tmp_path, caplog):
     train("simplecnn_mnist", tiny_data, QUICK, tmp_path / "run")
     (tmp_path / "run/summary.json").unlink()
     torch.save({"tinynets_state": 1, "run": Evil(tmp_path / "owned")}, tmp_path / "run/state.pt")
     train("simplecnn_mnist", tiny_data, QUICK, tmp_path / "run", resume=True)
-    said = capsys.readouterr().err
-    assert "more than tensors and plain values (nothing was executed); continuing from state.previous.pt" in said
+    assert "more than tensors and plain values (nothing was executed); continuing from state.previous.pt" in caplog.text
     torch.save(Evil(tmp_path / "owned"), tmp_path / "run/state.pt")
     (tmp_path / "run/state.previous.pt").unlink()
     with pytest.raises(ValueError, match="nothing was executed"):

@@ -100,15 +100,14 @@ def test_a_teacher_gets_its_own_normalisation(tiny_data, tmp_path):
         load_teacher(str(tmp_path / "t.safetensors"), other, torch.device("cpu"))
 
 
-def test_a_teacher_for_another_image_size_is_said(tiny_data, tmp_path, capsys):
+def test_a_teacher_for_another_image_size_is_said(tiny_data, tmp_path, caplog):
     model = tinynets.create_model("c1c2c3c4o_cifar10", num_classes=3, in_chans=1)
     args = {"num_classes": 3, "in_chans": 1}
     for size in ((8, 8), (16, 16)):
         facts = Checkpoint("c1c2c3c4o_cifar10", args, "s", (0.3,), (0.3,), tiny_data.class_names, size)
         save_checkpoint(tmp_path / "t.safetensors", model, facts)
         load_teacher(str(tmp_path / "t.safetensors"), tiny_data, torch.device("cpu"))
-        said = capsys.readouterr().err
-        assert ("was trained on images of (16, 16) and sees (8, 8)" in said) == (size == (16, 16))
+        assert ("was trained on images of (16, 16) and sees (8, 8)" in caplog.text) == (size == (16, 16))
 
 
 def test_a_student_learns_from_a_teacher_alone(tiny_data, tmp_path):

@@ -107,7 +107,7 @@ def test_egrr_with_depth_warm_up_from_the_command_line(program, tmp_path):
     np.savez(tmp_path / "x.npz", x_train=images, y_train=np.arange(32) % 4, x_test=images, y_test=np.arange(32) % 4)
     command = ["-m", "tinynets", "train", "egrr_cifar100", "--data", tmp_path / "x.npz", "--out", tmp_path / "run"]
     settings = ["--epochs", 3, "--set", "recursion.depth_warmup_epochs=2", "--batch-size", 8, "--val-size", 0]
-    done = torchrun(*command, *settings, "--width", 0.25, "--json")
+    done = torchrun(*command, *settings, "--model-kwargs", "width=0.25", "--json")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)  # printed once
     assert summary["processes"] == 2

@@ -7,7 +7,8 @@ import pytest
 import torch
 from support import QUICK
 
-from tinynets.engine import Augment, Draws, Mixer, Mixing, override, train
+from tinynets.engine import Augment, Mixing, override, train
+from tinynets.engine.augment import Draws, Mixer
 from tinynets.engine.loop import Run, Workers, build_model
 from tinynets.engine.loop.objective import Objective, distillation
 from tinynets.weights import read_weights
@@ -85,8 +86,10 @@ def test_loss_of_kept_logits(tiny_data, recipe):
     torch.testing.assert_close(objective(logits, torch.cat([shares, wanted], 1), x), expected)
 
 
-def test_resumed_runs_read_the_kept_logits(tiny_data, recipe, tmp_path, monkeypatch, capsys):
+def test_resumed_runs_read_the_kept_logits(tiny_data, recipe, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "tinynets")
     train("simplecnn_mnist", tiny_data, recipe, tmp_path / "whole")
+    assert "computing the logits" in caplog.text
     end = Run.train_epoch
 
     def stops(run, after_step):
@@ -100,22 +103,23 @@ def test_resumed_runs_read_the_kept_logits(tiny_data, recipe, tmp_path, monkeypa
     monkeypatch.undo()
     cache = tmp_path / "stopped/teacher_logits.safetensors"
     kept = cache.read_bytes()
-    capsys.readouterr()
+    caplog.clear()
     train("simplecnn_mnist", tiny_data, recipe, tmp_path / "stopped", resume=True)
-    assert "computing the logits" not in capsys.readouterr().err
+    assert "computing the logits" not in caplog.text
     assert cache.read_bytes() == kept
     whole, stopped = (read_weights(tmp_path / f"{run}/last.safetensors")[0] for run in ("whole", "stopped"))
     assert all(torch.equal(tensor, stopped[name]) for name, tensor in whole.items())
 
 
-def test_logits_of_another_recipe_or_a_damaged_file_are_computed_again(tiny_data, recipe, tmp_path, capsys):
+def test_logits_of_another_recipe_or_a_damaged_file_are_computed_again(tiny_data, recipe, tmp_path, caplog):
+    caplog.set_level("INFO", "tinynets")
     cache = tmp_path / "logits.safetensors"
     logits = started(tiny_data, recipe, cache).views.logits
     cache.write_bytes(cache.read_bytes()[:99])
     assert torch.equal(started(tiny_data, recipe, cache).views.logits, logits)
-    capsys.readouterr()
+    caplog.clear()
     assert torch.equal(started(tiny_data, recipe, cache).views.logits, logits)
-    assert not capsys.readouterr().err
+    assert not caplog.messages
     assert not torch.equal(started(tiny_data, override(recipe, {"seed": 1}), cache).views.logits, logits)
 
 

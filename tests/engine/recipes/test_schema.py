@@ -12,8 +12,8 @@ from tinynets.engine import (
     Schedule,
     get_recipe,
     list_recipes,
-    recipe_from_dict,
 )
+from tinynets.engine.recipes import recipe_from_dict
 from tinynets.weights import read_manifest
 
 

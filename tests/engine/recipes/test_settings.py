@@ -10,12 +10,10 @@ from tinynets.engine import (
     get_recipe,
     list_recipes,
     override,
-    parse_settings,
     read_recipe,
-    recipe_from_dict,
     with_epochs,
 )
-from tinynets.engine.recipes import differences
+from tinynets.engine.recipes import differences, parse_settings, recipe_from_dict
 
 
 def test_there_and_back_through_json(name, tmp_path):

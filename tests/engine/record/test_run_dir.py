@@ -3,7 +3,8 @@ import json
 import pytest
 import torch
 
-from tinynets.engine import Checkpoint, RunDir
+from tinynets.engine import Checkpoint
+from tinynets.engine.record import RunDir
 from tinynets.engine.record.state import FORMAT, load_state
 
 

@@ -96,6 +96,7 @@ FORMATS = {
         Format("executorch", ".pte", "executorch", (2, 7), "executorch", ("executorch",)),
     )
 }
+"""The formats that `export` writes, by name."""
 
 
 def find_format(name: str) -> Format:

@@ -16,7 +16,7 @@ class Draws:
 
     Examples:
         >>> import torch
-        >>> from tinynets.engine import Draws
+        >>> from tinynets.engine.augment import Draws
         >>> Draws(torch.Generator().manual_seed(0), total=4, part=slice(2, 4)).integers(10)
         tensor([3, 0])
     """

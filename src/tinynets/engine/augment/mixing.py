@@ -21,7 +21,8 @@ class Mixer:
 
     Examples:
         >>> import torch
-        >>> from tinynets.engine import Draws, Mixer, Mixing
+        >>> from tinynets.engine import Mixing
+        >>> from tinynets.engine.augment import Draws, Mixer
         >>> mix = Mixer(Mixing(cutmix=1.0), num_classes=10)
         >>> x, targets = mix(torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 3]), Draws(None, 4))
         >>> x.shape, targets.shape

@@ -1,10 +1,11 @@
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinynets._guest import plain_defaults
-from tinynets._say import printable, say
+from tinynets._text import printable
 
 from .arrays import load_arrays
 from .folder import load_folder
@@ -15,12 +16,13 @@ from .named import DOWNLOADED, LOADERS
 from .polarity import wrong_polarity
 from .reading import read_image
 
+_logger = logging.getLogger(__name__)
+
 __all__ = [
     "ImageData",
     "list_data",
     "list_images",
     "load_data",
-    "printable",
     "read_image",
     "read_images",
     "split_validation",
@@ -125,14 +127,14 @@ def _size(size: Sequence[int] | None) -> tuple[int, int] | None:
 
 def _warn_of_namesake(name: str) -> None:
     if any((Path(name) / part).is_dir() for part in ("train", "test", "val")):
-        say(f"tinynets: {name} means the built-in data set; for the folder write ./{name}")
+        _logger.warning(f"{name} means the built-in data set; for the folder write ./{name}")
 
 
 def _warn_of_images(name: str, data_dir: str | Path | None) -> None:
     """A folder of one's own images is easily given as --data-dir. The built-in data would be downloaded into it."""
     if data_dir is not None and any((Path(data_dir) / part).is_dir() for part in ("train", "test", "val")):
         folder = printable(data_dir)
-        say(f"tinynets: this is {name}; for the images in {folder} write --data {folder} in place of --data-dir")
+        _logger.warning(f"this is {name}; for the images in {folder} write --data {folder} in place of --data-dir")
 
 
 def list_data() -> list[str]:

@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 import torch
 
-from tinynets._say import printable
+from tinynets._text import printable
 
 _Header = tuple[tuple[int, ...], np.dtype]
 

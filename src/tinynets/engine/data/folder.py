@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinynets._say import printable
+from tinynets._text import printable
 
 from .decode import rgb
 from .image_data import ImageData, assemble

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from tinynets._say import printable
+from tinynets._text import printable
 
 
 @contextmanager

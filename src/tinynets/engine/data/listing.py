@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tinynets._say import printable
+from tinynets._text import printable
 
 EXTENSIONS = (
     *(".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
@@ -84,7 +84,7 @@ def list_images(folder: Path) -> list[Path]:
 
     Examples:
         >>> from pathlib import Path
-        >>> from tinynets.engine import list_images
+        >>> from tinynets.engine.data import list_images
         >>> for name in ("b.png", "a.jpg", "notes.txt"):
         ...     Path(name).touch()
         >>> print(*list_images(Path(".")))

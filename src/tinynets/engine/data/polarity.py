@@ -22,7 +22,7 @@ def wrong_polarity(images: Tensor, mean: Sequence[float], std: Sequence[float]) 
 
     Examples:
         >>> import torch
-        >>> from tinynets.engine import wrong_polarity
+        >>> from tinynets.engine.data import wrong_polarity
         >>> images = torch.stack([torch.zeros(1, 28, 28), torch.full((1, 28, 28), 255)]).to(torch.uint8)
         >>> wrong_polarity(images, mean=(0.13,), std=(0.31,))
         tensor([False,  True])

@@ -1,5 +1,6 @@
 """The epochs of a run, and the files that are written."""
 
+import logging
 import math
 import time
 from dataclasses import asdict, replace
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tinynets._modules import copied
-from tinynets._say import say
 from tinynets.engine.data import ImageData
 from tinynets.engine.evaluation import evaluate
 from tinynets.engine.recipes import differences, override, recipe_from_dict, with_epochs
@@ -17,6 +17,8 @@ from tinynets.engine.record import Checkpoint, RunDir, Terminal, environment, lo
 from .interrupt import Interrupt
 from .objective import with_absolute_teacher
 from .run import Run
+
+_logger = logging.getLogger(__name__)
 
 
 class Training:
@@ -213,10 +215,9 @@ class Training:
         elif (gain := self.run.mend_lagging_norms()) is None:
             return False
         else:
-            say(
+            _logger.warning(
                 "the running statistics of the batch norms lagged behind the weights and were computed again: accuracy "
-                "on "
-                f"clean training images {gain[1]:.1f} % instead of {gain[0]:.1f} % (a longer run does not need this)"
+                f"on clean training images {gain[1]:.1f} % instead of {gain[0]:.1f} % (a longer run does not need this)"
             )
         row |= self.run.validate()
         self._save_weights("last", row)

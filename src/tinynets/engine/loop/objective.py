@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -6,10 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tinynets._say import say
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Distill, Recipe
 from tinynets.engine.trained import checkpoint_path, class_order, load_trained
+
+_logger = logging.getLogger(__name__)
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -130,8 +132,8 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
             f"({data.class_names[0]}, ...): name a teacher trained on them"
         )
     if facts.img_size and tuple(facts.img_size) != tuple(data.img_size):
-        say(
-            f"tinynets: distill.teacher {name} was trained on images of {facts.img_size} and sees {data.img_size}, "
+        _logger.warning(
+            f"distill.teacher {name} was trained on images of {facts.img_size} and sees {data.img_size}, "
             "where it may be much worse: train it at this size"
         )
     model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)

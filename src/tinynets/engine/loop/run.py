@@ -1,4 +1,5 @@
 import gc
+import logging
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,6 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from tinynets._modules import copied
-from tinynets._say import say
 from tinynets.engine.augment import Augmenter, Draws, Mixer
 from tinynets.engine.data import ImageData, split_validation
 from tinynets.engine.evaluation import evaluate
@@ -23,6 +23,8 @@ from .processes import Workers
 from .schedules import active_steps, learning_rate_setter, mixing_strength, temperature
 from .step_graphs import StepGraphs, make_capturable
 from .views import Views
+
+_logger = logging.getLogger(__name__)
 
 
 class Run:
@@ -96,9 +98,9 @@ class Run:
             self.val_images, self.val_labels = data.train_images[val], data.train_labels[val]
             lacking = data.train_labels.unique().numel() - self.val_labels.unique().numel()
             if recipe.val_size and lacking and self.team.is_main:
-                say(
-                    f"tinynets: {lacking} of {data.num_classes} classes have no validation image: {recipe.val_size:g} "
-                    "(val_size) of their images rounds to none"
+                _logger.warning(
+                    f"{lacking} of {data.num_classes} classes have no validation image: {recipe.val_size:g} (val_size) "
+                    "of their images rounds to none"
                 )
         self.train_images, self.train_labels = data.train_images[train].to(device), data.train_labels[train].to(device)
         if recipe.schedule.patience and len(self.val_labels) == 0:

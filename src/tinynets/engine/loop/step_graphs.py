@@ -1,5 +1,6 @@
 """Training steps as CUDA graphs. A small net's step is thousands of short kernels, and Python launches them slowly."""
 
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from tinynets._say import say
+_logger = logging.getLogger(__name__)
+
 
 WARM_UP = 3  # eager steps before a capture: they compile and choose kernels and create the optimizer's state
 
@@ -82,7 +84,7 @@ class StepGraphs:
                 graph.figures = self._compute(setting, graph.inputs)
         except RuntimeError as error:
             self.works = False
-            say(f"the training step cannot be captured as a CUDA graph and runs slower without ({_first_line(error)})")
+            _logger.warning(f"the training step cannot be captured as a CUDA graph, runs slower: {_first_line(error)}")
             return None
         graph.grads = [p.grad for p in self.parameters]
         self.graphs[kind] = graph

@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -5,13 +6,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tinynets._say import say
 from tinynets.engine.augment import Augmenter, Draws
 from tinynets.engine.data.memory import check_memory
 from tinynets.engine.recipes import Augment, Recipe
 from tinynets.weights import read_weights, save_weights
 
 from .processes import Workers
+
+_logger = logging.getLogger(__name__)
 
 
 class Views:
@@ -70,7 +72,7 @@ class Views:
         if team.is_main:
             logits = _cached(cache, key)
             if logits is None:
-                say(f"computing the logits of {distill.teacher} for {distill.views} views of the training images, once")
+                _logger.info(f"computing the logits of {distill.teacher} for {distill.views} views of each image, once")
                 logits = self._logits(teacher, after_batch)
                 save_weights(cache, {"logits": logits}, key)
         self.logits = team.share(logits).to(self.images.device)

@@ -27,7 +27,7 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
         ValueError: a field is unknown, a value has the wrong type, or values contradict each other.
 
     Examples:
-        >>> from tinynets.engine import recipe_from_dict
+        >>> from tinynets.engine.recipes import recipe_from_dict
         >>> recipe_from_dict({"batch_size": 64, "schedule": {"epochs": 10}}).batch_size
         64
     """
@@ -142,7 +142,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         ValueError: a setting has no "=".
 
     Examples:
-        >>> from tinynets.engine import parse_settings
+        >>> from tinynets.engine.recipes import parse_settings
         >>> parse_settings(["optimizer.lr=0.1", "augment.flip=true"])
         {'optimizer.lr': 0.1, 'augment.flip': True}
     """
@@ -154,7 +154,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         key = key.strip()
         if (usual := _ABBREVIATIONS.get(key.rpartition(".")[2])) and key not in _paths():
             raise ValueError(f"unknown recipe field {key!r}: did you mean {usual}?")
-        values[key] = _parse(text.strip())
+        values[key] = parse_value(text.strip())
     return values
 
 
@@ -218,7 +218,8 @@ def _flat(recipe: Recipe) -> dict[str, Any]:
     return flat | {"optimizer.momentum": recipe.optimizer.used_momentum}  # None and 0.9 are the same
 
 
-def _parse(text: str) -> Any:
+def parse_value(text: str) -> Any:
+    """Parse a value from the command line: JSON, or one of none, true and false. Anything else is a string."""
     if text.lower() in ("none", "true", "false"):
         return {"none": None, "true": True, "false": False}[text.lower()]
     try:

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tinynets._files import to_json, write_file
-from tinynets._say import say
 
 from .state import load_state, save_state
+
+_logger = logging.getLogger(__name__)
 
 FILES = (
     "recipe.json",
@@ -36,7 +38,7 @@ class RunDir:
         path: the directory.
 
     Examples:
-        >>> from tinynets.engine import RunDir
+        >>> from tinynets.engine.record import RunDir
         >>> run = RunDir("runs/mine")
         >>> with run.claim(resume=False):
         ...     run.write_json("summary.json", {"epochs": 3})
@@ -101,7 +103,7 @@ class RunDir:
                 raise
             state = load_state(backup)
             os.replace(path, self.path / "state.damaged.pt")  # so that it never becomes the backup
-            say(f"tinynets: {error}; continuing from {backup.name}, which was saved before it")
+            _logger.warning(f"{error}; continuing from {backup.name}, which was saved before it")
             return state
 
     def save_state(self, state: dict[str, Any]) -> None:
@@ -150,7 +152,8 @@ def read_metrics(path: str | Path) -> list[dict[str, float]]:
         FileNotFoundError: there is no metrics.csv.
 
     Examples:
-        >>> from tinynets.engine import RunDir, read_metrics
+        >>> from tinynets.engine import read_metrics
+        >>> from tinynets.engine.record import RunDir
         >>> RunDir(".").write_metrics([{"epoch": 1, "val_top1": 91.5}])
         >>> read_metrics(".")
         [{'epoch': 1.0, 'val_top1': 91.5}]

@@ -3,7 +3,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tinynets._say import say
+from tinynets._text import printable
 
 
 class _Bar(tqdm):
@@ -55,10 +55,8 @@ class Terminal:
 
     def line(self, text: str) -> None:
         """Print a line."""
-        if self.bar.disable:
-            say(text)
-        else:
-            tqdm.write(text, file=sys.stderr)
+        if sys.stderr is not None:
+            tqdm.write(printable(text), file=sys.stderr)
 
     def close(self) -> None:
         """Remove the bar."""

@@ -4,9 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tinynets._say import say
-
-from .options import common_options, data_options, device_of, device_options, load_data_of, report
+from .options import common_options, data_options, device_of, device_options, load_data_of, logger, report
 
 _SAMPLES = 16
 
@@ -75,7 +73,7 @@ def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> 
     except (ValueError, RuntimeError, FileNotFoundError) as error:
         if not path.is_dir():
             raise
-        say(f"tinynets: only the curves of {path}: {error}")
+        logger.warning(f"only the curves of {path}: {error}")
         return []
     normalise = Augmenter(Augment(), facts.mean, facts.std)
     logits = predict(model.to(device_of(args)), data.test_images, normalise)

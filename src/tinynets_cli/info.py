@@ -1,18 +1,13 @@
 """`tinynets info MODEL`: layers, parameters, multiply-adds, receptive field."""
 
 import argparse
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-import tinynets
-from tinynets._say import printable
-from tinynets.models import full_name
-from tinynets.weights import Weights, find_weights
 
 from .options import common_options, model_args, model_options, report
 
 if TYPE_CHECKING:
     from tinynets.engine import Trained
+    from tinynets.weights import Weights
 
 
 def add_command(commands: Any) -> None:
@@ -29,9 +24,14 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    import tinynets
     from tinynets.engine import load_trained
     from tinynets.engine.any_model import create_any_model, is_known, is_ours
     from tinynets.engine.trained import checkpoint_path
+    from tinynets.models import full_name
+    from tinynets.weights import find_weights
 
     file = None if is_known(args.model) else checkpoint_path(args.model)
     trained = load_trained(file, **model_args(args)) if file else None
@@ -56,13 +56,15 @@ def run(args: argparse.Namespace) -> None:
 
 def _receptive_field(model: Any) -> Any:
     """The receptive field; None if torch.fx cannot trace the model, or if it sees the whole image at once."""
+    import tinynets
+
     try:
         return tinynets.receptive_field(model)
     except Exception:  # the model's code may raise anything when torch.fx traces it
         return None
 
 
-def _shipped(weights: Weights | None) -> str:
+def _shipped(weights: "Weights | None") -> str:
     if weights is None:
         return "weights: none yet"
     return f"weights: {weights.tag}, {weights.facts['top1']:.2f} % top-1 on the test set of {weights.facts['data']}"
@@ -70,6 +72,8 @@ def _shipped(weights: Weights | None) -> str:
 
 def _trained(trained: "Trained") -> str:
     """What a checkpoint says about itself."""
+    from tinynets._text import printable
+
     facts = trained.facts
     where = f" ({facts.data_source['name']})" if facts.data_source and facts.data_source["name"] != facts.data else ""
     size = "x".join(map(str, facts.img_size)) if facts.img_size else "any size"

@@ -6,9 +6,9 @@ from tinynets._checks import check_maps
 
 from ._checks import check_pointwise, check_window
 from ._dispatch import in_pieces, pieces, records_gradients
+from ._local_variance import local_variance
 from ._variance_pieces import centred, unclamped
 from ._windows import accumulable, eager_inverse_count, eager_window_sum, in_type_of, small
-from .local_variance import local_variance
 
 
 def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int = 3) -> Tensor:

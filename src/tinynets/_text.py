@@ -1,8 +1,3 @@
-"""One printable line on stderr."""
-
-import sys
-
-
 def printable(path: object) -> str:
     r"""Convert a path or a name to one printable line. Control characters and broken bytes are escaped.
 
@@ -13,14 +8,8 @@ def printable(path: object) -> str:
         The text.
 
     Examples:
-        >>> from tinynets.engine import printable
+        >>> from tinynets._text import printable
         >>> print(printable("a\\nb.png"))
         a\nb.png
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in str(path))
-
-
-def say(text: str) -> None:
-    """Print a line on stderr, if there is one. A windowed program has none."""
-    if sys.stderr is not None:
-        sys.stderr.write(f"{printable(text)}\n")

@@ -3,15 +3,15 @@
 import argparse
 import csv
 import io
-from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
-
-from tinynets._files import check_writable, write_file
-from tinynets.deploy import RUNTIMES, Timing, bench
-from tinynets.report.table import text_table
+from typing import TYPE_CHECKING, Any
 
 from .options import common_options, report, side
+
+if TYPE_CHECKING:
+    from tinynets.deploy import Timing
+
+RUNTIMES = "eager, fused, compiled, onnxruntime, onnxruntime-int8, litert, litert-int8"
 
 
 def add_command(commands: Any) -> None:
@@ -24,7 +24,7 @@ def add_command(commands: Any) -> None:
         nargs="+",
         help="a model of tinynets or timm, trained or not, or a checkpoint",
     )
-    command.add_argument("--runtimes", metavar="NAMES", help=f"separated by commas: {', '.join(RUNTIMES)}")
+    command.add_argument("--runtimes", metavar="NAMES", help=f"separated by commas: {RUNTIMES}")
     command.add_argument("--batch-sizes", default="1,128", help="separated by commas (default: 1,128)")
     command.add_argument("--threads", help="separated by commas (default: one and all)")
     command.add_argument("--seconds", type=float, default=2.0, help="of timed calls for every figure (default: 2)")
@@ -36,6 +36,11 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from tinynets._files import check_writable, write_file
+    from tinynets.deploy import bench
+
     for path in filter(None, (args.csv, args.plot)):
         check_writable(path)
     rows: list[Timing] = []
@@ -74,7 +79,11 @@ def _model(name: str) -> Any:
     return create_any_model(name) if checkpoint_path(name) is None else load_trained(name).model
 
 
-def csv_text(rows: list[Timing]) -> str:
+def csv_text(rows: "list[Timing]") -> str:
+    from dataclasses import asdict, fields
+
+    from tinynets.deploy import Timing
+
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(Timing)], lineterminator="\n")
     writer.writeheader()
@@ -84,8 +93,10 @@ def csv_text(rows: list[Timing]) -> str:
     return text.getvalue()
 
 
-def table(rows: list[Timing]) -> str:
+def table(rows: "list[Timing]") -> str:
     """One line per figure. `speed` is relative to fused PyTorch with the same batch and threads."""
+    from tinynets.report import text_table
+
     fused = {(r.model, r.batch_size, r.threads): r.median_ms for r in rows if r.runtime == "fused"}
     lines = []
     for r in rows:

@@ -1,17 +1,16 @@
 """Options shared by several commands, and how results are printed."""
 
 import argparse
-import os
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinynets._files import to_json
-from tinynets._say import say
-
 if TYPE_CHECKING:
     from tinynets.engine import Checkpoint, ImageData, Recipe, Trained
+
+logger = logging.getLogger("tinynets")
 
 
 def _group() -> argparse.ArgumentParser:
@@ -25,6 +24,14 @@ def side(text: str) -> int:
     return int(text)
 
 
+def _keyword(text: str) -> tuple[str, str]:
+    """One value of --model-kwargs."""
+    name, equals, value = text.partition("=")
+    if not (equals and name.isidentifier()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as width=0.5")
+    return name, value
+
+
 def common_options() -> argparse.ArgumentParser:
     group = _group()
     group.add_argument("--json", action="store_true", help="print one JSON object instead of text")
@@ -34,10 +41,14 @@ def common_options() -> argparse.ArgumentParser:
 
 def model_options() -> argparse.ArgumentParser:
     group = _group()
-    group.add_argument("--width", type=float, help="factor on the channels of every layer (all models but ECNet)")
-    group.add_argument("--channels", type=int, help="channels of ECNet")
-    group.add_argument("--iterations", type=int, help="iterations of ECNet's tied block")
-    group.add_argument("--expansion", type=int, help="expansion of ECNet's tied block")
+    group.add_argument(
+        "--model-kwargs",
+        nargs="+",
+        type=_keyword,
+        default=[],
+        metavar="NAME=VALUE",
+        help="arguments of the model, such as width=0.5, or channels=96 iterations=8 (ECNet)",
+    )
     return group
 
 
@@ -97,8 +108,9 @@ def recipe_source_options() -> argparse.ArgumentParser:
 
 def model_args(args: argparse.Namespace) -> dict[str, Any]:
     """Arguments of the model's class from the command line."""
-    given = {name: getattr(args, name) for name in ("width", "channels", "iterations", "expansion")}
-    return {name: value for name, value in given.items() if value is not None}
+    from tinynets.engine.recipes.settings import parse_value
+
+    return {name: parse_value(text) for name, text in args.model_kwargs}
 
 
 def recipe_of(
@@ -109,7 +121,8 @@ def recipe_of(
 
     default: name of the model's recipe, unless the data are digits.
     """
-    from tinynets.engine import get_recipe, override, parse_settings, read_recipe, with_epochs
+    from tinynets.engine import get_recipe, override, read_recipe, with_epochs
+    from tinynets.engine.recipes import parse_settings
     from tinynets.engine.recipes.settings import check_effect
 
     if args.recipe and args.recipe.endswith(".json"):
@@ -127,7 +140,7 @@ def recipe_of(
     check_effect(recipe, given)
     if recipe.optimizer.name != base.optimizer.name and (kept := _KEPT - given.keys()):
         values = ", ".join(f"{name} {getattr(recipe.optimizer, name.partition('.')[2]):g}" for name in sorted(kept))
-        note(f"{values} stay as chosen for {base.optimizer.name}: set them for {recipe.optimizer.name} too")
+        logger.warning(f"{values} stay as chosen for {base.optimizer.name}: set them for {recipe.optimizer.name} too")
     return recipe
 
 
@@ -184,9 +197,9 @@ def load_data_of(
     options |= {"name": name} | {key: value for key, value in given.items() if value is not None}
     data = load_data(**options)
     if data.skipped:
-        note(f"{len(data.skipped):,} images that cannot be read are left out, the first: {data.skipped[0]}")
+        logger.warning(f"{len(data.skipped):,} images that cannot be read are left out, the first: {data.skipped[0]}")
     for text in data.notes:
-        note(text)
+        logger.warning(text)
     return data
 
 
@@ -202,16 +215,10 @@ def warn_of_polarity(wrong: int, total: int, facts: Any, inverted: bool) -> None
     """Print a line if most images have another background than the model's training images."""
     if 2 * wrong > total:
         here, there = ("light", "dark") if facts.mean[0] < 0.5 else ("dark", "light")
-        note(
+        logger.warning(
             f"{wrong:,} of {total:,} images have a {here} background, the model was trained on a {there} one: "
             + ("leave out --invert" if inverted else "swap light and dark with --invert")
         )
-
-
-def note(text: str) -> None:
-    """Print a line on stderr, from one process only."""
-    if os.environ.get("RANK", "0") == "0":  # set by torchrun
-        say(f"tinynets: {text}")
 
 
 def device_of(args: argparse.Namespace) -> str:
@@ -241,4 +248,6 @@ def trained_of(args: argparse.Namespace) -> "Trained":
 
 def report(args: argparse.Namespace, facts: dict[str, Any], text: Callable[[], str]) -> None:
     """Print facts as one JSON object, or as text."""
+    from tinynets._files import to_json
+
     print(to_json(facts) if args.json else text())

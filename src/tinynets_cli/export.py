@@ -1,17 +1,15 @@
 """`tinynets export MODEL_OR_CHECKPOINT --to FORMAT`: a file for another runtime, run and compared with the model."""
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tinynets._checks import check_positive
-from tinynets.deploy import FORMATS, Exported, export, find_format
-from tinynets.deploy.images import calibration_images
-from tinynets.deploy.microcontroller import arena_bytes, has_micro, write_c_array
+from .options import common_options, data_options, load_data_of, logger, model_options, report, trained_of
 
-from .options import common_options, data_options, load_data_of, model_options, note, report, trained_of
+if TYPE_CHECKING:
+    from tinynets.deploy import Exported
 
+FORMATS = "onnx, onnx-int8, tflite, tflite-int8, pt2, executorch"
 _CALIBRATION = 256  # images
 
 
@@ -24,7 +22,7 @@ def add_command(commands: Any) -> None:
     command.add_argument(
         "model", metavar="MODEL_OR_CHECKPOINT", help="a model with pretrained weights, or a run or its .safetensors"
     )
-    command.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(FORMATS))
+    command.add_argument("--to", required=True, metavar="FORMAT", help=FORMATS)
     command.add_argument(
         "--out", metavar="FILE", help="the file to write (default: MODEL-FORMAT with the format's suffix)"
     )
@@ -46,6 +44,12 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from tinynets._checks import check_positive
+    from tinynets.deploy import export, find_format
+    from tinynets.deploy.microcontroller import arena_bytes, has_micro, write_c_array
+
     kind = find_format(args.to)
     kind.require()
     if args.c_array and kind.suffix != ".tflite":
@@ -76,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
         tolerance=args.tolerance,
     )
     if not result.real:
-        note(f"compared on {result.images} synthetic images: choose real ones with --data")
+        logger.warning(f"compared on {result.images} synthetic images: choose real ones with --data")
     values = {**asdict(result), "path": str(result.path), "model": args.model}
     if kind.suffix == ".tflite":
         content = out.read_bytes()
@@ -106,6 +110,7 @@ def _are_at_hand(facts: Any) -> bool:
 
 def _images(args: argparse.Namespace, trained: Any, calibration: int) -> dict[str, Any]:
     """Test images with their labels, and that many training images for calibration."""
+    from tinynets.deploy.images import calibration_images
     from tinynets.engine import match_data
 
     facts = trained.facts
@@ -124,7 +129,7 @@ def _images(args: argparse.Namespace, trained: Any, calibration: int) -> dict[st
     return given
 
 
-def _text(result: Exported, values: dict[str, Any]) -> str:
+def _text(result: "Exported", values: dict[str, Any]) -> str:
     lines = [
         f"{result.path}  {result.bytes / 1000:,.1f} kB, made in {result.seconds:.1f} s",
         f"same class as PyTorch for {result.agreement:.2f} % of {result.images:,} images; "

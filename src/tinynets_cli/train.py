@@ -45,7 +45,9 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tinynets.engine import Checkpoint, RunDir, recipe_from_dict, train
+    from tinynets.engine import Checkpoint, train
+    from tinynets.engine.recipes import recipe_from_dict
+    from tinynets.engine.record import RunDir
 
     start = _start_of(args)
     model = args.model or (start.facts.model if start else None)

@@ -4,16 +4,13 @@ import argparse
 from contextlib import nullcontext
 from typing import Any
 
-import tinynets
-from tinynets._say import printable, say
-from tinynets.report import text_table
-
 from .options import (
     common_options,
     data_options,
     device_of,
     device_options,
     load_data_of,
+    logger,
     model_options,
     report,
     trained_of,
@@ -40,14 +37,17 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tinynets.engine import Augment, Augmenter, evaluate, match_data, wrong_polarity
+
+    import tinynets
+    from tinynets.engine import Augment, Augmenter, evaluate, match_data
+    from tinynets.engine.data import wrong_polarity
     from tinynets.engine.loop.cpu import freed_memory_kept
 
     trained = trained_of(args)
     model, facts = trained.model, trained.facts
     data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
     if not args.data and facts.data_sha256 and not args.img_size and data.digest() != facts.data_sha256:
-        say(f"tinynets: {data.name} has changed since {args.model} was trained")
+        logger.warning(f"{data.name} has changed since {args.model} was trained")
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split(args.split)
     images = 255 - images if args.invert else images
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         result = evaluate(model.to(device), images, labels, normalise, args.batch_size, args.tta)
     lacking = [name for name, top1 in zip(data.class_names, result["per_class"], strict=True) if top1 is None]
     if lacking and not any(text.startswith(f"{args.split} has no images") for text in data.notes):
-        say(f"tinynets: {data.name} {args.split} has no images of {', '.join(lacking)}")
+        logger.warning(f"{data.name} {args.split} has no images of {', '.join(lacking)}")
     per_class = dict(zip(data.class_names, result.pop("per_class"), strict=True))
     form = "fused, hard gates" if args.hard else "fused" if args.fuse else "as trained"
     result = {"model": args.model, "form": form, "data": data.name, "split": args.split, "tta": args.tta, **result}
@@ -69,6 +69,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _sentence(result: dict[str, Any]) -> str:
+    from tinynets._text import printable
+
     return (
         f"{printable(result['model'])} on {printable(result['data'])} {result['split']} ({result['images']:,} images): "
         f"top-1 {result['top1']:.2f} %, top-5 {result['top5']:.2f} %, loss {result['loss']:.4f}, "
@@ -80,6 +82,8 @@ def _sentence(result: dict[str, Any]) -> str:
 
 def _table(per_class: dict[str, float | None]) -> str:
     """The accuracy of each class, worst first."""
+    from tinynets.report import text_table
+
     known = {name: top1 for name, top1 in per_class.items() if top1 is not None}
     rows = [(name, f"{top1:.2f} %") for name, top1 in sorted(known.items(), key=lambda item: item[1])]
     return text_table(("class", "top-1"), rows)

@@ -4,8 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tinynets._checks import check_positive
-
 from .options import (
     common_options,
     data_of,
@@ -33,7 +31,10 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     import torch
 
-    from tinynets.engine import Augmenter, Draws, Mixer, parse_settings
+    from tinynets._checks import check_positive
+    from tinynets.engine import Augmenter
+    from tinynets.engine.augment import Draws, Mixer
+    from tinynets.engine.recipes import parse_settings
     from tinynets.report.plots import plot_grid
 
     check_positive(images=args.images, views=args.views)

@@ -7,17 +7,13 @@ import io
 import os
 from typing import Any
 
-from tinynets._checks import check_positive
-from tinynets._files import check_writable, to_json, write_file
-from tinynets._say import printable
-
 from .options import (
     background_option,
     common_options,
     device_of,
     device_options,
+    logger,
     model_options,
-    note,
     trained_of,
     warn_of_polarity,
 )
@@ -43,7 +39,10 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tinynets.engine import Augment, Augmenter, predict, read_images, wrong_polarity
+    from tinynets._checks import check_positive
+    from tinynets._files import check_writable, to_json, write_file
+    from tinynets.engine import Augment, Augmenter, predict, read_images
+    from tinynets.engine.data import wrong_polarity
 
     check_positive(top=args.top, batch_size=args.batch_size)
     if args.csv:
@@ -58,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     model, normalise = model.to(device_of(args)), Augmenter(Augment(), facts.mean, facts.std)
     paths, errors, notes = _find_images(args.images)
     for text in notes:
-        note(text)
+        logger.warning(text)
     class_names = facts.class_names or tuple(map(str, range(model.num_classes)))
     predictions: list[dict[str, Any]] = []
     wrong = 0
@@ -126,6 +125,8 @@ def _name_classes(paths: list[str], logits: Any, class_names: tuple[str, ...], t
 
 
 def _line(prediction: dict[str, Any]) -> str:
+    from tinynets._text import printable
+
     named = ", ".join(f"{c['class']} {100 * c['probability']:.1f} %" for c in prediction["classes"])
     return printable(f"{prediction['image']}: {named}")
 

@@ -1,0 +1,59 @@
+"""What the library logs: one line on stderr on the command line, warnings alone in a Python program."""
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+import tinynets_cli
+
+
+@pytest.fixture
+def spoken(run, monkeypatch):
+    """What `tinynets list` prints on stderr, if it logs these messages as a module of the library would."""
+
+    def call(**messages):
+        def speak(args):
+            for level, text in messages.items():
+                getattr(logging.getLogger("tinynets.engine"), level)(text)
+
+        monkeypatch.setattr("tinynets_cli.listing.run", speak)
+        return run("list")[2]
+
+    return call
+
+
+def test_a_message_is_a_printable_line(spoken):
+    assert spoken(info="epoch 1", warning="bad\n\x1b[2Jname") == "epoch 1\ntinynets: bad\\n\\x1b[2Jname\n"
+
+
+def test_one_process_of_a_run_speaks(spoken, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert spoken(info="epoch 1", warning="bad") == ""
+
+
+def test_without_stderr(spoken, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert spoken(warning="bad") == ""
+    with pytest.raises(SystemExit):
+        tinynets_cli.main(["info", "nothing"])
+    assert capsys.readouterr().out == ""
+
+
+def test_logging_is_left_as_it_was(spoken):
+    logger = logging.getLogger("tinynets")
+    spoken(info="epoch 1")
+    assert (logger.handlers, logger.level, logger.propagate) == ([], logging.NOTSET, True)
+
+
+def test_a_python_program_sees_warnings_alone(tmp_path):
+    (tmp_path / "digits" / "train").mkdir(parents=True)
+    program = """
+import tinynets
+tinynets.engine.load_data("digits")
+model = tinynets.create_model("simplecnn_mnist")
+tinynets.deploy.bench(model, runtimes=["eager"], batch_sizes=[1], threads=[1], seconds=0.01, memory=False)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("", "digits means the built-in data set; for the folder write ./digits\n")
