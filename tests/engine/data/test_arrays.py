@@ -60,7 +60,6 @@ def alike(x, images=IMAGES):
         lambda x: x.astype(np.float64) / 255,
         lambda x: x.astype(np.float32) / np.float32(255),
         lambda x: (x / 255 * 1.0005).clip(0, 1.0005),
-        lambda x: (x / 255).astype(">f4"),
         lambda x: np.asfortranarray(x),
         lambda x: x[::-1][::-1],
         lambda x: torch.from_numpy(x),
@@ -131,17 +130,17 @@ def test_where_the_channels_are(shape, wanted):
         ({"x_train": IMAGES.astype(np.int64)}, "x_train must be uint8 or floats in .*, got int64"),
         ({"x_train": IMAGES % 2, "x_test": IMAGES % 2}, "x_train holds only 0 and 1: multiply it by 255"),
         ({"x_train": IMAGES > 99}, "x_train must be uint8 or floats in .*, got bool"),
-        ({"y_test": np.arange(5)}, r"x_test has 6 images, but y_test is \(5,\)"),
+        ({"y_test": np.arange(5)}, "x_test has 6 images, but y_test has 5 labels"),
         ({"y_test": np.arange(6) * 0.5}, "y_test must be integers or texts"),
         ({"y_train": np.arange(6) - 1}, "y_train holds -1 to 4: labels must be from 0 up"),
         ({"x_test": np.zeros((6, 4, 4, 3), np.uint8)}, "images of one size"),
         ({"class_names": np.array(["a"])}, "label '1' is none of the 1 class_names, nor a position from 0"),
         ({"class_names": np.array("a")}, "class_names must be a list of texts"),
         ({"class_names": np.array(["a", "b", "a"])}, "class_names holds 'a' twice"),
-        ({"class_names": np.array([{"a": 1}], dtype=object)}, "not a readable .npz of plain arrays"),
-        ({"y_train": np.array([{}] * 6, dtype=object)}, "y_train is pickled"),
+        ({"class_names": np.array([{"a": 1}], dtype=object)}, "class_names is not readable: it is damaged, or pickled"),
+        ({"y_train": np.array([{}] * 6, dtype=object)}, "y_train is not readable: it is damaged, or pickled"),
         ({"X_Train": IMAGES}, "it holds both x_train and X_Train|it holds both X_Train and x_train"),
-        ({"y_val": np.arange(6)}, "holds y_val but not x_val"),
+        ({"y_val": np.arange(6)}, "holds y_val, but not its images"),
     ],
 )
 def test_arrays_that_are_no_data_set(tmp_path, changes, message):
@@ -158,15 +157,18 @@ def test_arrays_that_are_missing(tmp_path):
     path = tmp_path / "x.npz"
     for given, message in (
         ({"x": np.zeros(3)}, "must hold x_train, y_train, x_test, y_test, it holds x"),
-        ({"x_train": np.zeros((3, 2, 2), np.uint8)}, "holds x_train but not y_train"),
-        ({"x_train": np.zeros((3, 2, 2), np.uint8), "y_train": np.arange(3)}, "must hold x_test and y_test too"),
+        ({"x_train": np.zeros((3, 2, 2), np.uint8)}, "holds x_train, but not its labels"),
+        (
+            {"x_train": np.zeros((3, 2, 2), np.uint8), "y_train": np.arange(3)},
+            "must hold x_train, y_train, x_test, y_test",
+        ),
     ):
         np.savez(path, **given)
         with pytest.raises(ValueError, match=message):
             load_data(path)
     for content in (b"PK", b"", b"no arrays", b"\x93NUMPY\x01\x00"):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"x\.npz is not a readable \.npz"):
+        with pytest.raises(ValueError, match=r"x\.npz: it is not a readable \.npz"):
             load_data(path)
 
 
@@ -187,7 +189,7 @@ def test_misspelled_keys(wrong, right):
 
 def test_other_spellings_and_arrays_that_are_not_used():
     given = {key.upper(): value for key, value in arrays().items()} | {"meta": np.zeros(3)}
-    given["x_valid"], given["y_valid"] = given["X_TEST"], given["Y_TEST"]
+    given["x_val"], given["y_val"] = given["X_TEST"], given["Y_TEST"]
     data = load_data(given)
     assert len(data.split("val")[1]) == 6
     assert data.notes == ("these arrays are not used: meta",)
@@ -198,20 +200,6 @@ def test_test_arrays_alone_can_be_evaluated_on():
     assert (len(data.test_labels), len(data.train_labels), data.in_chans) == (6, 0, 3)
 
 
-def test_npy_files_beside_each_other(tmp_path):
-    for key, value in arrays().items():
-        np.save(tmp_path / f"{key}.npy", value)
-    whole = load_data(tmp_path)
-    assert whole.train_images.shape == (6, 3, 5, 4)
-    assert load_data(tmp_path / "x_train.npy").digest() == whole.digest()
-    (tmp_path / "y_test.npy").unlink()
-    with pytest.raises(ValueError, match=f"{tmp_path} holds x_test but not y_test"):
-        load_data(tmp_path)
-    np.save(tmp_path / "y_test.npy", np.array({"a": 1}, dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="y_test is pickled"):
-        load_data(tmp_path)
-
-
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_damaged_files(tmp_path, save, share):
@@ -219,7 +207,7 @@ def test_damaged_files(tmp_path, save, share):
     save(path, **arrays(600))
     whole = bytearray(path.read_bytes())
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(ValueError, match=r"x\.npz is not a readable"):
+    with pytest.raises(ValueError, match=r"x\.npz: it is not a readable"):
         load_data(path)
     middle = int(len(whole) * share)
     whole[middle : middle + 40] = bytes(40)
@@ -227,19 +215,13 @@ def test_damaged_files(tmp_path, save, share):
     with pytest.raises(ValueError, match=r"x\.npz.* is not readable") as caught:
         load_data(path)
     assert "\n" not in str(caught.value)
-    np.save(tmp_path / "x_train.npy", IMAGES)
-    (tmp_path / "x_train.npy").write_bytes((tmp_path / "x_train.npy").read_bytes()[:200])
-    for key in ("y_train", "x_test", "y_test"):
-        np.save(tmp_path / f"{key}.npy", arrays()[key])
-    with pytest.raises(ValueError, match="x_train is not readable"):
-        load_data(tmp_path)
 
 
 def test_sizes_are_known_before_they_are_taken(tmp_path, monkeypatch):
     path = tmp_path / "x.npz"
     np.savez(path, **arrays())
-    monkeypatch.setattr(memory, "available_memory", lambda: 10**6)
-    with pytest.raises(ValueError, match=r"x\.npz: its images would take 1\d\d MB of memory, but only 1 MB are free"):
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**3)
+    with pytest.raises(ValueError, match=r"x\.npz: its images would take .* of memory, but only .* are free"):
         load_data(path)
 
 

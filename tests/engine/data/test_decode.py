@@ -16,14 +16,14 @@ from tinynets.engine.data.decode import flatten, is_grey
 
 OLD_PILLOW = int(PIL.__version__.split(".")[0]) < 13
 # what Pillow before 13 saves with other values, or cannot read again
-WRONG_IN_OLD = {("I", "SPIDER"), ("I;16", "SPIDER"), ("I;16N", "SPIDER"), ("YCbCr", "TIFF")}
+WRONG_IN_OLD = {("YCbCr", "TIFF")}
 DOCS = Path(__file__).parents[3] / "docs/data.md"
-DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
-GREY = ("1", "L", "LA", "La", *DEEP)
-COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+DEEP = ("I", "I;16", "I;16B")
+GREY = ("1", "L", "LA", *DEEP)
+COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 FORMATS = (
     *("AVIF", "BMP", "DDS", "GIF", "ICO", "JPEG", "JPEG2000", "PCX"),
-    *("PNG", "PPM", "QOI", "SGI", "SPIDER", "TGA", "TIFF", "WEBP"),
+    *("PNG", "PPM", "QOI", "SGI", "TGA", "TIFF", "WEBP"),
 )
 LOSSY = {"AVIF": 4, "JPEG": 4, "GIF": 8}  # levels
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -39,8 +39,6 @@ def picture(mode):
         deep = RAMP.astype(np.uint16) * 257
         image = {
             "I": lambda: Image.fromarray(deep.astype(np.int32)),
-            "F": lambda: Image.fromarray(RAMP.astype(np.float32) / 255),
-            "La": lambda: Image.fromarray(RAMP).convert("LA").convert("La"),
         }.get(mode, lambda: Image.fromarray(RAMP).convert(mode))()
         if mode.startswith("I;16"):
             image = Image.frombytes(mode, (16, 16), deep.astype(">u2" if mode == "I;16B" else "<u2").tobytes())
@@ -48,7 +46,7 @@ def picture(mode):
     image = Image.fromarray(SQUARES)
     if mode in ("P", "PA"):
         image = image.quantize(4)
-    return image.convert("RGBA").convert(mode) if mode == "RGBa" else image.convert(mode), SQUARES
+    return image.convert(mode), SQUARES
 
 
 def luma(pixels):
@@ -63,7 +61,7 @@ def levels_off(got, wanted):
 def test_every_mode(mode):
     image, shown = picture(mode)
     assert image.mode == mode
-    assert levels_off(np.array(flatten(image).convert("RGB")), shown) <= (3 if mode in ("YCbCr", "LAB", "HSV") else 0)
+    assert levels_off(np.array(flatten(image).convert("RGB")), shown) <= (3 if mode == "YCbCr" else 0)
     assert is_grey(image) == (mode in GREY)
 
 
@@ -84,7 +82,7 @@ def test_every_mode_in_every_format_as_grey_and_as_colour(saved, tmp_path):
             image.save(path, kind, **({"lossless": True} if kind == "WEBP" else {"quality": 95}))
         except (OSError, KeyError, ValueError, DeprecationWarning):
             continue  # Pillow writes no such file
-        if OLD_PILLOW and (saved, kind) in WRONG_IN_OLD:
+        if (OLD_PILLOW and (saved, kind) in WRONG_IN_OLD) or (saved, kind) == ("I", "TIFF"):  # 32 bits are refused
             continue
         with Image.open(path) as opened:
             found = opened.mode
@@ -109,13 +107,12 @@ def strokes(alpha):
 
 
 @pytest.mark.parametrize(("background", "behind"), [("white", 255), ("black", 0), ("#808080", 128)])
-@pytest.mark.parametrize("mode", ["RGBA", "RGBa", "LA", "La"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_transparency_is_composited(mode, background, behind):
-    small = {"RGBA": "RGBA", "LA": "LA", "RGBa": "RGBA", "La": "LA"}[mode]
-    image = strokes(255).convert(small).convert(mode)
+    image = strokes(255).convert(mode)
     flat = np.array(flatten(image, background).convert("L"))
     assert (flat[5, 3], flat[5, 8], flat[0, 0]) == (255, 0, behind)
-    half = np.array(flatten(strokes(128).convert(small).convert(mode), background).convert("L"))
+    half = np.array(flatten(strokes(128).convert(mode), background).convert("L"))
     assert half[5, 8] == pytest.approx(behind / 2, abs=2)
     assert half[0, 0] == behind
 
@@ -142,7 +139,6 @@ def png(path, bits, kind, pixels, trns=None, palette=None):
         (2, 0, b"\x1b", b"\0\2", None, [0, 85, 255, 255]),
         (4, 0, b"\x0f\x35", b"\0\3", None, [0, 255, 255, 85]),
         (8, 0, b"\x00\x40\x80", b"\0\x40", None, [0, 255, 128]),
-        (16, 0, b"\x10\x00\x10\x01", b"\x10\x00", None, [255, 16]),
         (8, 2, b"\x10\x10\x10\x20\x20\x20", b"\0\x10\0\x10\0\x10", None, [255, 32]),
         (16, 2, b"\x10\x00" * 3 + b"\x20\x00" * 3, b"\x10\0\x10\0\x10\0", None, [255, 32]),
         (8, 3, b"\x00\x01\x02", b"\0\x80", b"\0\0\0\x10\x10\x10\x20\x20\x20", [255, 135, 32]),
@@ -171,34 +167,20 @@ def test_ink_of_the_colour_of_the_background_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "shown"),
+    ("values", "tags", "shown"),
     [
-        (np.array([[0, 32768, 65535]], np.uint16), [0, 128, 255]),
-        (np.array([[0, 100, 255]], np.int32), [0, 100, 255]),
-        (np.array([[0, 256, 65535]], np.int32), [0, 1, 255]),
-        (np.array([[0, 0.5, 1]], np.float32), [0, 128, 255]),
-        (np.array([[0, 0.5, 255]], np.float32), [0, 1, 255]),
-        (np.array([[0, 256, 65535]], np.float32), [0, 1, 255]),
-        (np.array([[0, 1, 70000]], np.int32), r"from 0 to 70000, expected 0\.\.255 or 0\.\.65535"),
-        (np.array([[0, 1, 4095]], np.int32), r"from 0 to 4095, expected"),
-        (np.array([[0, 1, 1000]], np.float32), r"from 0 to 1000, expected"),
-        (np.array([[-1, 1, 7]], np.int32), r"from -1 to 7, expected"),
-        (np.array([[-0.5, 0, 1]], np.float32), r"from -0\.5 to 1, expected"),
-        (np.array([[0, np.nan, 1]], np.float32), "not finite"),
-        (np.array([[0, np.inf, 1]], np.float32), "not finite"),
+        (np.array([[0, 32768, 65535]], np.uint16), {}, [0, 128, 255]),
+        (np.array([[0, 256, 65535]], np.int32), {}, None),  # 32 bits
+        (np.array([[0, 0.5, 1]], np.float32), {}, None),
+        (np.array([[0, 65535]], np.uint16), {262: 0}, None),  # white is 0
     ],
 )
-def test_deep_grey(tmp_path, values, shown):
+def test_deep_grey(tmp_path, values, tags, shown):
     path = tmp_path / "x.tif"
-    Image.fromarray(values).save(path)
-    if isinstance(shown, str):
-        with pytest.raises(ValueError, match=rf"x\.tif is not a readable image .*{shown}"):
+    Image.fromarray(values).save(path, tiffinfo=tags)
+    if shown is None:
+        with pytest.raises(ValueError, match=r"x\.tif is not a readable image .*not supported: save it with 8 bits"):
             read_image(path, "L")
         return
     assert read_image(path, "L")[0, 0].tolist() == shown
     assert torch.equal(read_image(path, "RGB")[2], read_image(path, "L")[0])
-
-
-def test_deep_grey_that_says_what_white_is(tmp_path):
-    Image.fromarray(np.array([[0, 65535]], np.uint16)).save(tmp_path / "x.tif", tiffinfo={262: 0})
-    assert read_image(tmp_path / "x.tif", "L")[0, 0].tolist() == [255, 0]

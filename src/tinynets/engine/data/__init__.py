@@ -45,9 +45,9 @@ def load_data(
     """Load a data set into memory.
 
     Args:
-        name: one of `list_data()`, a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, an .npz file or a folder
-            of .npy files with x_train, y_train, x_test, y_test, or a dictionary of such arrays. "cifar10" is the data
-            set; "./cifar10" and Path("cifar10") are a folder.
+        name: one of `list_data()`, a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, an .npz file with
+            x_train, y_train, x_test, y_test, or a dictionary of such arrays. "cifar10" is the data set; "./cifar10"
+            and Path("cifar10") are a folder.
         data_dir: folder of torchvision's files, which are downloaded if they are missing. The folder must exist. None
             for `data` in the working directory, created if necessary. Only for torchvision's data sets.
         img_size: (H, W) of the images. Images of a folder are resized by their short side and cropped, others are
@@ -87,7 +87,7 @@ def load_data(
             return _sized(LOADERS[name](data_dir), img_size, source)
         path = Path(name)
         source = {"name": str(path.absolute())}
-        if path.is_dir() and not _holds_arrays(path):
+        if path.is_dir():
             _check_effect(name, data_dir)
             data = load_folder(path, _size(img_size), _size(default_size), in_chans, background, skip_bad, config)
             options = {"img_size": list(data.img_size), "in_chans": data.in_chans, "background": background}
@@ -149,7 +149,3 @@ def list_data() -> list[str]:
         ['cifar10', 'cifar100', 'digits', 'mnist']
     """
     return sorted(LOADERS)
-
-
-def _holds_arrays(folder: Path) -> bool:
-    return any(folder.glob("*.npy")) and not any(path.is_dir() for path in folder.iterdir())

@@ -1,122 +1,153 @@
-"""Load arrays as a data set, from an .npz file, .npy files in a folder, or a dictionary."""
+"""Load arrays as a data set, from an .npz file or a dictionary."""
 
 import difflib
-import math
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from .array_files import ArraySource, open_arrays
-from .array_images import pixels_of, plan_pixels
-from .image_data import ImageData, assemble
+from tinynets._text import printable
+
+from .image_data import ImageData, assemble, channels_first
 from .labels import encode_labels
 from .memory import check_memory
 
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_ANY = "|".join(_SPLITS)
-_IMAGES = re.compile(f"x_({_ANY})|({_ANY})_images")
-_LABELS = re.compile(f"y_({_ANY})|({_ANY})_labels")
+_KEY = re.compile("([xy])_(train|val|test)|(train|val|test)_(images|labels)")
 _NAMES = "class_names"
-_USUAL = [f"{letter}_{part}" for part in _SPLITS for letter in "xy"] + [
-    f"{part}_{word}" for part in _SPLITS for word in ("images", "labels")
+_USUAL = [f"{letter}_{part}" for part in ("train", "val", "test") for letter in "xy"] + [
+    f"{part}_{word}" for part in ("train", "val", "test") for word in ("images", "labels")
 ]
+_TOLERANCE = 1e-3  # above 1, of floats that were interpolated
 
 
 def load_arrays(source: Path | Mapping[str, Any]) -> ImageData:
     """Load arrays x_train, y_train, x_test, y_test, or train_images, train_labels, ... (val instead of or beside test).
 
-    Images are (N, H, W), (N, H, W, C) or (N, C, H, W): uint8, or floats in 0..1. `encode_labels` describes the labels.
+    Images are (N, H, W), (N, H, W, C) or (N, C, H, W): uint8, or floats in 0..1. Labels are integers or texts.
     class_names is an optional array of strings. Data without training arrays can only be evaluated on.
 
-    source: an .npz file, a folder of .npy files or one of them, or a dictionary.
+    source: an .npz file, or a dictionary.
 
     Raises:
-        ValueError: arrays are missing, damaged, misspelled, pickled, of an ambiguous type, shape or range, or too large
-            for the memory. One line that names file and array.
+        ValueError: arrays are missing, damaged, misspelled, pickled, of another type, shape or range, or too large for
+            the memory. One line that names file and array.
     """
-    with open_arrays(source) as arrays:
-        try:
-            return _load(arrays)
-        except ValueError as error:
-            text = " ".join(str(error).split())
-            raise ValueError(text if text.startswith(arrays.name) else f"{arrays.name}: {text}") from error
+    file = "the dictionary of arrays" if isinstance(source, Mapping) else printable(source)
+    try:
+        if isinstance(source, Mapping):
+            arrays = {str(key): _as_array(str(key), value) for key, value in source.items()}
+            return _assembled("arrays", arrays)
+        return _assembled(source.stem, _read(source))
+    except ValueError as error:
+        raise ValueError(f"{file}: {' '.join(str(error).split())}") from error
 
 
-def _load(arrays: ArraySource) -> ImageData:
-    images, labels, names_key, ignored = _sort_keys(arrays)
-    plans = {key: plan_pixels(key, *arrays.header(key)) for key in images.values()}
-    raw = 0 if arrays.in_memory else max(plan.raw_bytes for plan in plans.values())
-    raw += sum(2 * math.prod(shape) * dtype.itemsize for shape, dtype in map(arrays.header, labels.values()))
-    check_memory(raw + sum(plan.pixels for plan in plans.values()), "its images", "save fewer or smaller ones")
-    label_arrays = {key: arrays.read(key) for key in labels.values()}
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():  # opening a pipe would block forever
+        raise ValueError("it is not a regular file: choose a folder of images or an .npz")
+    try:
+        with zipfile.ZipFile(path) as file:
+            size = sum(info.file_size for info in file.infolist())
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or "it was not written by numpy.savez, or is cut short"
+        raise ValueError(f"it is not a readable .npz of plain arrays ({reason})") from error
+    check_memory(3 * size, "its images", "save fewer or smaller ones")
+    arrays = {}
+    with np.load(path, allow_pickle=False) as file:
+        for key in file.files:
+            try:
+                arrays[key] = file[key]
+            except Exception as error:  # zipfile and numpy raise many things for damaged files
+                reason = printable(" ".join(str(error).split()) or type(error).__name__)
+                raise ValueError(f"{key} is not readable: it is damaged, or pickled ({reason})") from error
+    return arrays
+
+
+def _as_array(key: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{key} is not an array ({error})") from error
+
+
+def _assembled(title: str, arrays: dict[str, np.ndarray]) -> ImageData:
+    images, labels, class_names, ignored = _sorted(arrays)
+    encoded, names = encode_labels({key: arrays[key] for key in labels.values()}, class_names)
+    splits = {}
     for part, key in images.items():
-        n, lengths = arrays.header(key)[0][0], label_arrays[labels[part]].shape
-        if lengths[:1] != (n,):
-            raise ValueError(f"{key} has {n} images, but {labels[part]} is {lengths}: they must have one label each")
-    class_names = None if names_key is None else _class_names(arrays.read(names_key))
-    encoded, class_names = encode_labels(label_arrays, class_names)
-    splits: dict[str, tuple[Tensor, Tensor]] = {}
-    for part, key in images.items():
-        splits[part] = pixels_of(plans[key], arrays.read(key)), encoded[labels[part]]
-    notes = [f"these arrays are not used: {', '.join(ignored)}"] if ignored else []
-    return assemble(arrays.title, splits, class_names, notes)
+        pixels, known = _pixels(key, arrays[key]), encoded[labels[part]]
+        if len(pixels) != len(known):
+            raise ValueError(f"{key} has {len(pixels)} images, but {labels[part]} has {len(known)} labels")
+        splits[part] = pixels, known
+    return assemble(title, splits, names, [f"these arrays are not used: {', '.join(ignored)}"] if ignored else [])
 
 
-def _sort_keys(arrays: ArraySource) -> tuple[dict[str, str], dict[str, str], str | None, list[str]]:
-    """The keys of images and labels by split, the key of the class names, and all other keys."""
+def _sorted(
+    arrays: dict[str, np.ndarray],
+) -> tuple[dict[str, str], dict[str, str], tuple[str, ...] | None, list[str]]:
+    """The keys of images and labels by split, the names of the classes, and all other keys."""
     images: dict[str, str] = {}
     labels: dict[str, str] = {}
-    names_key, others = None, []
-    for key in arrays.names():
-        for found, pattern in ((images, _IMAGES), (labels, _LABELS)):
-            if match := pattern.fullmatch(key.lower()):
-                part = _SPLITS[match[1] or match[2]]
-                if part in found:
-                    raise ValueError(f"it holds both {found[part]} and {key}: keep one of them")
-                found[part] = key
-                break
+    class_names, others = None, []
+    for key in arrays:
+        if match := _KEY.fullmatch(key.lower()):
+            letter, part, other_part, word = match.groups()
+            found = images if "x" in (letter or "") or word == "images" else labels
+            if (part := part or other_part) in found:
+                raise ValueError(f"it holds both {found[part]} and {key}: keep one of them")
+            found[part] = key
+        elif key.lower() == _NAMES:
+            class_names = _class_names(arrays[key])
         else:
-            if key.lower() == _NAMES:
-                names_key = key
-            else:
-                others.append(key)
-    used = {key.lower() for key in (*images.values(), *labels.values(), names_key or "")}
+            others.append(key)
     for key in others:
-        near = difflib.get_close_matches(key.lower(), [n for n in (*_USUAL, _NAMES) if n not in used], 1, cutoff=0.8)
-        if near:
+        unused = [name for name in (*_USUAL, _NAMES) if name not in map(str.lower, arrays)]
+        if near := difflib.get_close_matches(key.lower(), unused, 1, cutoff=0.8):
             raise ValueError(f"it holds {key}: did you mean {near[0]}?")
-    if not images:
-        held = ", ".join(sorted(arrays.names())) or "nothing"
-        raise ValueError(f"{arrays.name} must hold x_train, y_train, x_test, y_test, it holds {held}")
-    for part, key in images.items():
-        if part not in labels:
-            raise ValueError(f"{arrays.name} holds {key} but not {_partner(key)}")
-    for part, key in labels.items():
-        if part not in images:
-            raise ValueError(f"{arrays.name} holds {key} but not {_partner(key)}")
-    if list(images) == ["train"]:
-        test = re.sub("train", "test", images["train"].lower())
-        raise ValueError(f"{arrays.name} must hold {test} and {_partner(test)} too")
-    return images, labels, names_key, others
-
-
-def _partner(key: str) -> str:
-    """x_train of y_train and the reverse."""
-    key = key.lower()
-    if key[:2] in ("x_", "y_"):
-        return ("y" if key[0] == "x" else "x") + key[1:]
-    return key.replace("_images", "_labels") if key.endswith("_images") else key.replace("_labels", "_images")
+    for here, there, kind in ((images, labels, "labels"), (labels, images, "images")):
+        if lacking := [here[part] for part in here if part not in there]:
+            raise ValueError(f"it holds {lacking[0]}, but not its {kind}")
+    if not images.keys() & {"test", "val"}:
+        held = ", ".join(sorted(arrays)) or "nothing"
+        raise ValueError(f"it must hold x_train, y_train, x_test, y_test, it holds {held}")
+    return images, labels, class_names, others
 
 
 def _class_names(values: np.ndarray) -> tuple[str, ...]:
-    if values.ndim != 1 or values.dtype.kind not in "USiuO":
+    if values.ndim != 1 or values.dtype.kind not in "UO":
         raise ValueError(f"{_NAMES} must be a list of texts, got {values.dtype} {values.shape}")
-    names = tuple(v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values.tolist())
-    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
-    if twice is not None:
-        raise ValueError(f"{_NAMES} holds {twice!r} twice: every class needs a name of its own")
+    names = tuple(map(str, values.tolist()))
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{_NAMES} holds {name!r} twice: every class needs a name of its own")
     return names
+
+
+def _pixels(key: str, values: np.ndarray) -> Tensor:
+    """Convert an array to uint8 (N, C, H, W)."""
+    shape = values.shape
+    if not (values.dtype == np.uint8 or values.dtype.kind == "f") or len(shape) not in (3, 4) or 0 in shape:
+        raise ValueError(
+            f"{key} must be uint8 or floats in 0..1, (N, H, W), (N, H, W, C) or (N, C, H, W), got {values.dtype} "
+            f"{shape}"
+        )
+    axes = [axis for axis in (1, 3) if len(shape) == 4 and shape[axis] in (1, 3)]
+    if len(shape) == 4 and len(axes) != 1:
+        raise ValueError(
+            f"{key} {shape} has an ambiguous layout, (N, H, W, C) or (N, C, H, W) with 1 or 3 channels: save grey "
+            "images as (N, H, W), and others with only one of these axes of length 1 or 3"
+        )
+    low, high = values.min(), values.max()
+    if values.dtype != np.uint8:
+        if not (low >= 0 and high <= 1 + _TOLERANCE):  # not even NaN is
+            raise ValueError(f"{key} holds {low:g} to {high:g}, floats must be in 0..1: undo the normalisation")
+        values = (values.astype(np.float32) * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    elif high == 1:
+        raise ValueError(f"{key} holds only 0 and 1: multiply it by 255")
+    images = torch.from_numpy(np.ascontiguousarray(values))
+    return images if axes == [1] else channels_first(images)

@@ -5,31 +5,25 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageColor
 
-GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-_DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-_COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
-LEAST_DEEP = 1 << 14  # grey of unknown depth is 16-bit if its highest value is at least this
-_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF
+GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")
+_DEEP = ("I", "I;16", "I;16B")
+_COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+_BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF
 
 
 def flatten(image: Image.Image, background: str = "white") -> Image.Image:
     """Convert an image to mode "L" or "RGB": 8 bits, with transparency composited on the background.
 
-    Grey with more than 8 bits is scaled as `docs/data.md` describes. 16-bit grey runs from 0 to 65535. For 32-bit
-    integers and floats the first of these ranges that holds all values is used: 0..1 (floats only), 0..255, 0..65535
-    (only if a value is above 16383).
+    16-bit grey runs from 0 to 65535.
 
     Raises:
-        ValueError: the mode is not supported, values lie outside those ranges, or the composited image is one flat
-            colour.
+        ValueError: the mode is not supported, or the composited image is one flat colour.
     """
+    if image.mode not in GREY_MODES + _COLOUR:
+        raise ValueError(f"images of mode {image.mode} are not supported: save it with 8 bits")
     if image.mode in _DEEP:
-        image = _eight_bits(image)
-    elif image.mode not in GREY_MODES + _COLOUR:
-        raise ValueError(f"images of mode {image.mode} are not supported")
-    elif image.mode in ("La", "RGBa"):  # colours multiplied by alpha
-        image = image.convert("LA" if image.mode == "La" else "RGBA")
-    if _has_alpha(image):
+        return _eight_bits(image)
+    if image.has_transparency_data:
         return _composite(image, background)
     return image.convert("L" if image.mode in ("L", "1") else "RGB")
 
@@ -56,12 +50,6 @@ def rgb(colour: str) -> tuple[int, int, int]:
         raise ValueError(f"background must be a colour such as white, black or #808080, got {colour!r}") from error
 
 
-def _has_alpha(image: Image.Image) -> bool:
-    if image.mode in ("LA", "PA", "RGBA") or (image.mode in ("1", "L", "P", "RGB") and "transparency" in image.info):
-        return True
-    return image.mode == "P" and image.palette is not None and image.palette.mode.endswith("A")
-
-
 def _composite(image: Image.Image, background: str) -> Image.Image:
     layer = image.convert("RGBA")
     canvas = Image.new("RGBA", layer.size, (*rgb(background), 255))
@@ -75,32 +63,10 @@ def _composite(image: Image.Image, background: str) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Convert grey with more than 8 bits to "L", or to "LA" if one of its values is transparent."""
+    """Convert 16-bit grey to "L"."""
     values = np.asarray(image)
     tags = getattr(image, "tag_v2", {})
-    if image.mode == "F":
-        grey = _scaled(values, (1, 255, 65535))
-    elif image.mode == "I" and image.format not in ("PNG", "PPM"):
-        grey = _scaled(values, (255, 65535))
-    else:
-        depth = tags.get(_BITS, (16,))[0] if image.mode != "I" else 16
-        grey = _scaled(values, ((1 << depth) - 1,))
-    if image.mode != "F" and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        grey = 255 - grey
-    key = image.info.get("transparency")
-    if not isinstance(key, int):
-        return Image.fromarray(grey)
-    alpha = np.where(values == key, 0, 255).astype(np.uint8)
-    return Image.merge("LA", (Image.fromarray(grey), Image.fromarray(alpha)))
-
-
-def _scaled(values: np.ndarray, tops: tuple[int, ...]) -> np.ndarray:
-    """Scale values from 0..top to uint8, where top is the first of tops that holds all of them."""
-    low, high = values.min(), values.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError("it holds values that are not finite numbers")
-    top = next((top for top in tops if low >= 0 and high <= top), None)
-    if top is None or (len(tops) > 1 and 255 < high < LEAST_DEEP):
-        ranges = " or ".join(f"0..{top}" for top in tops)
-        raise ValueError(f"its grey values run from {low:g} to {high:g}, expected {ranges}: scale them")
-    return (values * np.float32(255 / top) + np.float32(0.5)).astype(np.uint8)
+    other = tags.get(_BITS, (16,)) != (16,) or tags.get(_PHOTOMETRIC, 1) != 1 or "transparency" in image.info
+    if other or values.min() < 0 or values.max() > 65535:
+        raise ValueError("grey of another kind than 0 (black) to 65535 (white) is not supported: save it with 8 bits")
+    return Image.fromarray((values * np.float32(255 / 65535) + np.float32(0.5)).astype(np.uint8))

@@ -28,7 +28,12 @@ def encode_labels(
     present = np.unique(np.concatenate(list(plain.values())))
     names = [str(value) for value in present.tolist()]
     if class_names is None:
-        _check_count(len(present), sum(map(len, plain.values())), next(iter(labels)))
+        images = sum(map(len, plain.values()))
+        if len(present) > _MANY and len(present) > images / 2:
+            raise ValueError(
+                f"{next(iter(labels))} holds {len(present):,} different labels for {images:,} images: they are numbers "
+                "or ids, not classes"
+            )
         places = list(range(len(present)))
     else:
         index = {name: place for place, name in enumerate(class_names)}
@@ -55,10 +60,3 @@ def _plain(name: str, values: np.ndarray) -> np.ndarray:
     if values.size and (values.min() < 0 or int(values.max()) > np.iinfo(np.int64).max):
         raise ValueError(f"{name} holds {values.min()} to {values.max()}: labels must be from 0 up, in 64 bits")
     return values.astype(np.int64)
-
-
-def _check_count(classes: int, images: int, name: str) -> None:
-    if classes > _MANY and classes > images / 2:
-        raise ValueError(
-            f"{name} holds {classes:,} different labels for {images:,} images: they are numbers or ids, not classes"
-        )
