@@ -20,9 +20,8 @@ from _variants import VARIANTS
 
 import tinynets
 from tinynets.engine import (
-    Augment,
-    Augmenter,
     ImageData,
+    Normalize,
     Recipe,
     load_checkpoint,
     override,
@@ -82,7 +81,7 @@ def measure(
     train(name, data, recipe, out, device=device, model_args=shape, resume=True)
     last = read_metrics(out)[-1]
     model, facts = load_checkpoint(out / "last.safetensors")
-    normalise = Augmenter(Augment(), facts.mean, facts.std)
+    normalise = Normalize(facts.mean, facts.std)
     return {
         "variant": name,
         "change": "the net itself" if name in VARIANTS else _first_sentence(timm.model_entrypoint(name)),

@@ -21,7 +21,7 @@ from PIL import Image, ImageOps
 
 import tinynets
 from tinynets.deploy import export
-from tinynets.engine import Augment, Augmenter, load_data, load_trained, predict
+from tinynets.engine import Normalize, load_data, load_trained, predict
 from tinynets_cli import main as tinynets_main
 
 NAME = "c1c2c3c4o_cifar10"
@@ -95,7 +95,7 @@ def main() -> None:
         with torch.no_grad():
             wanted = model(photos).softmax(1)
         loaded = load_data(folder / "photos", img_size=(32, 32))  # what evaluate reads
-        normalise = Augmenter(Augment(), trained.facts.mean, trained.facts.std)
+        normalise = Normalize(trained.facts.mean, trained.facts.std)
         ways = {"evaluate's images": predict(model, loaded.test_images, normalise).softmax(1)}
         top1 = by_command("evaluate", NAME, "--data", folder / "photos", "--json")["top1"]
         said = by_command("predict", NAME, *paths, "--top", 10, "--json")["predictions"]

@@ -6,9 +6,8 @@ python examples/train_optimized200k.py --epochs 50
 import argparse
 
 from tinynets.engine import (
-    Augment,
-    Augmenter,
     Mixing,
+    Normalize,
     evaluate,
     get_recipe,
     load_checkpoint,
@@ -30,7 +29,7 @@ recipe = override(recipe, {"mixing": vars(Mixing(mixup=0.3, cutmix=0.3, ricap=0.
 train("optimized200k_cifar10", data, recipe, args.out)
 
 model, facts = load_checkpoint(f"{args.out}/last.safetensors")
-normalise = Augmenter(Augment(), facts.mean, facts.std)
+normalise = Normalize(facts.mean, facts.std)
 for tta in ("none", "flip+shift"):
     result = evaluate(model, *data.split("test"), normalise, tta=tta)
     print(f"test-time augmentation {tta}: {result['top1']:.2f} %")

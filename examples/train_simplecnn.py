@@ -5,7 +5,7 @@ python examples/train_simplecnn.py --epochs 5
 
 import argparse
 
-from tinynets.engine import Augment, Augmenter, get_recipe, load_checkpoint, load_data, predict, train, with_epochs
+from tinynets.engine import Normalize, get_recipe, load_checkpoint, load_data, predict, train, with_epochs
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--data", default="mnist", help="mnist, or a folder or .npz of your own")
@@ -18,5 +18,5 @@ summary = train("simplecnn_mnist", data, with_epochs(get_recipe("simplecnn_mnist
 print(f"test accuracy {summary['last']['test_top1']:.2f} %")
 
 model, facts = load_checkpoint(f"{args.out}/last.safetensors")
-logits = predict(model, data.test_images[:1], Augmenter(Augment(), facts.mean, facts.std))
+logits = predict(model, data.test_images[:1], Normalize(facts.mean, facts.std))
 print(f"the first test image is a {facts.class_names[logits.argmax()]}")

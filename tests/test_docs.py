@@ -10,7 +10,7 @@ from PIL import Image
 
 from tinynets.deploy import FORMATS, export
 from tinynets.deploy.images import made_up_images
-from tinynets.engine import Augment, Augmenter, load_trained, predict, read_image
+from tinynets.engine import Normalize, load_trained, predict, read_image
 from tinynets.layers import registry
 from tinynets.weights import find_weights
 
@@ -73,7 +73,7 @@ def test_the_snippets_compute_what_predict_computes(tmp_path, monkeypatch, capsy
     export("c1c2c3c4o_cifar10", "onnx", "net.onnx")
     export("c1c2c3c4o_cifar10", "tflite-int8", "net.tflite", calibration=calibration, pixels=True, class_names=names)
     pixels = read_image("photo.jpg", "RGB", (32, 32))
-    normalise = Augmenter(Augment(), trained.facts.mean, trained.facts.std)
+    normalise = Normalize(trained.facts.mean, trained.facts.std)
     wanted = predict(trained.model, pixels[None], normalise)[0]
     for word in ("InferenceSession(", "import Interpreter"):
         (block,) = (block for block in _blocks("deploy") if word in block)

@@ -16,8 +16,7 @@ from tinynets._files import to_json
 from tinynets._modules import unwrapped
 from tinynets.deploy import bench, export
 from tinynets.engine import (
-    Augment,
-    Augmenter,
+    Normalize,
     Optimizer,
     evaluate,
     load_checkpoint,
@@ -36,7 +35,7 @@ WRAPPERS = {
     "ema": ModelEmaV3,
     "both": lambda net: nn.DataParallel(torch.compile(net, backend="eager")),
 }
-PLAIN = Augmenter(Augment(), (0.3,), (0.3,))
+PLAIN = Normalize((0.3,), (0.3,))
 
 
 @pytest.fixture(params=WRAPPERS)

@@ -14,8 +14,7 @@ from pages import replace_block
 
 import tinynets
 from tinynets.engine import (
-    Augment,
-    Augmenter,
+    Normalize,
     calibration_bins,
     confusion_matrix,
     load_data,
@@ -46,7 +45,7 @@ def main() -> None:
     trained = load_trained(args.name)
     model, facts = trained.model, trained.facts
     data = match_data(data, trained)
-    normalise = Augmenter(Augment(), facts.mean, facts.std)
+    normalise = Normalize(facts.mean, facts.std)
     logits = {tta: predict(model, data.test_images, normalise, tta=tta) for tta in _views(data.name)}
     results = {tta: figures(values, data.test_labels) for tta, values in logits.items()}
     if abs(results["none"]["top1"] - weights.facts["top1"]) > 0.02:

@@ -1,5 +1,6 @@
 """tinynets: compact image classifiers as timm models, their layers, and the engine that trains them."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import analysis, deploy, layers, models, ops
@@ -10,6 +11,7 @@ from .models import create_model, list_models
 
 if TYPE_CHECKING:
     from . import engine
+    from .engine import load_trained as load
 
 __version__ = "0.1.0"
 
@@ -25,6 +27,7 @@ __all__ = [
     "layers",
     "list_layers",
     "list_models",
+    "load",
     "models",
     "ops",
     "receptive_field",
@@ -34,8 +37,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "engine":  # imported on first use, because it imports torchvision
-        import importlib
-
-        return importlib.import_module("tinynets.engine")
+    if name in ("engine", "load"):  # imported on first use, because the engine imports torchvision
+        engine = importlib.import_module("tinynets.engine")
+        return engine if name == "engine" else engine.load_trained
     raise AttributeError(f"module 'tinynets' has no attribute {name!r}")

@@ -39,7 +39,7 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
 
     import tinynets
-    from tinynets.engine import Augment, Augmenter, evaluate, match_data
+    from tinynets.engine import Normalize, evaluate, match_data
     from tinynets.engine.data import wrong_polarity
     from tinynets.engine.loop.cpu import freed_memory_kept
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     images, labels = data.split(args.split)
     images = 255 - images if args.invert else images
     warn_of_polarity(int(wrong_polarity(images, facts.mean, facts.std).sum()), len(images), facts, args.invert)
-    normalise = Augmenter(Augment(), facts.mean, facts.std)
+    normalise = Normalize(facts.mean, facts.std)
     if args.fuse or args.hard:
         model = tinynets.fuse(model, hard=args.hard)
     device = device_of(args)

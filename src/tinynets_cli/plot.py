@@ -53,8 +53,8 @@ def _names(runs: list[Path]) -> list[str]:
 def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> list[str]:
     """Plots that need the data. Without the data they are skipped, with a line that says so."""
     from tinynets.engine import (
-        Augment,
         Augmenter,
+        Normalize,
         calibration_bins,
         confusion_matrix,
         load_trained,
@@ -75,7 +75,7 @@ def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> 
             raise
         logger.warning(f"only the curves of {path}: {error}")
         return []
-    normalise = Augmenter(Augment(), facts.mean, facts.std)
+    normalise = Normalize(facts.mean, facts.std)
     logits = predict(model.to(device_of(args)), data.test_images, normalise)
     plot_confusion(confusion_matrix(logits, data.test_labels), data.class_names, out / f"{prefix}confusion.png")
     plot_calibration(calibration_bins(logits, data.test_labels), out / f"{prefix}calibration.png")

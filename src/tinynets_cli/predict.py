@@ -41,37 +41,34 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     from tinynets._checks import check_positive
     from tinynets._files import check_writable, to_json, write_file
-    from tinynets.engine import Augment, Augmenter, predict, read_images
+    from tinynets.engine import read_images
     from tinynets.engine.data import wrong_polarity
 
     check_positive(top=args.top, batch_size=args.batch_size)
     if args.csv:
         check_writable(args.csv)
     trained = trained_of(args)
-    model, facts = trained.model, trained.facts
+    facts, mode, size = trained.facts, trained.mode, trained.img_size
     background = args.background or (facts.data_source or {}).get("background", "white")
-    height, width = getattr(model, "img_size", None) or facts.img_size or model.pretrained_cfg["input_size"][1:]
-    mode = {1: "L", 3: "RGB"}.get(trained.in_chans)
-    if mode is None:
-        raise ValueError(f"{args.model} takes {trained.in_chans}-channel images: image files have 1 or 3")
-    model, normalise = model.to(device_of(args)), Augmenter(Augment(), facts.mean, facts.std)
+    trained.model.to(device_of(args))
     paths, errors, notes = _find_images(args.images)
     for text in notes:
         logger.warning(text)
-    class_names = facts.class_names or tuple(map(str, range(model.num_classes)))
     predictions: list[dict[str, Any]] = []
     wrong = 0
     for start in range(0, len(paths), args.batch_size):
         batch = paths[start : start + args.batch_size]
-        images, bad = read_images(batch, mode, (height, width), background, progress=args.json, config=trained.config)
+        images, bad = read_images(batch, mode, size, background, progress=args.json, config=trained.config)
         errors += [{"image": batch[index], "error": reason} for index, reason in bad.items()]
         if len(images) == 0:
             continue
         images = 255 - images if args.invert else images
         wrong += int(wrong_polarity(images, facts.mean, facts.std).sum())
-        logits = predict(model, images, normalise, args.batch_size)
         good = [path for index, path in enumerate(batch) if index not in bad]
-        done = _name_classes(good, logits, class_names, args.top)
+        done = [
+            {"image": path, "classes": [{"class": name, "probability": share} for name, share in classes]}
+            for path, classes in zip(good, trained.predict(images, args.top, args.batch_size), strict=True)
+        ]
         if not args.json:
             print("\n".join(map(_line, done)), flush=True)
         predictions += done
@@ -108,20 +105,6 @@ def _find_images(given: list[str]) -> tuple[list[str], list[dict[str, str]], lis
             if not listing.images and not listing.unreadable:
                 errors.append({"image": path, "error": f"{path} is a folder that holds no images"})
     return paths, errors, notes
-
-
-def _name_classes(paths: list[str], logits: Any, class_names: tuple[str, ...], top: int) -> list[dict[str, Any]]:
-    shares, classes = logits.softmax(1).topk(min(top, logits.shape[1]), dim=1)
-    return [
-        {
-            "image": path,
-            "classes": [
-                {"class": class_names[index], "probability": share}
-                for share, index in zip(row_shares.tolist(), row.tolist(), strict=True)
-            ],
-        }
-        for path, row_shares, row in zip(paths, shares, classes, strict=True)
-    ]
 
 
 def _line(prediction: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 import torch
 
-from tinynets.engine import Augment, Augmenter, load_data, load_trained, predict
+from tinynets.engine import Normalize, load_data, load_trained, predict
 
 
 def test_samples_say_what_the_model_takes_them_for(run, finished, monkeypatch):
@@ -13,7 +13,7 @@ def test_samples_say_what_the_model_takes_them_for(run, finished, monkeypatch):
     code, _, err = run("plot", out)
     assert code == 0, err
     trained, data = load_trained(out), load_data("digits")
-    logits = predict(trained.model, data.test_images, Augmenter(Augment(), data.mean, data.std))
+    logits = predict(trained.model, data.test_images, Normalize(data.mean, data.std))
     expected = {}
     for image, label, guess in zip(data.test_images, data.test_labels, logits.argmax(1), strict=True):
         name, said = data.class_names[label], data.class_names[guess]

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from tinynets.engine import Augment, Augmenter, calibration_bins, confusion_matrix, evaluate, predict
+from tinynets.engine import Normalize, calibration_bins, confusion_matrix, evaluate, predict
 from tinynets.engine.evaluation import figures, shift_consistency
 
-IDENTITY = Augmenter(Augment(), (0.0,), (1.0,))
+IDENTITY = Normalize((0.0,), (1.0,))
 
 
 class Oracle(nn.Module):

@@ -5,14 +5,14 @@ import dataclasses
 import pytest
 import torch
 import torchvision
+from PIL import Image
 from support import QUICK
 from torch.nn import functional as F
 
 import tinynets
 from tinynets.engine import (
-    Augment,
-    Augmenter,
     ImageData,
+    Normalize,
     evaluate,
     load_trained,
     match_data,
@@ -35,7 +35,7 @@ def trained(tiny_data, tmp_path):
 
 
 def top1(trained, data):
-    return evaluate(trained.model, *data.split("test"), Augmenter(Augment(), data.mean, data.std))["top1"]
+    return evaluate(trained.model, *data.split("test"), Normalize(data.mean, data.std))["top1"]
 
 
 def with_names(data, names, order):
@@ -172,7 +172,7 @@ def test_files_of_a_newer_format_are_refused(trained, tmp_path):
 
     state, facts = read_weights(tmp_path / "run/last.safetensors")
     save_weights(tmp_path / "new.safetensors", state, {**facts, "format": 99, "something": 1})
-    with pytest.raises(ValueError, match="has checkpoint format 99, this tinynets reads up to 2: upgrade tinynets"):
+    with pytest.raises(ValueError, match="has checkpoint format 99, this tinynets reads 2"):
         read_checkpoint(tmp_path / "new.safetensors")
 
 
@@ -213,3 +213,18 @@ def test_the_engine_is_there_without_an_import():
     assert tinynets.engine.train is train
     with pytest.raises(AttributeError, match="no attribute 'engin'"):
         tinynets.engin  # noqa: B018
+
+
+def test_one_line_from_a_photo_to_a_class(tiny_data, tmp_path):
+    train("groupnorm_net", tiny_data, QUICK, tmp_path / "run")
+    trained = tinynets.load(tmp_path / "run")
+    for index in range(2):
+        Image.fromarray(tiny_data.test_images[index, 0].numpy()).save(tmp_path / f"{index}.png")
+    both = trained.predict([tmp_path / "0.png", tmp_path / "1.png"], top=2)
+    assert both == trained.predict(tiny_data.test_images[:2], top=2)
+    assert trained.predict(tmp_path / "1.png", top=2) == both[1]
+    (name, share), (_, less) = both[0]
+    assert name in tiny_data.class_names
+    assert 0 <= less <= share <= 1
+    with pytest.raises(ValueError, match="no image at"):
+        trained.predict(tmp_path / "2.png")

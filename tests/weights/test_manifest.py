@@ -10,7 +10,7 @@ import timm
 import torch
 
 import tinynets
-from tinynets.engine import Augment, Augmenter, evaluate, get_recipe, load_data
+from tinynets.engine import Normalize, evaluate, get_recipe, load_data
 from tinynets.engine.recipes import differences, recipe_from_dict
 from tinynets.weights import Weights, check_weights, list_weights, manifest, read_manifest, read_weights
 
@@ -129,6 +129,6 @@ def test_the_manifests_accuracy_is_what_the_weights_reach(name, real_data):
     facts = read_manifest()[name].facts
     data = load_data(facts["data"], real_data)
     model = tinynets.create_model(name, pretrained=True)
-    normalise = Augmenter(Augment(), model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+    normalise = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
     result = evaluate(model, data.test_images, data.test_labels, normalise)
     assert result["top1"] == pytest.approx(facts["top1"], abs=0.02)

@@ -1,6 +1,6 @@
 """Training and evaluation: recipes, data, augmentation, the training loop, checkpoints."""
 
-from .augment import Augmenter
+from .augment import Augmenter, Normalize
 from .data import ImageData, list_data, load_data, read_image, read_images
 from .evaluation import calibration_bins, confusion_matrix, evaluate, predict
 from .loop import train
@@ -28,6 +28,7 @@ __all__ = [
     "Distill",
     "ImageData",
     "Mixing",
+    "Normalize",
     "Optimizer",
     "Recipe",
     "Recursion",

@@ -13,7 +13,7 @@ from tinynets._guest import plain_defaults
 from tinynets._modes import evaluation_mode
 from tinynets._modules import float_tensor, unwrapped
 
-from .augment import Augmenter
+from .augment import Normalize
 
 _SHIFTS = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
 TTA = ("none", "flip", "shift", "flip+shift")
@@ -21,13 +21,13 @@ TTA = ("none", "flip", "shift", "flip+shift")
 
 @plain_defaults()
 @torch.inference_mode()
-def predict(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int = 500, tta: str = "none") -> Tensor:
+def predict(model: nn.Module, images: Tensor, normalise: Normalize, batch_size: int = 500, tta: str = "none") -> Tensor:
     """Compute the logits of a model in evaluation mode.
 
     Args:
         model: any classifier. Its mode is restored afterwards.
         images: uint8 (N, C, H, W), on any device.
-        normalise: an `Augmenter` that only normalises.
+        normalise: a `Normalize`.
         batch_size: images per call of the model.
         tta: test-time augmentation. "none" for none. "flip" averages the logits of an image and its mirror image.
             "shift" averages those of an image and its shifts by one pixel in four directions. "flip+shift" averages all
@@ -42,9 +42,9 @@ def predict(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: 
 
     Examples:
         >>> import torch, tinynets
-        >>> from tinynets.engine import Augment, Augmenter, predict
+        >>> from tinynets.engine import Normalize, predict
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
-        >>> normalise = Augmenter(Augment(), model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+        >>> normalise = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
         >>> predict(model, torch.zeros(3, 1, 28, 28, dtype=torch.uint8), normalise).shape
         torch.Size([3, 10])
     """
@@ -54,7 +54,7 @@ def predict(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: 
 
 @plain_defaults()
 @torch.inference_mode()
-def shift_consistency(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int = 500) -> float:
+def shift_consistency(model: nn.Module, images: Tensor, normalise: Normalize, batch_size: int = 500) -> float:
     """Measure how often the predicted class stays the same when an image moves by one pixel.
 
     The figure covers all images and four directions. Pixels that enter at the border repeat the edge.
@@ -62,7 +62,7 @@ def shift_consistency(model: nn.Module, images: Tensor, normalise: Augmenter, ba
     Args:
         model: any classifier. Its mode is restored afterwards.
         images: uint8 (N, C, H, W), on any device.
-        normalise: an `Augmenter` that only normalises.
+        normalise: a `Normalize`.
         batch_size: images per call of the model.
 
     Returns:
@@ -76,10 +76,10 @@ def shift_consistency(model: nn.Module, images: Tensor, normalise: Augmenter, ba
 
     Examples:
         >>> import torch, tinynets
-        >>> from tinynets.engine import Augment, Augmenter
+        >>> from tinynets.engine import Normalize
         >>> from tinynets.engine.evaluation import shift_consistency
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
-        >>> normalise = Augmenter(Augment(), model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+        >>> normalise = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
         >>> shift_consistency(model, torch.zeros(3, 1, 28, 28, dtype=torch.uint8), normalise)
         100.0
     """
@@ -96,7 +96,7 @@ def evaluate(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
-    normalise: Augmenter,
+    normalise: Normalize,
     batch_size: int = 500,
     tta: str = "none",
 ) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def evaluate(
         model: any classifier. Its mode is restored afterwards.
         images: uint8 (N, C, H, W), on any device.
         labels: int64 (N,), on any device.
-        normalise: an `Augmenter` that only normalises.
+        normalise: a `Normalize`.
         batch_size: images per call of the model.
         tta: test-time augmentation, as in `predict`.
 
@@ -119,9 +119,9 @@ def evaluate(
 
     Examples:
         >>> import torch, tinynets
-        >>> from tinynets.engine import Augment, Augmenter, evaluate
+        >>> from tinynets.engine import Normalize, evaluate
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
-        >>> normalise = Augmenter(Augment(), model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+        >>> normalise = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
         >>> images, labels = torch.zeros(3, 1, 28, 28, dtype=torch.uint8), torch.tensor([0, 1, 2])
         >>> evaluate(model, images, labels, normalise)["images"]
         3
@@ -226,7 +226,7 @@ def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
 
 
 def _view_logits(
-    model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int, views: list[tuple[bool, int, int]]
+    model: nn.Module, images: Tensor, normalise: Normalize, batch_size: int, views: list[tuple[bool, int, int]]
 ) -> Iterator[Tensor]:
     """Yield the logits of each batch, (views, N, C) in fp32, of a model in evaluation mode."""
     check_positive(batch_size=batch_size)

@@ -1,12 +1,13 @@
 """Find a trained model by name or file, with its normalisation, image size and class names."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_data_config
-from torch import nn
+from torch import Tensor, nn
 from torchvision.datasets import MNIST
 
 from tinynets._checks import unknown
@@ -15,7 +16,9 @@ from tinynets.models import full_name, list_models
 from tinynets.weights import find_weights
 
 from .any_model import create_any_model, is_known, is_ours
-from .data import ImageData
+from .augment import Normalize
+from .data import ImageData, read_images
+from .evaluation import predict
 from .record import Checkpoint, load_checkpoint, read_checkpoint
 
 
@@ -48,6 +51,67 @@ class Trained:
         """How photos are resized for it: timm's crop_pct, crop_mode and interpolation."""
         cfg = resolve_data_config({}, model=self.model)
         return {key: cfg[key] for key in ("crop_pct", "crop_mode", "interpolation")}
+
+    @property
+    def img_size(self) -> tuple[int, int]:
+        """(H, W) of the images that it takes."""
+        height, width = (
+            getattr(self.model, "img_size", None)
+            or self.facts.img_size
+            or resolve_data_config({}, model=self.model)["input_size"][1:]
+        )
+        return height, width
+
+    @property
+    def mode(self) -> str:
+        """ "L" for one channel, "RGB" for three: how image files are read for it."""
+        mode = {1: "L", 3: "RGB"}.get(self.in_chans)
+        if mode is None:
+            raise ValueError(f"{self.name} takes {self.in_chans}-channel images: image files have 1 or 3")
+        return mode
+
+    def predict(
+        self, images: str | Path | Sequence[str | Path] | Tensor, top: int = 3, batch_size: int = 256
+    ) -> list[Any]:
+        """The most probable classes of images.
+
+        Transparent pixels of files are composited on the background that the model was trained with.
+
+        Args:
+            images: an image file, several of them, or uint8 (N, C, H, W).
+            top: classes to name.
+            batch_size: images per call of the model.
+
+        Returns:
+            (class name, probability) of the most probable classes, the first first. For several images a list of these.
+
+        Raises:
+            ValueError: a file cannot be read. One line that names it.
+
+        Examples:
+            >>> from PIL import Image
+            >>> import tinynets
+            >>> Image.new("L", (28, 28)).save("nothing.png")
+            >>> len(tinynets.load("simplecnn_mnist").predict("nothing.png"))
+            3
+        """
+        if isinstance(images, str | Path):
+            return self.predict([images], top, batch_size)[0]
+        if isinstance(images, Tensor):
+            logits = predict(self.model, images, Normalize(self.facts.mean, self.facts.std), batch_size)
+            names = self.facts.class_names or tuple(map(str, range(logits.shape[1])))
+            shares, classes = logits.softmax(1).topk(min(top, logits.shape[1]), dim=1)
+            pairs = zip(classes.tolist(), shares.tolist(), strict=True)
+            return [[(names[c], p) for c, p in zip(*pair, strict=True)] for pair in pairs]
+        background = (self.facts.data_source or {}).get("background", "white")
+        done = []
+        for start in range(0, len(images), batch_size):
+            paths = images[start : start + batch_size]
+            pixels, failed = read_images(paths, self.mode, self.img_size, background, config=self.config)
+            for reason in failed.values():
+                raise ValueError(reason)
+            done += self.predict(pixels, top, batch_size)
+        return done
 
 
 def load_trained(name: str | Path, model: nn.Module | None = None, **model_args: Any) -> Trained:

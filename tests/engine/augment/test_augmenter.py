@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tinynets.engine import Augment, Augmenter
+from tinynets.engine import Augment, Augmenter, Normalize
 from tinynets.engine.augment import Draws
 
 ALL = Augment(
@@ -35,14 +35,14 @@ def draws(n, seed, part=None):
 
 def test_normalisation():
     x = images()
-    out = Augmenter(Augment(), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))(x)
+    out = Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))(x)
     for c, (mean, std) in enumerate([(0.5, 0.2), (0.4, 0.3), (0.3, 0.4)]):
         torch.testing.assert_close(out[:, c], (x[:, c].float() / 255 - mean) / std)
     assert out.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_restore_is_the_inverse_of_normalisation():
-    augment = Augmenter(Augment(), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+    augment = Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
     x = images()
     torch.testing.assert_close(augment.restore(augment(x)), x.float() / 255, rtol=0, atol=1e-6)
 
@@ -109,5 +109,5 @@ def test_holes_are_cut_into_as_many_images_as_the_recipe_says(probability):
 
 def test_what_is_restored_can_be_shown():
     x = torch.linspace(-20, 20, 64).view(1, 1, 8, 8)
-    shown = Augmenter(Augment(), (0.5,), (0.2,)).restore(x)
+    shown = Normalize((0.5,), (0.2,)).restore(x)
     assert (shown.min().item(), shown.max().item()) == (0, 1)

@@ -10,13 +10,11 @@ import pytest
 import torch
 from support import QUICK
 
-from tinynets.engine import evaluate, load_data, override, train
-from tinynets.engine.augment import Augmenter
+from tinynets.engine import Normalize, evaluate, load_data, override, train
 from tinynets.engine.loop import cpu
 from tinynets.engine.loop.cpu import freed_memory_kept
 from tinynets.engine.loop.interrupt import interruptible
 from tinynets.engine.loop.processes import workers
-from tinynets.engine.recipes import Augment
 
 SHORT = override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0})
 
@@ -107,7 +105,7 @@ def test_evaluation_under_another_default_device(tiny_data, tmp_path):
     from tinynets.engine import load_trained
 
     train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "run")
-    normalise = Augmenter(Augment(), tiny_data.mean, tiny_data.std)
+    normalise = Normalize(tiny_data.mean, tiny_data.std)
     with torch.device("meta"):
         model = load_trained(tmp_path / "run").model
         result = evaluate(model, *tiny_data.split("test"), normalise)

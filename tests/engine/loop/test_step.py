@@ -10,7 +10,7 @@ from timm.optim import create_optimizer_v2
 from torch import nn
 
 import tinynets
-from tinynets.engine import Augment, Augmenter, Optimizer, Schedule, evaluate, load_checkpoint, override, train
+from tinynets.engine import Normalize, Optimizer, Schedule, evaluate, load_checkpoint, override, train
 from tinynets.engine.loop import Run, Workers, build_model
 from tinynets.engine.loop.norms import estimate_norms
 from tinynets.engine.loop.optimizer import create_optimizer
@@ -156,7 +156,7 @@ def test_depth_and_temperature_follow_the_recipe(tiny_data):
 
 def test_norms_estimated_anew_are_the_clean_images(tiny_data):
     model = tinynets.create_model("c1c2c3c4o_cifar10", num_classes=3, in_chans=1, drop_rate=0.5)
-    normalise = Augmenter(Augment(), (0.3,), (0.3,))
+    normalise = Normalize((0.3,), (0.3,))
     images = tiny_data.train_images[:64]
     momentum = model.stem.bn.momentum
     model.train()

@@ -6,8 +6,7 @@ import torch
 from support import EGRR_ARGS, QUICK, rows_of
 
 from tinynets.engine import (
-    Augment,
-    Augmenter,
+    Normalize,
     Schedule,
     evaluate,
     get_recipe,
@@ -60,7 +59,7 @@ def test_saved_weights_are_the_ones_that_were_measured(tiny_data, tmp_path):
     data = dataclasses.replace(tiny_data, val_images=tiny_data.test_images, val_labels=(tiny_data.test_labels + 1) % 3)
     summary = train("simplecnn_mnist", data, override(QUICK, {"ema_decay": 0.9, "optimizer.lr": 1e-3}), tmp_path)
     assert summary["best"]["epoch"] < summary["last"]["epoch"]
-    normalise = Augmenter(Augment(), tiny_data.mean, tiny_data.std)
+    normalise = Normalize(tiny_data.mean, tiny_data.std)
     for which in ("last", "best"):
         model, checkpoint = load_checkpoint(tmp_path / f"{which}.safetensors")
         result = evaluate(model, tiny_data.test_images, tiny_data.test_labels, normalise)

@@ -3,5 +3,6 @@
 from .augmenter import Augmenter
 from .draws import Draws
 from .mixing import Mixer
+from .normalize import Normalize
 
-__all__ = ["Augmenter", "Draws", "Mixer"]
+__all__ = ["Augmenter", "Draws", "Mixer", "Normalize"]

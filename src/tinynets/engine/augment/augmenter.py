@@ -7,19 +7,20 @@ from .colour import random_hsv, random_light
 from .cutout import random_cutout
 from .draws import Draws
 from .geometry import random_affine, random_crop, random_flip
+from .normalize import Normalize
 from .policy import auto_augment, trivial_augment
 
 _POLICIES = {"autoaugment": auto_augment, "trivialaugment": trivial_augment}
 
 
-class Augmenter:
+class Augmenter(Normalize):
     """Turn uint8 images into augmented, normalised floating-point images, a batch at a time on the images' device.
 
     Every image gets its own random parameters. The order is: crop, flip, policy, affine map (rotation, scale, shear,
     shift), contrast and brightness, hue, saturation and value, normalisation, cutout.
 
     Args:
-        augment: the augmentation. `Augment()` only normalises.
+        augment: the augmentation.
         mean: mean per channel, for pixels scaled to 0..1.
         std: standard deviation per channel, for pixels scaled to 0..1.
 
@@ -32,10 +33,8 @@ class Augmenter:
     """
 
     def __init__(self, augment: Augment, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__(mean, std)
         self.augment = augment
-        self.mean, self.std = (
-            torch.tensor(values, dtype=torch.float32, device="cpu").view(-1, 1, 1) for values in (mean, std)
-        )
 
     def __call__(self, images: Tensor, draws: Draws | None = None) -> Tensor:
         """Augment and normalise images.
@@ -62,13 +61,7 @@ class Augmenter:
             x = random_light(x, a.contrast, a.brightness, draws, a.light_prob)
         if a.hue or a.saturation or a.value:
             x = random_hsv(x, a.hue, a.saturation, a.value, draws, a.hsv_prob)
-        if self.mean.device != x.device:  # only once, because a copy waits for the device
-            self.mean, self.std = self.mean.to(x.device), self.std.to(x.device)
-        x = (x - self.mean) / self.std
+        x = self.scale(x)
         if a.cutout:
             x = random_cutout(x, a.cutout, draws, a.cutout_prob)
         return x.contiguous(memory_format=torch.channels_last)
-
-    def restore(self, x: Tensor) -> Tensor:
-        """Undo the normalisation, to show images: (N, C, H, W) -> (N, C, H, W) in 0..1."""
-        return (x * self.std.to(x.device) + self.mean.to(x.device)).clamp(0, 1)

@@ -10,10 +10,10 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from tinynets._modules import copied
-from tinynets.engine.augment import Augmenter, Draws, Mixer
+from tinynets.engine.augment import Augmenter, Draws, Mixer, Normalize
 from tinynets.engine.data import ImageData, split_validation
 from tinynets.engine.evaluation import evaluate
-from tinynets.engine.recipes import Augment, Recipe
+from tinynets.engine.recipes import Recipe
 
 from .build import check_recursion, freeze_backbone
 from .norms import estimate_norms, mend_lagging_norms
@@ -53,7 +53,7 @@ class Run:
         self.recipe, self.team, self.device = recipe, team, team.device
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.augment = Augmenter(recipe.augment, data.mean, data.std)
-        self.normalise = Augmenter(Augment(), data.mean, data.std)
+        self.normalise = Normalize(data.mean, data.std)
         self.statistics = data.mean, data.std
         self.mix = Mixer(recipe.mixing, data.num_classes)
         self._take_data(data)

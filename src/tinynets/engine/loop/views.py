@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tinynets.engine.augment import Augmenter, Draws
+from tinynets.engine.augment import Augmenter, Draws, Normalize
 from tinynets.engine.data.memory import check_memory
 from tinynets.engine.recipes import Augment, Recipe
 from tinynets.weights import read_weights, save_weights
@@ -37,7 +37,7 @@ class Views:
     def __init__(self, recipe: Recipe, images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         self.recipe = recipe
         self.batch = Augmenter(Augment(flip=recipe.augment.flip), mean, std)
-        self.clean = Augmenter(Augment(), mean, std)
+        self.clean = Normalize(mean, std)
         count = recipe.distill.views
         if images.device.type == "cpu":
             check_memory(count * images.numel(), f"{count} views of the training images", "lower distill.views")
