@@ -41,6 +41,7 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     from tinynets._checks import check_positive
     from tinynets._files import check_writable, to_json, write_file
+    from tinynets._modules import image_size_of
     from tinynets.engine import Augment, Augmenter, predict, read_images
     from tinynets.engine.data import wrong_polarity
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     trained = trained_of(args)
     model, facts = trained.model, trained.facts
     background = args.background or (facts.data_source or {}).get("background", "white")
-    height, width = getattr(model, "img_size", None) or facts.img_size or model.pretrained_cfg["input_size"][1:]
+    size: Any = image_size_of(model)
     mode = {1: "L", 3: "RGB"}.get(trained.in_chans)
     if mode is None:
         raise ValueError(f"{args.model} takes {trained.in_chans}-channel images: image files have 1 or 3")
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     wrong = 0
     for start in range(0, len(paths), args.batch_size):
         batch = paths[start : start + args.batch_size]
-        images, bad = read_images(batch, mode, (height, width), background, progress=args.json, config=trained.config)
+        images, bad = read_images(batch, mode, size, background, progress=args.json, config=trained.config)
         errors += [{"image": batch[index], "error": reason} for index, reason in bad.items()]
         if len(images) == 0:
             continue

@@ -11,6 +11,7 @@ from torchvision.datasets import MNIST
 
 from tinynets._checks import unknown
 from tinynets._guest import plain_defaults
+from tinynets._modules import image_size_of
 from tinynets.models import full_name, list_models
 from tinynets.weights import find_weights
 
@@ -116,11 +117,8 @@ def facts_of(name: str, model: Any, model_args: dict[str, Any]) -> Checkpoint:
         raise ValueError(
             f"{name} does not say how its images are normalised: give it a pretrained_cfg with mean and std"
         )
-    size = cfg.get("input_size")
     names = tuple(cfg.get("label_names") or _imagenet_names(model))
-    return Checkpoint(
-        name, model_args, "", tuple(cfg["mean"]), tuple(cfg["std"]), names, tuple(size[1:]) if size else None
-    )
+    return Checkpoint(name, model_args, "", tuple(cfg["mean"]), tuple(cfg["std"]), names, image_size_of(model))
 
 
 def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageData:
