@@ -182,7 +182,6 @@ def load_data_of(
     """
     from tinynets.engine import list_data, load_data
 
-    known = (facts.img_size[0], facts.img_size[1]) if facts and facts.img_size else None
     source: dict[str, Any] = dict(facts.data_source or {}) if facts and not args.data else {}
     if source:
         if source["name"] not in list_data() and not Path(source["name"]).exists():
@@ -193,8 +192,9 @@ def load_data_of(
     if not name:
         raise ValueError("no data set is known for this model: choose one with --data")
     options: dict[str, Any] = {"default_size": size_of(model), "in_chans": in_chans, "config": config} | source
-    given: dict[str, Any] = {"data_dir": args.data_dir, "img_size": args.img_size or options.get("img_size") or known}
-    given |= {"background": args.background, "skip_bad": args.skip_bad or None}
+    size = args.img_size or options.get("img_size") or (facts.img_size if facts else None)
+    given = {"data_dir": args.data_dir, "img_size": size, "background": args.background}
+    given["skip_bad"] = args.skip_bad or None
     options |= {"name": name} | {key: value for key, value in given.items() if value is not None}
     data = load_data(**options)
     if data.skipped:
