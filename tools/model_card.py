@@ -10,7 +10,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from pages import replace_block
+from pages import markdown_table, replace_block
 
 import tinynets
 from tinynets.engine import (
@@ -25,7 +25,6 @@ from tinynets.engine import (
 from tinynets.engine.evaluation import TTA, figures, shift_consistency
 from tinynets.engine.loop.cpu import keep_freed_memory
 from tinynets.layers import EntropyGate
-from tinynets.report import markdown_table
 from tinynets.report.plots import plot_calibration, plot_confusion, plot_curves
 from tinynets.weights import Weights, read_manifest
 

@@ -1,5 +1,6 @@
 """Generated parts of the repository's pages."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinynets._files import write_file
@@ -24,3 +25,19 @@ def replace_block(path: str | Path, name: str, content: str) -> None:
             f"{path} must hold the lines '{start.strip()}' and '{end}', once each: write them where the text belongs"
         )
     write_file(path, f"{before}{start}\n{content.strip()}\n\n{end}{after}")
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]], numbers: slice) -> str:
+    """Format rows as a Markdown table.
+
+    Args:
+        header: titles of the columns.
+        rows: cells of each row.
+        numbers: the columns that are aligned right.
+
+    Returns:
+        The table, without a final newline.
+    """
+    right = set(range(len(header))[numbers])
+    rule = ["---:" if column in right else "---" for column in range(len(header))]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (header, rule, *rows))

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pages import replace_block
+from pages import markdown_table, replace_block
 from peers import list_peers
 
 import tinynets
-from tinynets.report import markdown_table, text_table
+from tinynets.report import text_table
 from tinynets.report.plots import _COLOURS, _figure, _save
 from tinynets.weights import Weights, read_manifest
 

@@ -9,10 +9,9 @@ import csv
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from pages import replace_block
+from pages import markdown_table, replace_block
 
 from tinynets.deploy import FORMATS
-from tinynets.report import markdown_table
 from tinynets.weights import read_manifest
 
 ROOT = Path(__file__).parents[1]

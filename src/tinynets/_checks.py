@@ -22,13 +22,6 @@ def check_odd(**values: int) -> None:
             raise ValueError(f"{name} must be odd so that the window has a centre, got {value}")
 
 
-def check_fraction(**values: float) -> None:
-    """Raise ValueError unless every named value lies in [0, 1)."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-            raise ValueError(f"{name} must be a number in [0, 1), got {value!r}")
-
-
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """The error for an unknown name. Its message gives the closest known names."""
     known = sorted(known)

@@ -47,6 +47,13 @@ def float_tensor(model: nn.Module, device: torch.device | None = None) -> Tensor
     return next((t for t in tensors if t.is_floating_point()), torch.empty(0, device=device))
 
 
+def image_size_of(model: Any) -> tuple[int, int] | None:
+    """The (H, W) of the images that a model takes: its own `img_size`, else that of its `pretrained_cfg`, if any."""
+    cfg = getattr(model, "pretrained_cfg", None) or {}
+    size = getattr(model, "img_size", None) or (cfg.get("input_size") or ())[1:]
+    return (size[0], size[1]) if size else None
+
+
 def own_config(model: Any, **changes: Any) -> None:
     """Give a model a `pretrained_cfg` of its own, with changes and without the source of other weights.
 

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import common_options, report, side
+from .options import common_options, image_size, report
 
 if TYPE_CHECKING:
     from tinynets.deploy import Timing
@@ -28,7 +28,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--batch-sizes", default="1,128", help="separated by commas (default: 1,128)")
     command.add_argument("--threads", help="separated by commas (default: one and all)")
     command.add_argument("--seconds", type=float, default=2.0, help="of timed calls for every figure (default: 2)")
-    command.add_argument("--img-size", type=side, help="side of the images in pixels (default: the model's)")
+    command.add_argument("--img-size", type=image_size, help="side of the images in pixels (default: the model's)")
     command.add_argument("--no-memory", action="store_true", help="do not measure memory")
     command.add_argument("--csv", metavar="FILE", help="write the figures to FILE too")
     command.add_argument("--plot", metavar="FILE", help="draw the latencies of the smallest batch into FILE")
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
             threads=_numbers("--threads", args.threads) if args.threads else None,
             seconds=args.seconds,
             memory=not args.no_memory,
-            img_size=(args.img_size, args.img_size) if args.img_size else None,
+            img_size=args.img_size,
         )
     if args.csv:
         write_file(args.csv, csv_text(rows))

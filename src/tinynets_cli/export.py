@@ -66,7 +66,6 @@ def run(args: argparse.Namespace) -> None:
         given = _images(args, trained, count if kind.integer else 0)
     elif args.images or args.background or args.skip_bad:
         raise ValueError("--images, --background and --skip-bad have no effect without data: choose them with --data")
-    size = (args.img_size, args.img_size) if args.img_size else facts.img_size
     result = export(
         trained.model,
         args.to,
@@ -76,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         mean=facts.mean,
         std=facts.std,
         class_names=facts.class_names,
-        img_size=given["images"].shape[2:] if given else size,
+        img_size=given["images"].shape[2:] if given else args.img_size,
         tolerance=args.tolerance,
     )
     if not result.real:

@@ -36,10 +36,7 @@ def run(args: argparse.Namespace) -> None:
     file = None if is_known(args.model) else checkpoint_path(args.model)
     trained = load_trained(file, **model_args(args)) if file else None
     model: Any = trained.model if trained else create_any_model(args.model, **model_args(args))
-    size = args.input_size
-    if trained and trained.facts.img_size and size is None:
-        size = (len(trained.facts.mean), *trained.facts.img_size)
-    table = tinynets.summary(model, size)
+    table = tinynets.summary(model, args.input_size)
     field = _receptive_field(model)
     weights = find_weights(full_name(args.model))
     facts = {

@@ -17,11 +17,11 @@ def _group() -> argparse.ArgumentParser:
     return argparse.ArgumentParser(add_help=False)
 
 
-def side(text: str) -> int:
-    """The value of --img-size: images are square."""
+def image_size(text: str) -> tuple[int, int]:
+    """The (H, W) that --img-size names by its side."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no side in pixels: images are square, give one number, like 32")
-    return int(text)
+        raise argparse.ArgumentTypeError(f"expects one positive integer, got {text!r}: images are square")
+    return int(text), int(text)
 
 
 def _keyword(text: str) -> tuple[str, str]:
@@ -62,7 +62,9 @@ def data_options() -> argparse.ArgumentParser:
     group.add_argument(
         "--data-dir", help="folder of the named data set, which is downloaded into it if missing (default: data)"
     )
-    group.add_argument("--img-size", type=side, help="side in pixels that a folder's images are cropped and resized to")
+    group.add_argument(
+        "--img-size", type=image_size, help="side in pixels that a folder's images are cropped and resized to"
+    )
     group.add_argument("--skip-bad", action="store_true", help="leave out images that cannot be read, and list them")
     return group
 
@@ -180,8 +182,6 @@ def load_data_of(
     """
     from tinynets.engine import list_data, load_data
 
-    size = None if args.img_size is None else (args.img_size, args.img_size)
-    known = (facts.img_size[0], facts.img_size[1]) if facts and facts.img_size else None
     source: dict[str, Any] = dict(facts.data_source or {}) if facts and not args.data else {}
     if source:
         if source["name"] not in list_data() and not Path(source["name"]).exists():
@@ -192,8 +192,9 @@ def load_data_of(
     if not name:
         raise ValueError("no data set is known for this model: choose one with --data")
     options: dict[str, Any] = {"default_size": size_of(model), "in_chans": in_chans, "config": config} | source
-    given: dict[str, Any] = {"data_dir": args.data_dir, "img_size": size or options.get("img_size") or known}
-    given |= {"background": args.background, "skip_bad": args.skip_bad or None}
+    size = args.img_size or options.get("img_size") or (facts.img_size if facts else None)
+    given = {"data_dir": args.data_dir, "img_size": size, "background": args.background}
+    given["skip_bad"] = args.skip_bad or None
     options |= {"name": name} | {key: value for key, value in given.items() if value is not None}
     data = load_data(**options)
     if data.skipped:

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
     data = load_data_of(args, before.get("data") or data_of(model), facts, model)
     if args.val_size is not None and data.val_images is not None:
         raise ValueError(f"--val-size has no effect: {data.name} has validation images of its own")
-    if start and args.img_size and start.fixed_size not in (None, (args.img_size, args.img_size)):
+    if start and args.img_size and start.fixed_size not in (None, args.img_size):
         raise ValueError(f"--img-size has no effect: {start.name} takes images of {start.facts.img_size} pixels only")
     base = recipe_from_dict(before["recipe"]) if before else None
     kind = "finetune" if args.pretrained or args.init else "default"

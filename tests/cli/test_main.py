@@ -64,7 +64,7 @@ def test_info_with_arguments(run):
 def test_a_size_that_is_no_side_is_named(run, side):
     code, _, err = run("train", "simplecnn_mnist", "--data", "digits", f"--img-size={side}")
     assert code == 2
-    assert f"argument --img-size: '{side}' is no side in pixels" in err
+    assert f"argument --img-size: expects one positive integer, got '{side}'" in err
 
 
 def test_info_of_a_checkpoint(run, tmp_path):

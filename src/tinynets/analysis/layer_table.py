@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tinynets._modes import evaluation_mode
-from tinynets._modules import float_tensor, unwrapped
+from tinynets._modules import float_tensor, image_size_of, unwrapped
 from tinynets.report import text_table
 
 
@@ -189,12 +189,9 @@ def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summar
 
 
 def _input_size(model: nn.Module, input_size: Sequence[int] | None) -> tuple[int, ...]:
-    if input_size is None:
-        cfg = getattr(model, "pretrained_cfg", None) or {}
-        input_size = cfg.get("input_size")
-        if input_size is not None:
-            size = getattr(model, "img_size", None) or input_size[1:]
-            input_size = (getattr(model, "in_chans", input_size[0]), *size)
+    known = (getattr(model, "pretrained_cfg", None) or {}).get("input_size")
+    if input_size is None and known:
+        input_size = (getattr(model, "in_chans", known[0]), *(image_size_of(model) or ()))
     if input_size is None:
         raise ValueError(f"{type(model).__name__} has no known input size: pass input_size=(C, H, W)")
     if len(input_size) != 3:

@@ -15,7 +15,7 @@ from tinynets._checks import check_positive
 from tinynets._files import check_writable, write_file
 from tinynets._guest import plain_defaults
 from tinynets._modes import evaluation_mode
-from tinynets._modules import unwrapped
+from tinynets._modules import image_size_of, unwrapped
 
 from .formats import Format, find_format
 from .images import made_up_images
@@ -129,7 +129,6 @@ def export(
         facts = trained.facts
         name, net = trained.name, trained.model
         mean, std, class_names = mean or facts.mean, std or facts.std, class_names or facts.class_names
-        img_size = img_size or facts.img_size
     else:
         net = unwrapped(model)
         name = (getattr(net, "pretrained_cfg", None) or {}).get("architecture") or type(net).__name__
@@ -169,8 +168,8 @@ def source_of(
         raise ValueError("the normalisation of the model is unknown: pass mean and std, one number per channel")
     if len(mean) != len(std):
         raise ValueError(f"mean and std must have one number per channel each, got {len(mean)} and {len(std)}")
-    size = img_size or getattr(model, "img_size", None) or (cfg.get("input_size") or (0, 0, 0))[1:]
-    if not all(size):
+    size = img_size or image_size_of(model)
+    if size is None:
         raise ValueError("the image size of the model is unknown: pass img_size=(H, W)")
     check_positive(height=size[0], width=size[1])
     with plain_defaults():

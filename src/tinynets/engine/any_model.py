@@ -26,19 +26,14 @@ def create_any_model(name: str, **kwargs: Any) -> Any:
     if not is_known(name):
         raise unknown("model", name, [*list_models(), *timm.list_models()])
     try:
-        return create_model(name, **kwargs) if is_ours(name) else _of_timm(name, **kwargs)
+        return create_model(name, **kwargs) if is_ours(name) else timm.create_model(name, **kwargs)
     except TypeError as error:
         raise TypeError(_accepted(name, error) or f"{name}: {_reason(error)}") from error
-
-
-def _of_timm(name: str, **kwargs: Any) -> Any:
-    try:
-        return timm.create_model(name, **kwargs)
-    except TypeError:
-        raise
     except AssertionError as error:
         raise ValueError(f"{name} refuses its arguments ({_reason(error)})") from error
     except (ValueError, RuntimeError) as error:
+        if is_ours(name):
+            raise
         raise type(error)(f"{name}: {_reason(error)}") from error
     except Exception as error:  # errors of downloads differ between libraries
         raise RuntimeError(

@@ -12,6 +12,7 @@ from torchvision.datasets import MNIST
 
 from tinynets._checks import unknown
 from tinynets._guest import plain_defaults
+from tinynets._modules import image_size_of
 from tinynets.models import full_name, list_models
 from tinynets.weights import find_weights
 
@@ -55,16 +56,14 @@ class Trained:
     @property
     def img_size(self) -> tuple[int, int]:
         """(H, W) of the images that it takes."""
-        height, width = (
-            getattr(self.model, "img_size", None)
-            or self.facts.img_size
-            or resolve_data_config({}, model=self.model)["input_size"][1:]
-        )
-        return height, width
+        size = image_size_of(self.model)
+        if size is None:
+            raise ValueError(f"{self.name} does not say which image size it takes: give it a pretrained_cfg")
+        return size
 
     @property
     def mode(self) -> str:
-        """ "L" for one channel, "RGB" for three: how image files are read for it."""
+        """How image files are read for it: "L" for one channel, "RGB" for three."""
         mode = {1: "L", 3: "RGB"}.get(self.in_chans)
         if mode is None:
             raise ValueError(f"{self.name} takes {self.in_chans}-channel images: image files have 1 or 3")
@@ -180,11 +179,8 @@ def facts_of(name: str, model: Any, model_args: dict[str, Any]) -> Checkpoint:
         raise ValueError(
             f"{name} does not say how its images are normalised: give it a pretrained_cfg with mean and std"
         )
-    size = cfg.get("input_size")
     names = tuple(cfg.get("label_names") or _imagenet_names(model))
-    return Checkpoint(
-        name, model_args, "", tuple(cfg["mean"]), tuple(cfg["std"]), names, tuple(size[1:]) if size else None
-    )
+    return Checkpoint(name, model_args, "", tuple(cfg["mean"]), tuple(cfg["std"]), names, image_size_of(model))
 
 
 def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageData:

@@ -1,6 +1,5 @@
 """The image classifiers, one family a file, each registered into timm."""
 
-from . import c1c2c3c4o, ecnet, egrr, mote, optimized200k, simplecnn
 from .c1c2c3c4o import C1C2C3C4O
 from .ecnet import ECNet
 from .egrr import EGRR
@@ -16,13 +15,7 @@ __all__ = [
     "Mote",
     "Optimized200K",
     "SimpleCNN",
-    "c1c2c3c4o",
     "create_model",
-    "ecnet",
-    "egrr",
     "full_name",
     "list_models",
-    "mote",
-    "optimized200k",
-    "simplecnn",
 ]

@@ -1,5 +1,5 @@
 """Results as plots and tables."""
 
-from .table import markdown_table, text_table
+from .table import text_table
 
-__all__ = ["markdown_table", "text_table"]
+__all__ = ["text_table"]

@@ -33,26 +33,3 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], left: in
         return "  ".join(padded).rstrip()
 
     return "\n".join([line(cells[0]), "-" * (sum(widths) + 2 * (len(widths) - 1)), *(line(row) for row in cells[1:])])
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]], numbers: slice) -> str:
-    """Format rows as a Markdown table.
-
-    Args:
-        header: titles of the columns.
-        rows: cells of each row.
-        numbers: the columns that are aligned right.
-
-    Returns:
-        The table, without a final newline.
-
-    Examples:
-        >>> from tinynets.report import markdown_table
-        >>> print(markdown_table(("net", "params"), [("a", 21614)], numbers=slice(1, None)))
-        | net | params |
-        | --- | ---: |
-        | a | 21614 |
-    """
-    right = set(range(len(header))[numbers])
-    rule = ["---:" if column in right else "---" for column in range(len(header))]
-    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (header, rule, *rows))
