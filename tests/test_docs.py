@@ -51,10 +51,11 @@ def test_a_run_in_python_and_in_onnx_runtime_give_the_same_class(tmp_path, monke
     run = tmp_path / "runs/pets"
     run.mkdir(parents=True)
     shutil.copy(find_weights("c1c2c3c4o_cifar10").path, run / "last.safetensors")
-    write_photo("photo.jpg")
+    for name in ("photo.jpg", "a.jpg", "b.jpg"):
+        write_photo(name)
     export("runs/pets", "onnx", "net.onnx")
     capsys.readouterr()
-    for page, words in (("finetune", "load_trained"), ("deploy", "InferenceSession(")):
+    for page, words in (("finetune", "tinynets.load("), ("deploy", "InferenceSession(")):
         (block,) = (block for block in _blocks(page) if words in block)
         exec(block, {})
     fine_tuned, exported = capsys.readouterr().out.split()

@@ -132,7 +132,7 @@ def _classes(per_class: list[float], confusion: Any, names: tuple[str, ...]) -> 
 
     return (
         f"Hardest classes: {listed(order[:3])}; easiest: {listed(order[:-4:-1])}. The most frequent confusions:\n\n"
-        + markdown_table(("label", "taken for", "images"), rows, slice(2, 3))
+        + markdown_table(("label", "predicted as", "images"), rows, slice(2, 3))
     )
 
 

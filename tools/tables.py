@@ -22,9 +22,9 @@ RUNTIMES = {
     "fused": "fused",
     "compiled": "compiled",
     "onnxruntime": "ONNX Runtime",
-    "onnxruntime-int8": "its int8",
+    "onnxruntime-int8": "ONNX Runtime int8",
     "litert": "LiteRT",
-    "litert-int8": "its int8",
+    "litert-int8": "LiteRT int8",
 }
 Row = dict[str, str]
 Exports = dict[tuple[str, str], Row]  # by model and format
