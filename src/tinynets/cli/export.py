@@ -7,12 +7,14 @@ from typing import Any
 
 from tinynets._checks import check_positive
 from tinynets.deploy import FORMATS, Exported, export, find_format
+from tinynets.deploy.firmware.folder import read_facts
 from tinynets.deploy.images import calibration_images
 from tinynets.deploy.microcontroller import arena_bytes, has_micro, write_c_array
 
 from .options import common_options, data_options, load_data_of, model_options, note, report, trained_of
 
 _CALIBRATION = 256  # images
+_TRIED = 1000  # images of a C folder, which is slow on a PC
 
 
 def add_command(commands: Any) -> None:
@@ -26,7 +28,9 @@ def add_command(commands: Any) -> None:
     )
     command.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(FORMATS))
     command.add_argument(
-        "--out", metavar="FILE", help="the file to write (default: MODEL-FORMAT with the format's suffix)"
+        "--out",
+        metavar="FILE",
+        help="the file to write, for C the folder, new or empty (default: MODEL-FORMAT with the format's suffix)",
     )
     command.add_argument(
         "--pixels", action="store_true", help="the file takes pixels (N, H, W, C) in 0..255 and normalises them itself"
@@ -34,7 +38,7 @@ def add_command(commands: Any) -> None:
     command.add_argument(
         "--calibration", type=int, help=f"training images for the ranges of int8 (default: {_CALIBRATION})"
     )
-    command.add_argument("--images", type=int, help="test images to compare on (default: all)")
+    command.add_argument("--images", type=int, help=f"test images to compare on (default: all; C: {_TRIED:,})")
     command.add_argument(
         "--tolerance",
         type=float,
@@ -59,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
     out = Path(args.out or f"{_stem(args.model)}-{args.to}{kind.suffix}")
     given: dict[str, Any] = {}
     if kind.integer or args.data or args.data_dir or _are_at_hand(facts):
-        given = _images(args, trained, count if kind.integer else 0)
+        given = _images(args, trained, count if kind.integer else 0, _TRIED if kind.folder else None)
     elif args.images or args.background or args.skip_bad:
         raise ValueError("--images, --background and --skip-bad have no effect without data: choose them with --data")
     size = (args.img_size, args.img_size) if args.img_size else facts.img_size
@@ -83,6 +87,8 @@ def run(args: argparse.Namespace) -> None:
         values["arena_bytes"] = arena_bytes(content) if has_micro() else None
         if args.c_array:
             values["c_array"] = [str(path) for path in write_c_array(content, out)]
+    if kind.folder:
+        values |= {key: value for key, value in asdict(read_facts(out)).items() if key in ("flash", "ram", "generator")}
     report(args, values, lambda: _text(result, values))
 
 
@@ -99,15 +105,15 @@ def _are_at_hand(facts: Any) -> bool:
     return bool(place) and (place == "digits" or Path(place).exists())
 
 
-def _images(args: argparse.Namespace, trained: Any, calibration: int) -> dict[str, Any]:
-    """Test images with their labels, and that many training images for calibration."""
+def _images(args: argparse.Namespace, trained: Any, calibration: int, tried: int | None) -> dict[str, Any]:
+    """Test images with their labels, by default `tried`, and that many training images for calibration."""
     from tinynets.engine import match_data
 
     facts = trained.facts
     data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split("test")
-    some = slice(args.images)
+    some = slice(tried if args.images is None else args.images)
     given: dict[str, Any] = {"images": images[some], "labels": labels[some]}
     if calibration:
         train, _ = data.split("train")
@@ -127,6 +133,11 @@ def _text(result: Exported, values: dict[str, Any]) -> str:
     ]
     if result.model_top1 is not None:
         lines.append(f"test top-1: PyTorch {result.model_top1:.2f} %, this file {result.file_top1:.2f} %")
+    if result.proved is not None:
+        lines.append(f"every output byte equals LiteRT's reference kernels on {result.proved:,} images")
+    if "flash" in values:
+        flash, ram = values["flash"] / 1000, values["ram"] / 1000
+        lines.append(f"on a microcontroller: about {flash:,.1f} kB of flash, {ram:,.1f} kB of RAM")
     if "arena_bytes" in values:
         arena = values["arena_bytes"]
         ram = f"{arena / 1000:,.1f} kB of RAM (arena)" if arena else "RAM unknown (pip install tflite-micro)"

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive
-from tinynets._files import check_writable, write_file
+from tinynets._files import check_new_folder, check_writable, write_file, write_folder
 from tinynets._guest import plain_defaults
 from tinynets._modes import evaluation_mode
 from tinynets._modules import unwrapped
@@ -40,6 +40,8 @@ class Exported:
         largest_logit: largest absolute logit of the model.
         model_top1: accuracy of the model in percent, None without labels.
         file_top1: accuracy of the file in percent, None without labels.
+        proved: number of images for which every output byte is that of the reference, None where there is none to be
+            equal to. The formats for firmware are tried on 1,000 images at least, synthetic ones if need be.
 
     Examples:
         >>> from pathlib import Path
@@ -61,6 +63,7 @@ class Exported:
     largest_logit: float
     model_top1: float | None
     file_top1: float | None
+    proved: int | None = None
 
 
 def export(
@@ -86,7 +89,7 @@ def export(
     Args:
         model: a classifier, or an argument of `engine.load_trained`: the name of a model with weights, or a checkpoint.
         to: one of `FORMATS`.
-        path: the file to write.
+        path: the file to write; for C the folder, which must be new or empty.
         images: uint8 (N, C, H, W), images to compare on; best a test set. None for 64 synthetic images.
         labels: int64 (N,), labels of these images, to compare the accuracy.
         calibration: uint8 (N, C, H, W), training images on which the ranges of int8 are found. 256 are enough.
@@ -120,7 +123,7 @@ def export(
     kind = find_format(to)
     kind.require()
     path = Path(path)
-    check_writable(path)
+    (check_new_folder if kind.folder else check_writable)(path)
     net: Any = model
     if isinstance(model, str | Path):
         from tinynets.engine import load_trained
@@ -133,7 +136,7 @@ def export(
     else:
         net = unwrapped(model)
         name = (getattr(net, "pretrained_cfg", None) or {}).get("architecture") or type(net).__name__
-    source = source_of(name, net, mean, std, class_names, img_size, pixels)
+    source = source_of(name, net, mean, std, class_names, img_size, pixels or kind.folder)
     if kind.integer and calibration is None:
         raise ValueError(
             f"{to} needs training images to find the ranges of its integers: pass calibration (256 are enough)"
@@ -141,16 +144,19 @@ def export(
     for given in (images, calibration):
         _check(given, source)
     real = images is not None
-    images = made_up_images(64, source.input_size) if images is None else images
+    images = made_up_images(1000 if kind.folder else 64, source.input_size) if images is None else images
+    tried = torch.cat(
+        [images.cpu(), made_up_images(max(0, 1000 - len(images)), source.input_size)[: 1000 * kind.exact]]
+    )
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model{kind.suffix}"
         seconds = _write(kind, source, draft, calibration)
-        want, got = _logits(net, source, images), _run(kind, draft, source, images)
-        report = _compare(want, got, labels)
+        want, got = _logits(net, source, images), _run(kind, draft, source, tried)
+        report = _compare(want, got[: len(images)], labels)
         _check_tolerance(kind, report, len(images), labels, tolerance)
-        content = draft.read_bytes()
-    write_file(path, content)
-    return Exported(name, to, path, len(content), seconds, len(images), real, **report)
+        proved = _prove(kind, draft, source, tried, got) if kind.exact else None
+        size = _move(draft, path)
+    return Exported(name, to, path, size, seconds, len(images), real, **report, proved=proved)
 
 
 def source_of(
@@ -217,6 +223,27 @@ def _logits(model: nn.Module, source: Source, images: Tensor) -> np.ndarray:
     with evaluation_mode(model):
         batches = [model(normalised.inputs(batch.cpu()).to(device, dtype)) for batch in images.split(250)]
     return torch.cat(batches).float().cpu().numpy()
+
+
+def _prove(kind: Format, path: Path, source: Source, images: Tensor, got: np.ndarray) -> int:
+    """Raise RuntimeError unless every byte is that of the reference. Returns the number of images."""
+    run = kind.load_reference(path)
+    want = np.concatenate([run(source.inputs(batch).numpy()) for batch in images.split(250)])
+    if wrong := int((want != got).any(1).sum()):
+        raise RuntimeError(
+            f"the {kind.name} code differs from its reference for {wrong:,} of {len(images):,} images and was not "
+            "written: please report it"
+        )
+    return len(images)
+
+
+def _move(draft: Path, path: Path) -> int:
+    """Put a file or a folder where the user wants it. Returns its size in bytes."""
+    if draft.is_dir():
+        return write_folder(path, draft)
+    content = draft.read_bytes()
+    write_file(path, content)
+    return len(content)
 
 
 def _run(kind: Format, path: Path, source: Source, images: Tensor) -> np.ndarray:
