@@ -57,8 +57,8 @@ def with_int8_versions(content: bytes) -> bytes:
 def with_convolutions(content: bytes) -> bytes:
     """Turn an int8 FULLY_CONNECTED into a 1x1 CONV_2D on a map of one pixel, between two RESHAPEs.
 
-    LiteRT's reference kernel rounds a convolution twice, as integer code generators and CMSIS-NN do: to 32 bits, then to
-    8. It rounds a FULLY_CONNECTED with scales per channel once (measured with ai-edge-litert 2.3: 13 of 3,000 scores
+    LiteRT's reference kernel rounds a convolution twice, as integer code generators and CMSIS-NN do: to 32 bits,
+    then to 8. It rounds a FULLY_CONNECTED with scales per channel once (ai-edge-litert 2.3: 13 of 3,000 scores
     differ by one).
     """
     from ai_edge_litert import schema_py_generated as schema

@@ -154,12 +154,13 @@ clean:
 
 def readme(net: "Net") -> str:
     channels, height, width = net.size
+    order = "red, green, blue" if channels == 3 else f"{channels} per pixel"
     return f"""\
 # {net.name} as C
 
 Code for images of {height} x {width} pixels and {len(net.classes)} classes, in {"int8" if net.integer else "fp32"}.
 No interpreter, no heap, no dependencies. An image is
-{height * width * channels:,} bytes, row by row, {"red, green, blue" if channels == 3 else f"{channels} per pixel"}, each 0..255.
+{height * width * channels:,} bytes, row by row, {order}, each 0..255.
 
     make
     ./classify image.rgb    # or images on standard input; prints one class name a line
