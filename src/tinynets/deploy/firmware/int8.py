@@ -25,8 +25,7 @@ class Baked:
         classes: number of scores.
         scale: of the scores.
         zero_point: of the scores.
-        kernels: names of the kernels that are in the sources.
-        steps: number of calls of kernels.
+        calls: the kernels that it calls, one after the other, in the names of `estimate`.
     """
 
     artifacts: Any
@@ -37,8 +36,7 @@ class Baked:
     classes: int
     scale: float
     zero_point: int
-    kernels: tuple[str, ...]
-    steps: int
+    calls: tuple[str, ...]
 
 
 def bake(content: bytes, folder: Path, name: str, target: str = "portable32") -> Baked:
@@ -75,9 +73,24 @@ def bake(content: bytes, folder: Path, name: str, target: str = "portable32") ->
         graph.values[graph.outputs[0]].shape[-1],
         scores.scale,
         scores.zero_point,
-        tuple(sorted({step.kernel_id for step in memory.steps})),
-        len(memory.steps),
+        tuple(map(_kernel, (step.kernel_id for step in memory.steps))),
     )
+
+
+def _kernel(name: str) -> str:
+    """The name in `estimate` of one of BakeNN's kernels, such as optimized.conv2d_1x1_o2.v1."""
+    return next((known for part, known in _KERNELS.items() if part in name), name)
+
+
+_KERNELS = {
+    "conv2d_1x1": "conv_1x1",
+    "depthwise_3x3": "depthwise_3x3",
+    "depthwise": "depthwise",
+    "conv2d": "conv",
+    "add": "add",
+    "average_pool": "average_pool",
+    "max_pool": "max_pool",
+}
 
 
 def check_operators(content: bytes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..firmware import templates
-from ..firmware.estimate import int8_code_bytes
+from ..firmware.estimate import code_bytes
 from ..firmware.folder import Net, class_names, identifier, read_facts, write_plain
 from ..firmware.int8 import Baked, bake
 from ..source import Source
@@ -47,7 +47,7 @@ def facts_of(baked: Baked, name: str, size: tuple[int, int, int], names: tuple[s
         includes=(".",),
         scale=baked.scale,
         zero_point=baked.zero_point,
-        flash=baked.constants + int8_code_bytes(baked.kernels, baked.steps) + sum(len(n) + 5 for n in classes),
+        flash=baked.constants + code_bytes(baked.calls) + sum(len(n) + 5 for n in classes),
         ram=baked.arena + size[0] * size[1] * size[2],
         generator="BakeNN (Apache License 2.0)",
     )
