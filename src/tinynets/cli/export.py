@@ -8,6 +8,7 @@ from typing import Any
 from tinynets._checks import check_positive
 from tinynets.deploy import FORMATS, Exported, export, find_format
 from tinynets.deploy.firmware.folder import read_facts
+from tinynets.deploy.firmware.projects import PROJECTS
 from tinynets.deploy.images import calibration_images
 from tinynets.deploy.microcontroller import arena_bytes, has_micro, write_c_array
 
@@ -46,6 +47,11 @@ def add_command(commands: Any) -> None:
         "int8: points of accuracy (default: 1)",
     )
     command.add_argument("--c-array", action="store_true", help="tflite: write a .h and a .cc for microcontrollers too")
+    command.add_argument("--project", metavar="NAME", help="C: wrap the sources, " + ", ".join(PROJECTS))
+    command.add_argument(
+        "--flash", type=float, metavar="KB", help="C: flash of the board, an error if the net is larger"
+    )
+    command.add_argument("--ram", type=float, metavar="KB", help="C: RAM of the board, an error if the net needs more")
     command.set_defaults(run=run)
 
 
@@ -56,6 +62,8 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--c-array is for tflite and tflite-int8")
     if args.calibration is not None and not kind.integer:
         raise ValueError(f"--calibration has no effect on {args.to}: it is for the integer formats")
+    if not kind.folder and any((args.project, args.flash, args.ram)):
+        raise ValueError(f"--project, --flash and --ram have no effect on {args.to}: they are for c and c-fp32")
     count = _CALIBRATION if args.calibration is None else args.calibration
     check_positive(calibration=count, images=1 if args.images is None else args.images)
     trained = trained_of(args)
@@ -78,6 +86,9 @@ def run(args: argparse.Namespace) -> None:
         class_names=facts.class_names,
         img_size=given["images"].shape[2:] if given else size,
         tolerance=args.tolerance,
+        project=args.project,
+        flash=_bytes(args.flash),
+        ram=_bytes(args.ram),
     )
     if not result.real:
         note(f"compared on {result.images} synthetic images: choose real ones with --data")
@@ -90,6 +101,10 @@ def run(args: argparse.Namespace) -> None:
     if kind.folder:
         values |= {key: value for key, value in asdict(read_facts(out)).items() if key in ("flash", "ram", "generator")}
     report(args, values, lambda: _text(result, values))
+
+
+def _bytes(kilobytes: float | None) -> int | None:
+    return None if kilobytes is None else int(1000 * kilobytes)
 
 
 def _stem(model: str) -> str:

@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tinynets._checks import check_positive
+from tinynets._checks import check_positive, unknown
 from tinynets._files import check_new_folder, check_writable, write_file, write_folder
 from tinynets._guest import plain_defaults
 from tinynets._modes import evaluation_mode
 from tinynets._modules import unwrapped
 
+from .firmware.folder import read_facts
+from .firmware.projects import PROJECTS, wrap
 from .formats import Format, find_format
 from .images import made_up_images
 from .portable import portable
@@ -80,6 +82,9 @@ def export(
     class_names: Sequence[str] = (),
     img_size: Sequence[int] | None = None,
     tolerance: float | None = None,
+    project: str | None = None,
+    flash: int | None = None,
+    ram: int | None = None,
 ) -> Exported:
     """Export a model to a file of another runtime, run it there, and compare it with the model.
 
@@ -101,6 +106,9 @@ def export(
         tolerance: how far the file may differ. fp32: the largest difference of two logits, as a fraction of the largest
             logit; None for 0.001. int8: percentage points of accuracy lost, None for 1; without labels, percentage of
             images with another class, None for 5.
+        project: for C: wrap the sources as a project, "esp-idf", "zephyr" or "arduino".
+        flash: for C: bytes of flash of the board, None if there is enough.
+        ram: for C: bytes of RAM of the board, None if there is enough.
 
     Returns:
         The file and the comparison.
@@ -109,7 +117,7 @@ def export(
         ImportError: the format's packages are not installed.
         OSError: path cannot be written.
         RuntimeError: the format cannot express the model, or the file differs by more than the tolerance. No file is
-            written then.
+            written then. Or the board is too small.
         ValueError: the format is unknown, images or normalisation do not fit the model, or calibration is missing for
             int8.
 
@@ -123,6 +131,8 @@ def export(
     kind = find_format(to)
     kind.require()
     path = Path(path)
+    if project is not None and project not in PROJECTS:
+        raise unknown("project", project, PROJECTS)
     (check_new_folder if kind.folder else check_writable)(path)
     net: Any = model
     if isinstance(model, str | Path):
@@ -151,6 +161,9 @@ def export(
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model{kind.suffix}"
         seconds = _write(kind, source, draft, calibration)
+        if kind.folder:
+            _check_fits(draft, flash, ram)
+            draft = draft if project is None else wrap(draft, project, Path(folder) / project)
         want, got = _logits(net, source, images), _run(kind, draft, source, tried)
         report = _compare(want, got[: len(images)], labels)
         _check_tolerance(kind, report, len(images), labels, tolerance)
@@ -223,6 +236,17 @@ def _logits(model: nn.Module, source: Source, images: Tensor) -> np.ndarray:
     with evaluation_mode(model):
         batches = [model(normalised.inputs(batch.cpu()).to(device, dtype)) for batch in images.split(250)]
     return torch.cat(batches).float().cpu().numpy()
+
+
+def _check_fits(folder: Path, flash: int | None, ram: int | None) -> None:
+    """Raise RuntimeError unless the net of a folder fits a board."""
+    net = read_facts(folder)
+    for kind, needs, has in (("flash", net.flash, flash), ("RAM", net.ram, ram)):
+        if has is not None and needs > has:
+            raise RuntimeError(
+                f"{net.name} needs {needs / 1000:,.1f} kB of {kind}, the board has {has / 1000:,.1f} kB: take a "
+                "smaller net or smaller images (tinynets info MODEL --firmware shows what a net needs)"
+            )
 
 
 def _prove(kind: Format, path: Path, source: Source, images: Tensor, got: np.ndarray) -> int:

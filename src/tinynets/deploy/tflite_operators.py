@@ -20,14 +20,23 @@ FC = "FULLY_CONNECTED"
 
 
 def with_pools(content: bytes) -> bytes:
-    """Turn a MEAN over height and width into an AVERAGE_POOL_2D over the whole map and a RESHAPE: the same function."""
+    """Turn a MEAN over height and width into an AVERAGE_POOL_2D over the whole map and a RESHAPE: the same function.
+
+    litert-torch puts a TRANSPOSE to channels first before some means. It goes.
+    """
     model = _read(content)
     for graph in model.subgraphs:
-        pairs = [
-            _pool(model, graph, operator) if _is_map_mean(model, graph, operator) else [operator]
-            for operator in graph.operators
-        ]
-        graph.operators = [operator for pair in pairs for operator in pair]
+        makers = {operator.outputs[0]: operator for operator in graph.operators}
+        made, gone = [], []
+        for operator in graph.operators:
+            taken = _averaged_map(model, graph, operator, makers)
+            if taken is None:
+                made.append(operator)
+                continue
+            if taken != operator.inputs[0]:
+                gone.append(makers[operator.inputs[0]])
+            made += _pool(model, graph, taken, operator)
+        graph.operators = [operator for operator in made if all(operator is not other for other in gone)]
     return _written(_without_unused_codes(model))
 
 
@@ -98,19 +107,36 @@ def _name(model: Any, operator: Any) -> str:
     return next(name for name, value in vars(schema.BuiltinOperator).items() if value == number)
 
 
-def _is_map_mean(model: Any, graph: Any, operator: Any) -> bool:
-    if _name(model, operator) != "MEAN" or len(graph.tensors[operator.inputs[0]].shape) != 4:
-        return False
+def _averaged_map(model: Any, graph: Any, operator: Any, makers: dict[int, Any]) -> int | None:
+    """Index of the map (N, H, W, C) whose height and width a MEAN averages, None for any other operator."""
+    taken = operator.inputs[0] if len(operator.inputs) else -1
+    if _name(model, operator) != "MEAN" or len(graph.tensors[taken].shape) != 4:
+        return None
+    axes = sorted(_values(model, graph, operator.inputs[1]))
+    if axes == [1, 2]:
+        return taken
+    maker = makers.get(taken)
+    first = maker is not None and _name(model, maker) == "TRANSPOSE"
+    alone = sum(taken in other.inputs for other in graph.operators) == 1 and taken not in graph.outputs
+    flat = len(graph.tensors[operator.outputs[0]].shape) == 2
+    if first and alone and flat and axes == [2, 3] and _values(model, graph, maker.inputs[1]) == [0, 3, 1, 2]:
+        return maker.inputs[0]
+    return None
+
+
+def _values(model: Any, graph: Any, tensor: int) -> list[int]:
+    """The values of a constant int32 tensor, none if it is no constant."""
     import numpy as np
 
-    data = model.buffers[graph.tensors[operator.inputs[1]].buffer].data
-    return data is not None and sorted(np.frombuffer(bytes(data), np.int32).tolist()) == [1, 2]
+    data = model.buffers[graph.tensors[tensor].buffer].data
+    return [] if data is None else np.frombuffer(bytes(data), np.int32).tolist()
 
 
-def _pool(model: Any, graph: Any, mean: Any) -> list[Any]:
+def _pool(model: Any, graph: Any, taken: int, mean: Any) -> list[Any]:
+    """The operators that average a map as a MEAN does. A transposed map, no longer needed, becomes theirs."""
     from ai_edge_litert import schema_py_generated as schema
 
-    taken, given = mean.inputs[0], mean.outputs[0]
+    given = mean.outputs[0]
     count, height, width, channels = graph.tensors[taken].shape
     pool = schema.OperatorT()
     pool.opcodeIndex = _code(model, "AVERAGE_POOL_2D", 1)
@@ -121,7 +147,11 @@ def _pool(model: Any, graph: Any, mean: Any) -> list[Any]:
     pool.inputs, pool.outputs = [taken], [given]
     if len(graph.tensors[given].shape) == 4:
         return [pool]
-    pooled = _tensor(model, graph, "pooled", [count, 1, 1, channels], graph.tensors[taken].type)
+    if mean.inputs[0] == taken:
+        pooled = _tensor(model, graph, "pooled", [count, 1, 1, channels], graph.tensors[taken].type)
+    else:
+        pooled = mean.inputs[0]
+        graph.tensors[pooled].shape, graph.tensors[pooled].shapeSignature = [count, 1, 1, channels], None
     pool.outputs = [pooled]
     return [pool, _reshape(model, graph, pooled, given)]
 

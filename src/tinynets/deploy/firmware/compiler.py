@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -72,21 +73,17 @@ def scorer(
     """A function from pixels, uint8 (N, H, W, C), to scores (N, classes) of a type, by the compiled sources."""
     command = compiler()
     assert command is not None  # Format.require
-    folder = tempfile.TemporaryDirectory()
-    program, driver = Path(folder.name) / "scores", Path(folder.name) / "scores.c"
+    folder = Path(tempfile.mkdtemp())
+    program, driver = folder / "scores", folder / "scores.c"
+    size = classes * np.dtype(dtype).itemsize
+
+    def run(pixels: np.ndarray) -> np.ndarray:
+        done = subprocess.run([str(program)], input=np.ascontiguousarray(pixels).tobytes(), capture_output=True)
+        if done.returncode or len(done.stdout) != len(pixels) * size:
+            raise RuntimeError(f"the compiled program ended with status {done.returncode} before the last image")
+        return np.frombuffer(done.stdout, dtype).reshape(-1, classes)
+
+    weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
     driver.write_text(SCORES.format(name=name, NAME=name.upper()))
     build([*sources, driver], program, [*command, *FLAGS], *includes)
-
-    def run(pixels: np.ndarray, _folder: object = folder) -> np.ndarray:
-        done = subprocess.run([str(program)], input=np.ascontiguousarray(pixels).tobytes(), capture_output=True)
-        scores = np.frombuffer(
-            done.stdout[
-                : len(done.stdout) // (classes * np.dtype(dtype).itemsize) * classes * np.dtype(dtype).itemsize
-            ],
-            dtype,
-        )
-        if done.returncode or scores.size != len(pixels) * classes:
-            raise RuntimeError(f"the compiled program ended with status {done.returncode} before the last image")
-        return scores.reshape(-1, classes)
-
     return run

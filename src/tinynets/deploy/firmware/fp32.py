@@ -67,7 +67,7 @@ def emit(source: Source, folder: Path, name: str, classes: int) -> Emitted:
             code, data = compiler.Compiler(options).compile_with_data_file(model)
     except Exception as error:  # its errors have no common class
         raise RuntimeError(f"emx-onnx-cgen refuses this net: {error}") from error
-    code = f'#include "{symbol}.h"\n\n' + _TEMPORARY.sub(r"\1static \2", code)
+    code = f'#include "{symbol}.h"\n\n{_UNUSED}\n' + _TEMPORARY.sub(r"\1static \2", code)
     channels, height, width = source.input_size
     (folder / f"{symbol}.h").write_text(
         HEADER.format(
@@ -81,6 +81,13 @@ def emit(source: Source, folder: Path, name: str, classes: int) -> Emitted:
     constants = sum(math.prod(tensor.dims) * (8 if tensor.data_type == 7 else 4) for tensor in model.graph.initializer)
     return Emitted(paths, symbol, constants, sum(_size(match) for match in _TEMPORARY.finditer(code)))
 
+
+# emx-onnx-cgen emits helpers that it then does without.
+_UNUSED = """\
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wunused-function"
+#endif
+"""
 
 # A declaration of an activation: `    float tmp3_conv2d_1[1][8][28][28];`
 _TEMPORARY = re.compile(r"^(    )(?:static )?((\w+) tmp\d+\w*((?:\[\d+\])+);)$", re.MULTILINE)

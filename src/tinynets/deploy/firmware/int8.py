@@ -6,6 +6,7 @@ from typing import Any
 
 from ..tflite_operators import operators
 
+PORTABLE = "portable32"
 # What BakeNN's importer knows.
 KNOWN = (
     "ADD AVERAGE_POOL_2D CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED MAX_POOL_2D PAD PADV2 RESHAPE".split()  # noqa: SIM905
@@ -39,14 +40,14 @@ class Baked:
     calls: tuple[str, ...]
 
 
-def bake(content: bytes, folder: Path, name: str, target: str = "portable32") -> Baked:
+def bake(content: bytes, folder: Path, name: str, target: str = PORTABLE) -> Baked:
     """Generate the sources.
 
     Args:
         content: bytes of the .tflite file.
         folder: where the sources go.
         name: name of the net, a C identifier.
-        target: one of BakeNN's targets. The kernels are portable C11 for all of them.
+        target: one of BakeNN's targets. The kernels are portable C11 for all of them, so that a PC can try them.
 
     Raises:
         RuntimeError: the file has an operator that BakeNN lacks, or one that it takes in another form only.
@@ -55,7 +56,9 @@ def bake(content: bytes, folder: Path, name: str, target: str = "portable32") ->
     from bakenn.errors import BakeNNError
 
     check_operators(content)
-    options = bakenn.CBackendOptions(kernel_policy=bakenn.KernelPolicy.STATIC_PRIORITY)
+    policies = bakenn.KernelPolicy  # for another target, STATIC_PRIORITY takes kernels with that target's instructions
+    policy = policies.STATIC_PRIORITY if target == PORTABLE else policies.PORTABLE
+    options = bakenn.CBackendOptions(kernel_policy=policy)
     try:
         graph = with_padding_inside(bakenn.import_tflite(content, name=name))
         compiled = bakenn.compile(graph, folder, model_name=name, backend_options=options, target=target)
@@ -95,11 +98,12 @@ _KERNELS = {
 
 def check_operators(content: bytes) -> None:
     """Raise RuntimeError, naming operator and layer, unless BakeNN knows every operator of a file."""
-    for name, layer in operators(content):
-        if name not in KNOWN:
-            raise RuntimeError(
-                f"layer {layer} needs {name}, which BakeNN has no int8 code for (it has {', '.join(KNOWN)}): use c-fp32"
-            )
+    lacking = [(name, layer) for name, layer in operators(content) if name not in KNOWN]
+    # the quantizer puts conversions around what it leaves in floating point: name that, not them
+    for name, layer in sorted(lacking, key=lambda pair: pair[0] in ("QUANTIZE", "DEQUANTIZE"))[:1]:
+        raise RuntimeError(
+            f"layer {layer} needs {name}, which BakeNN has no int8 code for (it has {', '.join(KNOWN)}): use c-fp32"
+        )
 
 
 def with_padding_inside(graph: Any) -> Any:
