@@ -54,8 +54,9 @@ def with_int8_versions(content: bytes) -> bytes:
             taken = graph.tensors[operator.inputs[0]]
             if name == "RESHAPE" and operator.builtinOptions is None:
                 operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
-                operator.builtinOptions = schema.ReshapeOptionsT()
-                operator.builtinOptions.newShape = list(result.shape)
+                options: Any = schema.ReshapeOptionsT()
+                options.newShape = list(result.shape)
+                operator.builtinOptions = options
             if name == "FULLY_CONNECTED" and len(taken.shape) == len(result.shape) == 2:
                 operator.builtinOptions.keepNumDims = False
             if name in _INT8_VERSIONS and taken.type == result.type == schema.TensorType.INT8:
@@ -116,10 +117,11 @@ def _averaged_map(model: Any, graph: Any, operator: Any, makers: dict[int, Any])
     if axes == [1, 2]:
         return taken
     maker = makers.get(taken)
-    first = maker is not None and _name(model, maker) == "TRANSPOSE"
+    if maker is None or _name(model, maker) != "TRANSPOSE":
+        return None
     alone = sum(taken in other.inputs for other in graph.operators) == 1 and taken not in graph.outputs
     flat = len(graph.tensors[operator.outputs[0]].shape) == 2
-    if first and alone and flat and axes == [2, 3] and _values(model, graph, maker.inputs[1]) == [0, 3, 1, 2]:
+    if alone and flat and axes == [2, 3] and _values(model, graph, maker.inputs[1]) == [0, 3, 1, 2]:
         return maker.inputs[0]
     return None
 
@@ -138,10 +140,11 @@ def _pool(model: Any, graph: Any, taken: int, mean: Any) -> list[Any]:
 
     given = mean.outputs[0]
     count, height, width, channels = graph.tensors[taken].shape
-    pool = schema.OperatorT()
+    pool: Any = schema.OperatorT()
     pool.opcodeIndex = _code(model, "AVERAGE_POOL_2D", 1)
     pool.builtinOptionsType = schema.BuiltinOptions.Pool2DOptions
-    options = pool.builtinOptions = schema.Pool2DOptionsT()
+    options: Any = schema.Pool2DOptionsT()
+    pool.builtinOptions = options
     options.padding = schema.Padding.VALID
     options.filterHeight, options.filterWidth, options.strideH, options.strideW = height, width, height, width
     pool.inputs, pool.outputs = [taken], [given]
@@ -168,10 +171,11 @@ def _as_convolution(model: Any, graph: Any, linear: Any) -> list[Any]:
         made = _tensor(model, graph, f"{flat.name.decode()}_map", [flat.shape[0], 1, 1, channels], flat.type)
         graph.tensors[made].quantization = flat.quantization
         ends.append(made)
-    convolution = schema.OperatorT()
+    convolution: Any = schema.OperatorT()
     convolution.opcodeIndex = _code(model, "CONV_2D", 3)
     convolution.builtinOptionsType = schema.BuiltinOptions.Conv2DOptions
-    options = convolution.builtinOptions = schema.Conv2DOptionsT()
+    options: Any = schema.Conv2DOptionsT()
+    convolution.builtinOptions = options
     options.padding = schema.Padding.VALID
     options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
     options.fusedActivationFunction = linear.builtinOptions.fusedActivationFunction
@@ -186,7 +190,7 @@ def _reshape(model: Any, graph: Any, taken: int, given: int) -> Any:
     shape = _tensor(
         model, graph, f"{graph.tensors[given].name.decode()}_shape", [len(sides)], schema.TensorType.INT32, sides
     )
-    reshape = schema.OperatorT()
+    reshape: Any = schema.OperatorT()
     reshape.opcodeIndex = _code(model, "RESHAPE", 1)
     reshape.inputs, reshape.outputs = [taken, shape], [given]
     return reshape

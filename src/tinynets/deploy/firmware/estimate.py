@@ -134,7 +134,8 @@ def _add(steps: list[_Step], node: Any, renamed: dict[str, str], image: str) -> 
         return
     name = node.target.name().removeprefix("aten::").partition(".")[0].rstrip("_")
     maps = [arg.name for arg in node.all_input_nodes if arg.op != "placeholder" or arg.name == image]
-    taken, size = [renamed.get(name, name) for name in maps], math.prod(value.shape)
+    taken: list[str] = [renamed.get(part, part) for part in maps]
+    size = math.prod(value.shape)
     made = {step.output for step in steps if step.kernel}
     if name in _SAME or (name in _ACTIVATIONS and taken[0] in made and _only_reader(node)):
         renamed[node.name] = taken[0]

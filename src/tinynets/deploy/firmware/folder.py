@@ -79,4 +79,6 @@ def write_facts(net: Net, folder: Path) -> None:
 def read_facts(folder: Path) -> Net:
     """The facts of a folder."""
     facts: dict[str, Any] = json.loads((folder / "net.json").read_text(encoding="utf-8"))
-    return Net(**{key: tuple(value) if isinstance(value, list) else value for key, value in facts.items()})
+    for key in ("size", "classes", "sources", "includes"):
+        facts[key] = tuple(facts[key])
+    return Net(**facts)

@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -99,7 +100,7 @@ def _size(match: re.Match[str]) -> int:
     return math.prod(map(int, re.findall(r"\d+", shape))) * (int(bits[0]) // 8 if bits else _BYTES[kind])
 
 
-def graph(source: Source) -> "object":
+def graph(source: Source) -> Any:
     """The model for one image as an ONNX graph in standard operators of fixed shapes."""
     with quiet():
         program = torch.onnx.export(
