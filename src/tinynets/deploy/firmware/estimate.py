@@ -133,7 +133,7 @@ def _add(steps: list[_Step], node: Any, renamed: dict[str, str], image: str) -> 
     if not isinstance(value, torch.Tensor):  # an assertion
         return
     name = node.target.name().removeprefix("aten::").partition(".")[0].rstrip("_")
-    maps = [arg.name for arg in node.all_input_nodes if arg.op != "placeholder" or arg.name == image]
+    maps: list[str] = [arg.name for arg in node.all_input_nodes if arg.op != "placeholder" or arg.name == image]
     taken: list[str] = [renamed.get(part, part) for part in maps]
     size = math.prod(value.shape)
     made = {step.output for step in steps if step.kernel}
