@@ -95,8 +95,12 @@ def operators(content: bytes) -> list[tuple[str, str]]:
 
 
 def _layer(tensor: str) -> str:
-    """Path of the layer in a tensor's name, whose parts are `package.Class_attribute` of the nested modules."""
-    parts = [part.rpartition(".")[2].partition("_")[2] for part in tensor.split(";")[0].split("/")]
+    """Path of the layer in a tensor's name, whose parts are `package.Class_attribute` of the nested modules.
+
+    Behind a fused activation the name has two paths: the activation's, then the layer's.
+    """
+    path = next((path for path in reversed(tensor.split(";")) if "/" in path), tensor)
+    parts = [part.rpartition(".")[2].partition("_")[2] for part in path.split("/")]
     return ".".join(filter(None, parts)) or tensor
 
 

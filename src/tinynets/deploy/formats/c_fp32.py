@@ -29,7 +29,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
         includes=(".",),
         scale=1.0,
         zero_point=0,
-        flash=emitted.constants,
+        flash=emitted.flash,
         ram=emitted.memory,
         generator="emx-onnx-cgen (Apache License 2.0; it lays no claim to what it generates)",
     )
