@@ -7,7 +7,7 @@ import pytest
 from firmware_support import COMPILERS, NAMES, STRICT, Small, compiled_scores, exported
 
 from tinynets.deploy import FORMATS
-from tinynets.deploy.firmware.compiler import compiler
+from tinynets.deploy.firmware.compiler import find_compiler
 from tinynets.deploy.firmware.folder import read_facts
 from tinynets.deploy.formats import c_int8
 
@@ -40,7 +40,9 @@ def test_make_and_classify(small_c, pixels, tmp_path):
         pytest.skip("needs make")
     folder = tmp_path / "net"
     shutil.copytree(small_c[0], folder)
-    subprocess.run(["make", f"CC={' '.join(compiler())}", "CFLAGS=-O1"], cwd=folder, check=True, capture_output=True)
+    subprocess.run(
+        ["make", f"CC={' '.join(find_compiler())}", "CFLAGS=-O1"], cwd=folder, check=True, capture_output=True
+    )
     want = [NAMES[index] for index in FORMATS["c"].load(folder)(pixels).argmax(1)]
     (folder / "image.rgb").write_bytes(pixels.tobytes())
     from_file = subprocess.run(["./classify", "image.rgb"], cwd=folder, capture_output=True, check=True)

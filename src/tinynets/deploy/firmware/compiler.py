@@ -30,7 +30,7 @@ int main(void) {{
 """
 
 
-def compiler() -> list[str] | None:
+def find_compiler() -> list[str] | None:
     """The command of the system's C compiler: $CC, else cc, gcc or clang. None if there is none."""
     if os.environ.get("CC"):
         return shlex.split(os.environ["CC"])
@@ -71,7 +71,7 @@ def scorer(
     name: str, sources: Sequence[Path], includes: Sequence[Path], dtype: type, classes: int
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A function from pixels, uint8 (N, H, W, C), to scores (N, classes) of a type, by the compiled sources."""
-    command = compiler()
+    command = find_compiler()
     assert command is not None  # Format.require
     folder = Path(tempfile.mkdtemp())
     program, driver = folder / "scores", folder / "scores.c"

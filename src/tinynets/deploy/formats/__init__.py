@@ -11,7 +11,7 @@ import torch
 
 from tinynets._checks import unknown
 
-from ..firmware.compiler import compiler
+from ..firmware import compiler
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,11 @@ class Format:
 
     def installed(self) -> bool:
         """Whether the packages of this format are installed."""
-        return not self._missing() and not (self.folder and compiler() is None) and _torch_version() >= self.torch
+        return (
+            not self._missing()
+            and not (self.folder and compiler.find_compiler() is None)
+            and _torch_version() >= self.torch
+        )
 
     def require(self) -> None:
         """Raise ImportError, in one line with the command that helps, unless the format is installed."""
@@ -58,7 +62,7 @@ class Format:
         if _torch_version() < self.torch:
             wanted = ".".join(map(str, self.torch))
             raise ImportError(f"{self.name} needs PyTorch {wanted} or newer, {torch.__version__} is installed")
-        if self.folder and compiler() is None:
+        if self.folder and compiler.find_compiler() is None:
             raise ImportError(
                 f"{self.name} needs a C compiler to try the code: install gcc or clang, or set CC to yours"
             )
