@@ -61,6 +61,40 @@ def check_writable(path: str | Path) -> None:
         raise PermissionError(f"{path.parent} cannot be written to: name another folder")
 
 
+def check_new_folder(path: str | Path) -> None:
+    """Raise OSError if `write_folder` could not write to path."""
+    path = Path(path)
+    if path.is_dir() and any(path.iterdir()):
+        raise FileExistsError(f"the folder {path} holds something already: name a new one, or empty it")
+    if not path.is_dir():
+        check_writable(path)
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(f"{path} is a file: name a folder")
+
+
+def write_folder(path: str | Path, draft: Path) -> int:
+    """Move the files of a folder to path, which is new or empty. Nothing is left there if that fails.
+
+    Returns:
+        The size of all files in bytes.
+
+    Raises:
+        OSError: it could not be written. One line.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(draft, partial)
+        if path.is_dir():
+            path.rmdir()
+        os.replace(partial, path)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise OSError(error.errno, f"could not write {path} ({os.strerror(error.errno or 0)})") from error
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
 def _is_stream(path: str | Path) -> bool:
     """Whether path is a pipe, a socket or a device, or an open file of this process (/dev/stdout, /dev/fd/3)."""
     try:

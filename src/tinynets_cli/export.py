@@ -9,8 +9,10 @@ from .options import common_options, data_options, load_data_of, logger, model_o
 if TYPE_CHECKING:
     from tinynets.deploy import Exported
 
-FORMATS = "onnx, onnx-int8, tflite, tflite-int8, pt2, executorch"
+FORMATS = "onnx, onnx-int8, tflite, tflite-int8, c, c-fp32, pt2, executorch"
+PROJECTS = "arduino, esp-idf, zephyr"
 _CALIBRATION = 256  # images
+_TRIED = 1000  # images of a C folder, which is slow on a PC
 
 
 def add_command(commands: Any) -> None:
@@ -24,7 +26,9 @@ def add_command(commands: Any) -> None:
     )
     command.add_argument("--to", required=True, metavar="FORMAT", help=FORMATS)
     command.add_argument(
-        "--out", metavar="FILE", help="the file to write (default: MODEL-FORMAT with the format's suffix)"
+        "--out",
+        metavar="FILE",
+        help="the file to write, for C the folder, new or empty (default: MODEL-FORMAT with the format's suffix)",
     )
     command.add_argument(
         "--pixels", action="store_true", help="the file takes pixels (N, H, W, C) in 0..255 and normalises them itself"
@@ -32,7 +36,7 @@ def add_command(commands: Any) -> None:
     command.add_argument(
         "--calibration", type=int, help=f"training images for the ranges of int8 (default: {_CALIBRATION})"
     )
-    command.add_argument("--images", type=int, help="test images to compare on (default: all)")
+    command.add_argument("--images", type=int, help=f"test images to compare on (default: all; C: {_TRIED:,})")
     command.add_argument(
         "--tolerance",
         type=float,
@@ -40,6 +44,11 @@ def add_command(commands: Any) -> None:
         "int8: points of accuracy (default: 1)",
     )
     command.add_argument("--c-array", action="store_true", help="tflite: write a .h and a .cc for microcontrollers too")
+    command.add_argument("--project", metavar="NAME", help=f"C: wrap the sources, {PROJECTS}")
+    command.add_argument(
+        "--flash", type=float, metavar="KB", help="C: flash of the board, an error if the net is larger"
+    )
+    command.add_argument("--ram", type=float, metavar="KB", help="C: RAM of the board, an error if the net needs more")
     command.set_defaults(run=run)
 
 
@@ -48,6 +57,7 @@ def run(args: argparse.Namespace) -> None:
 
     from tinynets._checks import check_positive
     from tinynets.deploy import export, find_format
+    from tinynets.deploy.firmware.folder import read_facts
     from tinynets.deploy.microcontroller import arena_bytes, has_micro, write_c_array
 
     kind = find_format(args.to)
@@ -56,6 +66,8 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--c-array is for tflite and tflite-int8")
     if args.calibration is not None and not kind.integer:
         raise ValueError(f"--calibration has no effect on {args.to}: it is for the integer formats")
+    if not kind.folder and any((args.project, args.flash, args.ram)):
+        raise ValueError(f"--project, --flash and --ram have no effect on {args.to}: they are for c and c-fp32")
     count = _CALIBRATION if args.calibration is None else args.calibration
     check_positive(calibration=count, images=1 if args.images is None else args.images)
     trained = trained_of(args)
@@ -63,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     out = Path(args.out or f"{_stem(args.model)}-{args.to}{kind.suffix}")
     given: dict[str, Any] = {}
     if kind.integer or args.data or args.data_dir or _are_at_hand(facts):
-        given = _images(args, trained, count if kind.integer else 0)
+        given = _images(args, trained, count if kind.integer else 0, _TRIED if kind.folder else None)
     elif args.images or args.background or args.skip_bad:
         raise ValueError("--images, --background and --skip-bad have no effect without data: choose them with --data")
     result = export(
@@ -77,6 +89,9 @@ def run(args: argparse.Namespace) -> None:
         class_names=facts.class_names,
         img_size=given["images"].shape[2:] if given else args.img_size,
         tolerance=args.tolerance,
+        project=args.project,
+        flash=_bytes(args.flash),
+        ram=_bytes(args.ram),
     )
     if not result.real:
         logger.warning(f"compared on {result.images} synthetic images: choose real ones with --data")
@@ -86,7 +101,13 @@ def run(args: argparse.Namespace) -> None:
         values["arena_bytes"] = arena_bytes(content) if has_micro() else None
         if args.c_array:
             values["c_array"] = [str(path) for path in write_c_array(content, out)]
+    if kind.folder:
+        values |= {key: value for key, value in asdict(read_facts(out)).items() if key in ("flash", "ram", "generator")}
     report(args, values, lambda: _text(result, values))
+
+
+def _bytes(kilobytes: float | None) -> int | None:
+    return None if kilobytes is None else int(1000 * kilobytes)
 
 
 def _stem(model: str) -> str:
@@ -107,8 +128,8 @@ def _are_at_hand(facts: Any) -> bool:
     return bool(name) and Path(name).exists()
 
 
-def _images(args: argparse.Namespace, trained: Any, calibration: int) -> dict[str, Any]:
-    """Test images with their labels, and that many training images for calibration."""
+def _images(args: argparse.Namespace, trained: Any, calibration: int, tried: int | None) -> dict[str, Any]:
+    """Test images with their labels, by default `tried`, and that many training images for calibration."""
     from tinynets.deploy.images import calibration_images
     from tinynets.engine import match_data
 
@@ -116,7 +137,7 @@ def _images(args: argparse.Namespace, trained: Any, calibration: int) -> dict[st
     data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split("test")
-    some = slice(args.images)
+    some = slice(tried if args.images is None else args.images)
     given: dict[str, Any] = {"images": images[some], "labels": labels[some]}
     if calibration:
         train, _ = data.split("train")
@@ -136,6 +157,11 @@ def _text(result: "Exported", values: dict[str, Any]) -> str:
     ]
     if result.model_top1 is not None:
         lines.append(f"test top-1: PyTorch {result.model_top1:.2f} %, this file {result.file_top1:.2f} %")
+    if result.proved is not None:
+        lines.append(f"every output byte equals LiteRT's reference kernels on {result.proved:,} images")
+    if "flash" in values:
+        flash, ram = values["flash"] / 1000, values["ram"] / 1000
+        lines.append(f"on a microcontroller: about {flash:,.1f} kB of flash, {ram:,.1f} kB of RAM")
     if "arena_bytes" in values:
         arena = values["arena_bytes"]
         ram = f"{arena / 1000:,.1f} kB of RAM (arena)" if arena else "RAM unknown (pip install tflite-micro)"

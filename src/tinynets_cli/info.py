@@ -20,6 +20,9 @@ def add_command(commands: Any) -> None:
         "model", metavar="MODEL_OR_CHECKPOINT", help="any model timm knows, or a run or its .safetensors"
     )
     command.add_argument("--input-size", type=_input_size, metavar="CxHxW", help="default: the model's own")
+    command.add_argument(
+        "--firmware", action="store_true", help="also flash and RAM as int8 C, which `export --to c` makes"
+    )
     command.set_defaults(run=run)
 
 
@@ -46,9 +49,27 @@ def run(args: argparse.Namespace) -> None:
         "weights": weights.facts if weights else None,
         "checkpoint": asdict(trained.facts) if trained else None,
     }
+    if args.firmware:
+        facts["firmware"] = _firmware(model, args.input_size)
     reach = f"{field}\n\nreceptive field: {field.size:g} pixels\n" if field else ""
     known = _trained(trained) if trained else _shipped(weights) if is_ours(args.model) else ""
-    report(args, facts, lambda: f"{table}\n\n{reach}{known}".rstrip())
+    chip = f"\n{_on_a_chip(facts['firmware'])}" if args.firmware else ""
+    report(args, facts, lambda: f"{table}\n\n{reach}{known}".rstrip() + chip)
+
+
+def _firmware(model: Any, size: Any) -> dict[str, int]:
+    """Flash and RAM in bytes."""
+    from dataclasses import asdict
+
+    from tinynets._modules import image_size_of
+    from tinynets.deploy.firmware.estimate import estimate
+
+    return asdict(estimate(model, size or (model.pretrained_cfg["input_size"][0], *image_size_of(model))))
+
+
+def _on_a_chip(needs: dict[str, int]) -> str:
+    flash, ram = needs["flash"] / 1000, needs["ram"] / 1000
+    return f"as int8 C: {flash:,.1f} kB of flash, {ram:,.1f} kB of RAM (export --to c; code as on a Cortex-M4)"
 
 
 def _receptive_field(model: Any) -> Any:

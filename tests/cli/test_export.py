@@ -50,6 +50,7 @@ def test_data_of_other_classes_are_refused(run, tmp_path):
     [
         (["--to", "onx"], "unknown format 'onx': did you mean onnx"),
         (["--to", "pt2", "--c-array"], "--c-array is for tflite and tflite-int8"),
+        (["--to", "pt2", "--project", "arduino"], "--project, --flash and --ram have no effect on pt2: they are for c"),
         (["--to", "pt2", "--images", "0"], "images must be an integer of at least 1, got 0"),
         (["--to", "pt2", "--out", "nowhere/net.pt2"], "there is no folder nowhere"),
     ],

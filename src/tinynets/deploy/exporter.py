@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tinynets._checks import check_positive
-from tinynets._files import check_writable, write_file
+from tinynets._checks import check_positive, unknown
+from tinynets._files import check_new_folder, check_writable, write_file, write_folder
 from tinynets._guest import plain_defaults
 from tinynets._modes import evaluation_mode
 from tinynets._modules import image_size_of, unwrapped
 
+from .firmware.folder import read_facts
+from .firmware.projects import PROJECTS, wrap
 from .formats import Format, find_format
 from .images import made_up_images
 from .portable import portable
@@ -40,6 +42,8 @@ class Exported:
         largest_logit: largest absolute logit of the model.
         model_top1: accuracy of the model in percent, None without labels.
         file_top1: accuracy of the file in percent, None without labels.
+        proved: number of images for which every output byte is that of the reference, None where there is none to be
+            equal to. The formats for firmware are tried on 1,000 images at least, synthetic ones if need be.
 
     Examples:
         >>> from pathlib import Path
@@ -61,6 +65,7 @@ class Exported:
     largest_logit: float
     model_top1: float | None
     file_top1: float | None
+    proved: int | None = None
 
 
 def export(
@@ -77,6 +82,9 @@ def export(
     class_names: Sequence[str] = (),
     img_size: Sequence[int] | None = None,
     tolerance: float | None = None,
+    project: str | None = None,
+    flash: int | None = None,
+    ram: int | None = None,
 ) -> Exported:
     """Export a model to a file of another runtime, run it there, and compare it with the model.
 
@@ -86,7 +94,7 @@ def export(
     Args:
         model: a classifier, or an argument of `engine.load_trained`: the name of a model with weights, or a checkpoint.
         to: one of `FORMATS`.
-        path: the file to write.
+        path: the file to write; for C the folder, which must be new or empty.
         images: uint8 (N, C, H, W), images to compare on; best a test set. None for 64 synthetic images.
         labels: int64 (N,), labels of these images, to compare the accuracy.
         calibration: uint8 (N, C, H, W), training images on which the ranges of int8 are found. 256 are enough.
@@ -98,6 +106,9 @@ def export(
         tolerance: how far the file may differ. fp32: the largest difference of two logits, as a fraction of the largest
             logit; None for 0.001. int8: percentage points of accuracy lost, None for 1; without labels, percentage of
             images with another class, None for 5.
+        project: for C: wrap the sources as a project, "esp-idf", "zephyr" or "arduino".
+        flash: for C: bytes of flash of the board, None if there is enough.
+        ram: for C: bytes of RAM of the board, None if there is enough.
 
     Returns:
         The file and the comparison.
@@ -106,7 +117,7 @@ def export(
         ImportError: the format's packages are not installed.
         OSError: path cannot be written.
         RuntimeError: the format cannot express the model, or the file differs by more than the tolerance. No file is
-            written then.
+            written then. Or the board is too small.
         ValueError: the format is unknown, images or normalisation do not fit the model, or calibration is missing for
             int8.
 
@@ -120,7 +131,9 @@ def export(
     kind = find_format(to)
     kind.require()
     path = Path(path)
-    check_writable(path)
+    if project is not None and project not in PROJECTS:
+        raise unknown("project", project, PROJECTS)
+    (check_new_folder if kind.folder else check_writable)(path)
     net: Any = model
     if isinstance(model, str | Path):
         from tinynets.engine import load_trained
@@ -132,7 +145,7 @@ def export(
     else:
         net = unwrapped(model)
         name = (getattr(net, "pretrained_cfg", None) or {}).get("architecture") or type(net).__name__
-    source = source_of(name, net, mean, std, class_names, img_size, pixels)
+    source = source_of(name, net, mean, std, class_names, img_size, pixels or kind.folder)
     if kind.integer and calibration is None:
         raise ValueError(
             f"{to} needs training images to find the ranges of its integers: pass calibration (256 are enough)"
@@ -140,16 +153,22 @@ def export(
     for given in (images, calibration):
         _check(given, source)
     real = images is not None
-    images = made_up_images(64, source.input_size) if images is None else images
+    images = made_up_images(1000 if kind.folder else 64, source.input_size) if images is None else images
+    tried = torch.cat(
+        [images.cpu(), made_up_images(max(0, 1000 - len(images)), source.input_size)[: 1000 * kind.exact]]
+    )
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model{kind.suffix}"
         seconds = _write(kind, source, draft, calibration)
-        want, got = _logits(net, source, images), _run(kind, draft, source, images)
-        report = _compare(want, got, labels)
+        if kind.folder:
+            _check_fits(draft, flash, ram)
+            draft = draft if project is None else wrap(draft, project, Path(folder) / project)
+        want, got = _logits(net, source, images), _run(kind, draft, source, tried)
+        report = _compare(want, got[: len(images)], labels)
         _check_tolerance(kind, report, len(images), labels, tolerance)
-        content = draft.read_bytes()
-    write_file(path, content)
-    return Exported(name, to, path, len(content), seconds, len(images), real, **report)
+        proved = _prove(kind, draft, source, tried, got) if kind.exact else None
+        size = _move(draft, path)
+    return Exported(name, to, path, size, seconds, len(images), real, **report, proved=proved)
 
 
 def source_of(
@@ -216,6 +235,38 @@ def _logits(model: nn.Module, source: Source, images: Tensor) -> np.ndarray:
     with evaluation_mode(model):
         batches = [model(normalised.inputs(batch.cpu()).to(device, dtype)) for batch in images.split(250)]
     return torch.cat(batches).float().cpu().numpy()
+
+
+def _check_fits(folder: Path, flash: int | None, ram: int | None) -> None:
+    """Raise RuntimeError unless the net of a folder fits a board."""
+    net = read_facts(folder)
+    for kind, needs, has in (("flash", net.flash, flash), ("RAM", net.ram, ram)):
+        if has is not None and needs > has:
+            raise RuntimeError(
+                f"{net.name} needs {needs / 1000:,.1f} kB of {kind}, the board has {has / 1000:,.1f} kB: take a "
+                "smaller net or smaller images (tinynets info MODEL --firmware shows what a net needs)"
+            )
+
+
+def _prove(kind: Format, path: Path, source: Source, images: Tensor, got: np.ndarray) -> int:
+    """Raise RuntimeError unless every byte is that of the reference. Returns the number of images."""
+    run = kind.load_reference(path)
+    want = np.concatenate([run(source.inputs(batch).numpy()) for batch in images.split(250)])
+    if wrong := int((want != got).any(1).sum()):
+        raise RuntimeError(
+            f"the {kind.name} code differs from its reference for {wrong:,} of {len(images):,} images and was not "
+            "written: please report it"
+        )
+    return len(images)
+
+
+def _move(draft: Path, path: Path) -> int:
+    """Put a file or a folder where the user wants it. Returns its size in bytes."""
+    if draft.is_dir():
+        return write_folder(path, draft)
+    content = draft.read_bytes()
+    write_file(path, content)
+    return len(content)
 
 
 def _run(kind: Format, path: Path, source: Source, images: Tensor) -> np.ndarray:

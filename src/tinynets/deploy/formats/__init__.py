@@ -11,6 +11,8 @@ import torch
 
 from tinynets._checks import unknown
 
+from ..firmware import compiler
+
 
 @dataclass(frozen=True)
 class Format:
@@ -23,6 +25,8 @@ class Format:
         torch: the lowest version of PyTorch that can write it.
         extra: the optional dependencies it needs, as an extra of this package.
         packages: the packages that must be importable.
+        folder: whether it is a folder of sources, which the system's C compiler has to compile. It always takes pixels.
+        exact: whether its module has `load_reference(path)`, whose output it has to give bit by bit.
         integer: whether weights and activations are 8-bit integers, which need calibration images.
 
     Examples:
@@ -38,10 +42,16 @@ class Format:
     extra: str = ""
     packages: tuple[str, ...] = ()
     integer: bool = False
+    folder: bool = False
+    exact: bool = False
 
     def installed(self) -> bool:
         """Whether the packages of this format are installed."""
-        return not self._missing() and _torch_version() >= self.torch
+        return (
+            not self._missing()
+            and not (self.folder and compiler.find_compiler() is None)
+            and _torch_version() >= self.torch
+        )
 
     def require(self) -> None:
         """Raise ImportError, in one line with the command that helps, unless the format is installed."""
@@ -52,6 +62,10 @@ class Format:
         if _torch_version() < self.torch:
             wanted = ".".join(map(str, self.torch))
             raise ImportError(f"{self.name} needs PyTorch {wanted} or newer, {torch.__version__} is installed")
+        if self.folder and compiler.find_compiler() is None:
+            raise ImportError(
+                f"{self.name} needs a C compiler to try the code: install gcc or clang, or set CC to yours"
+            )
 
     def write(self, source: Any, path: Path, calibration: np.ndarray | None) -> None:
         """Write a model to path.
@@ -66,6 +80,10 @@ class Format:
     def load(self, path: Path, threads: int = 1) -> Any:
         """Load a file into its runtime. Returns a function from a batch, as `Source.inputs` makes it, to its logits."""
         return self._module().load(path, threads)
+
+    def load_reference(self, path: Path) -> Any:
+        """Load what an exact format has to agree with. Returns the same kind of function as `load`."""
+        return self._module().load_reference(path)
 
     def _missing(self) -> list[str]:
         return [name for name in self.packages if importlib.util.find_spec(name) is None]
@@ -82,6 +100,7 @@ def _torch_version() -> tuple[int, int]:
 
 _ONNX = ("onnx", "onnxscript", "onnxruntime")
 _LITERT = ("litert_torch", "ai_edge_litert")
+_BAKENN = (*_LITERT, "ai_edge_quantizer", "bakenn", "tflite")
 
 FORMATS = {
     format.name: format
@@ -92,6 +111,8 @@ FORMATS = {
         Format(
             "tflite-int8", ".tflite", "tflite_int8", (2, 7), "litert", (*_LITERT, "ai_edge_quantizer"), integer=True
         ),
+        Format("c", "", "c_int8", (2, 7), "c", _BAKENN, integer=True, folder=True, exact=True),
+        Format("c-fp32", "", "c_fp32", (2, 8), "c", ("onnx", "onnxscript", "emx_onnx_cgen"), folder=True),
         Format("pt2", ".pt2", "pt2"),
         Format("executorch", ".pte", "executorch", (2, 7), "executorch", ("executorch",)),
     )

@@ -50,6 +50,27 @@ def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
+def load_integers(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from pixels to the integers that an int8 file gives for them, by LiteRT's reference kernels."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    with quiet():
+        interpreter = Interpreter(
+            model_path=str(path), num_threads=1, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+        )
+        interpreter.allocate_tensors()
+    taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def one(image: np.ndarray) -> np.ndarray:
+        interpreter.set_tensor(taken, image)
+        interpreter.invoke()
+        return interpreter.get_tensor(given).copy()
+
+    return lambda pixels: np.concatenate(
+        [one((image[None].astype(np.int16) - 128).astype(np.int8)) for image in pixels]
+    )
+
+
 def as_nhwc(batch: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """Convert a batch to channels last if shape (N, H, W, C) asks for it."""
     return batch if batch.shape[1:] == tuple(shape[1:]) else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))

@@ -16,6 +16,7 @@ from ..portable import PortableDivisiveNorm
 from ..quiet import quiet
 from ..source import Source
 from ..tflite_metadata import with_metadata
+from ..tflite_operators import with_int8_versions, with_pools
 from .tflite import as_nhwc, convert, load
 
 __all__ = ["load", "write"]
@@ -30,6 +31,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.tflite"
         convert(source, source.example(1).to(torch.float32), plain)
+        plain.write_bytes(with_pools(plain.read_bytes()))
         with quiet():
             from ai_edge_quantizer import quantizer
 
@@ -39,7 +41,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
                 ranges[taken] = {key: np.full_like(ranges[taken][key], end) for key, end in (("min", 0), ("max", 255))}
             content = quantizer.Quantizer(str(plain), steps).quantize(ranges).quantized_model
     assert content is not None
-    path.write_bytes(with_metadata(bytes(content), source))
+    path.write_bytes(with_metadata(with_int8_versions(bytes(content)), source))
 
 
 def _steps() -> list[dict[str, Any]]:

@@ -1,0 +1,187 @@
+"""Flash and RAM of a net as int8 C, from shapes alone: nothing is trained, calibrated or generated.
+
+The steps of the generated code are read from the exported program: convolutions with their activations, additions and
+poolings. Their maps get the places that BakeNN's planner gives them: the lowest that is free while a map is in use.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..portable import portable
+from ..source import Pixels
+
+# Bytes of code on a Cortex-M4 (gcc 12, -O3): of each kernel, of what every net has, and of each call.
+KERNEL_BYTES = {
+    "add": 3600,
+    "average_pool": 500,
+    "conv": 1200,
+    "conv_1x1": 1400,
+    "depthwise": 1300,
+    "depthwise_3x3": 2600,
+    "max_pool": 600,
+}
+SHARED_BYTES, CALL_BYTES = 700, 88
+ALIGNMENT = 16
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a net needs on a microcontroller as int8 C.
+
+    Attributes:
+        flash: bytes of weights, requantisation parameters and code. The code is that of a Cortex-M4.
+        ram: bytes of static RAM, for activations and an image.
+    """
+
+    flash: int
+    ram: int
+
+
+@dataclass
+class _Step:
+    """A call of a kernel, or of none: `kernel` is "" for a change of shape. Sizes are in bytes."""
+
+    kernel: str
+    inputs: list[str]
+    output: str
+    size: int
+    weights: int = 0
+    channels: int = 0
+
+
+def estimate(model: nn.Module, size: tuple[int, int, int]) -> Memory:
+    """Flash and RAM of a model as `tinynets export --to c` makes it.
+
+    Args:
+        model: a classifier.
+        size: (C, H, W) of an image.
+
+    Returns:
+        Flash and RAM, within 10 % of the generated code's.
+
+    Raises:
+        RuntimeError: the model has an operation that the int8 C generator lacks. It names the layer.
+    """
+    steps, scores = _steps(model, size)
+    code = code_bytes([step.kernel for step in steps if step.kernel])
+    constants = sum(step.weights + 12 * step.channels for step in steps)  # bias, multiplier and shift of 4 bytes each
+    return Memory(constants + code, arena_bytes(steps, scores) + math.prod(size))
+
+
+def code_bytes(calls: Sequence[str]) -> int:
+    """Bytes of code for calls of these kernels."""
+    return SHARED_BYTES + sum(KERNEL_BYTES.get(kernel, 0) for kernel in set(calls)) + CALL_BYTES * len(calls)
+
+
+def arena_bytes(steps: Sequence[_Step], scores: str) -> int:
+    """The arena that BakeNN's planner needs: maps in the order of their birth, each at the lowest free place."""
+    held = {step.output: step.inputs[0] for step in steps if not step.kernel}  # a new shape of the same bytes
+
+    def owner(name: str) -> str:
+        return owner(held[name]) if name in held else name
+
+    births, deaths, sizes = {}, {}, {}
+    for index, step in enumerate(steps):
+        for name in step.inputs:
+            deaths[owner(name)] = index
+        if step.kernel:
+            births[step.output], sizes[step.output] = index, step.size
+    placed: list[tuple[int, int, int]] = []  # (start, end, last use)
+    peak = 0
+    for name in sorted(births, key=lambda name: births[name]):
+        if name == owner(scores):
+            continue  # the caller's
+        placed = [entry for entry in placed if entry[2] >= births[name]]
+        start = 0
+        for low, high, _ in sorted(placed):
+            if start + sizes[name] <= low:
+                break
+            start = max(start, _aligned(high))
+        placed.append((start, start + sizes[name], deaths.get(name, births[name])))
+        peak = max(peak, start + sizes[name])
+    return _aligned(peak)
+
+
+def _aligned(place: int) -> int:
+    return -(-place // ALIGNMENT) * ALIGNMENT
+
+
+def _steps(model: nn.Module, size: tuple[int, int, int]) -> tuple[list[_Step], str]:
+    """The steps of a model that takes pixels, and the name of its output."""
+    channels, height, width = size
+    with torch.no_grad():
+        network = nn.Sequential(Pixels((0.5,) * channels, (0.5,) * channels), portable(model).float().cpu()).eval()
+        program = torch.export.export(network, (torch.zeros(1, height, width, channels),))
+    (image,) = program.graph_signature.user_inputs
+    (scores,) = program.graph_signature.user_outputs
+    steps: list[_Step] = []
+    renamed: dict[str, str] = {}
+    for node in program.graph.nodes:
+        if node.op == "call_function":
+            _add(steps, node, renamed, str(image))
+    return steps, renamed.get(str(scores), str(scores))
+
+
+def _add(steps: list[_Step], node: Any, renamed: dict[str, str], image: str) -> None:
+    """Append the step of a node, or note that its output is that of another."""
+    value = node.meta.get("val")
+    if not isinstance(value, torch.Tensor):  # an assertion
+        return
+    name = node.target.name().removeprefix("aten::").partition(".")[0].rstrip("_")
+    maps: list[str] = [arg.name for arg in node.all_input_nodes if arg.op != "placeholder" or arg.name == image]
+    taken: list[str] = [renamed.get(part, part) for part in maps]
+    size = math.prod(value.shape)
+    made = {step.output for step in steps if step.kernel}
+    if name in _SAME or (name in _ACTIVATIONS and taken[0] in made and _only_reader(node)):
+        renamed[node.name] = taken[0]
+    elif name in ("conv2d", "linear"):
+        steps.append(_weighted(node, name, taken, size))
+    elif name == "add" and len(taken) == 2:
+        steps.append(_Step("add", taken, node.name, size))
+    elif name in ("avg_pool2d", "adaptive_avg_pool2d", "mean") and len(taken) == 1:
+        steps.append(_Step("average_pool", taken, node.name, size))
+    elif name == "max_pool2d":
+        steps.append(_Step("max_pool", taken, node.name, size))
+    elif name in _SHAPES:
+        steps.append(_Step("", taken, node.name, size))
+    else:
+        raise RuntimeError(
+            f"layer {_layer(node)} needs {name}, which the int8 C generator lacks: export it with --to c-fp32"
+        )
+
+
+_SAME = {"permute", "dropout", "to", "_to_copy", "contiguous", "clone", "alias", "detach"}
+_SHAPES = {"view", "reshape", "flatten", "_unsafe_view", "squeeze", "unsqueeze"}
+_ACTIVATIONS = {"relu", "relu6", "hardtanh"}
+
+
+def _weighted(node: Any, name: str, taken: list[str], size: int) -> _Step:
+    weight = node.args[1].meta["val"].shape
+    groups = node.args[6] if len(node.args) > 6 else 1
+    if name == "linear" or (groups == 1 and math.prod(weight[2:]) == 1):
+        kernel = "conv_1x1"
+    elif groups == 1:
+        kernel = "conv"
+    elif weight[1] == 1:
+        kernel = "depthwise_3x3" if tuple(weight[2:]) == (3, 3) else "depthwise"
+    else:
+        raise RuntimeError(
+            f"layer {_layer(node)} is a convolution in {groups} groups, which the int8 C generator lacks: "
+            "export it with --to c-fp32"
+        )
+    return _Step(kernel, taken, node.name, size, math.prod(weight), weight[0])
+
+
+def _only_reader(node: Any) -> bool:
+    return len(node.all_input_nodes[0].users) == 1
+
+
+def _layer(node: Any) -> str:
+    """Path of the layer that a node belongs to."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    return stack[-1][0].removeprefix("L['self'].").removeprefix("1.") if stack else node.name

@@ -1,0 +1,251 @@
+"""The operators of a .tflite file as TensorFlow's own converter writes them, so that every reader of int8 files knows
+them: TensorFlow Lite Micro, C generators and accelerators.
+"""
+
+from typing import Any
+
+# What int8 operators have in TensorFlow's op_version.cc. litert-torch and ai-edge-quantizer leave those of fp32.
+_INT8_VERSIONS = {
+    "ADD": 2,
+    "AVERAGE_POOL_2D": 2,
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+    "MAX_POOL_2D": 2,
+    "PAD": 2,
+}
+
+
+FC = "FULLY_CONNECTED"
+
+
+def with_pools(content: bytes) -> bytes:
+    """Turn a MEAN over height and width into an AVERAGE_POOL_2D over the whole map and a RESHAPE: the same function.
+
+    litert-torch puts a TRANSPOSE to channels first before some means. It goes.
+    """
+    model = _read(content)
+    for graph in model.subgraphs:
+        makers = {operator.outputs[0]: operator for operator in graph.operators}
+        made, gone = [], []
+        for operator in graph.operators:
+            taken = _averaged_map(model, graph, operator, makers)
+            if taken is None:
+                made.append(operator)
+                continue
+            if taken != operator.inputs[0]:
+                gone.append(makers[operator.inputs[0]])
+            made += _pool(model, graph, taken, operator)
+        graph.operators = [operator for operator in made if all(operator is not other for other in gone)]
+    return _written(_without_unused_codes(model))
+
+
+def with_int8_versions(content: bytes) -> bytes:
+    """Give operators on int8 maps their versions, RESHAPE its options, and take `keep_num_dims` from FULLY_CONNECTED
+    where input and output have two dimensions anyway.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = _read(content)
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            name = _name(model, operator)
+            result = graph.tensors[operator.outputs[0]]
+            taken = graph.tensors[operator.inputs[0]]
+            if name == "RESHAPE" and operator.builtinOptions is None:
+                operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
+                options: Any = schema.ReshapeOptionsT()
+                options.newShape = list(result.shape)
+                operator.builtinOptions = options
+            if name == "FULLY_CONNECTED" and len(taken.shape) == len(result.shape) == 2:
+                operator.builtinOptions.keepNumDims = False
+            if name in _INT8_VERSIONS and taken.type == result.type == schema.TensorType.INT8:
+                operator.opcodeIndex = _code(model, name, _INT8_VERSIONS[name])
+    return _written(_without_unused_codes(model))
+
+
+def with_convolutions(content: bytes) -> bytes:
+    """Turn an int8 FULLY_CONNECTED into a 1x1 CONV_2D on a map of one pixel, between two RESHAPEs.
+
+    LiteRT's reference kernel rounds a convolution twice, as integer code generators and CMSIS-NN do: to 32 bits,
+    then to 8. It rounds a FULLY_CONNECTED with scales per channel once (ai-edge-litert 2.3: 13 of 3,000 scores
+    differ by one).
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = _read(content)
+    for graph in model.subgraphs:
+        made = []
+        for operator in graph.operators:
+            taken, given = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+            flat = len(taken.shape) == len(given.shape) == 2 and taken.type == schema.TensorType.INT8
+            made += _as_convolution(model, graph, operator) if flat and _name(model, operator) == FC else [operator]
+        graph.operators = made
+    return with_int8_versions(_written(model))
+
+
+def operators(content: bytes) -> list[tuple[str, str]]:
+    """Name of every operator in TensorFlow's schema, such as CONV_2D, and of the model's layer that it belongs to."""
+    model = _read(content)
+    return [
+        (_name(model, operator), _layer(graph.tensors[operator.outputs[0]].name.decode()))
+        for graph in model.subgraphs
+        for operator in graph.operators
+    ]
+
+
+def _layer(tensor: str) -> str:
+    """Path of the layer in a tensor's name, whose parts are `package.Class_attribute` of the nested modules.
+
+    Behind a fused activation the name has two paths: the activation's, then the layer's.
+    """
+    path = next((path for path in reversed(tensor.split(";")) if "/" in path), tensor)
+    parts = [part.rpartition(".")[2].partition("_")[2] for part in path.split("/")]
+    return ".".join(filter(None, parts)) or tensor
+
+
+def _name(model: Any, operator: Any) -> str:
+    from ai_edge_litert import schema_py_generated as schema
+
+    code = model.operatorCodes[operator.opcodeIndex]
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return next(name for name, value in vars(schema.BuiltinOperator).items() if value == number)
+
+
+def _averaged_map(model: Any, graph: Any, operator: Any, makers: dict[int, Any]) -> int | None:
+    """Index of the map (N, H, W, C) whose height and width a MEAN averages, None for any other operator."""
+    taken = operator.inputs[0] if len(operator.inputs) else -1
+    if _name(model, operator) != "MEAN" or len(graph.tensors[taken].shape) != 4:
+        return None
+    axes = sorted(_values(model, graph, operator.inputs[1]))
+    if axes == [1, 2]:
+        return taken
+    maker = makers.get(taken)
+    if maker is None or _name(model, maker) != "TRANSPOSE":
+        return None
+    alone = sum(taken in other.inputs for other in graph.operators) == 1 and taken not in graph.outputs
+    flat = len(graph.tensors[operator.outputs[0]].shape) == 2
+    if alone and flat and axes == [2, 3] and _values(model, graph, maker.inputs[1]) == [0, 3, 1, 2]:
+        return maker.inputs[0]
+    return None
+
+
+def _values(model: Any, graph: Any, tensor: int) -> list[int]:
+    """The values of a constant int32 tensor, none if it is no constant."""
+    import numpy as np
+
+    data = model.buffers[graph.tensors[tensor].buffer].data
+    return [] if data is None else np.frombuffer(bytes(data), np.int32).tolist()
+
+
+def _pool(model: Any, graph: Any, taken: int, mean: Any) -> list[Any]:
+    """The operators that average a map as a MEAN does. A transposed map, no longer needed, becomes theirs."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    given = mean.outputs[0]
+    count, height, width, channels = graph.tensors[taken].shape
+    pool: Any = schema.OperatorT()
+    pool.opcodeIndex = _code(model, "AVERAGE_POOL_2D", 1)
+    pool.builtinOptionsType = schema.BuiltinOptions.Pool2DOptions
+    options: Any = schema.Pool2DOptionsT()
+    pool.builtinOptions = options
+    options.padding = schema.Padding.VALID
+    options.filterHeight, options.filterWidth, options.strideH, options.strideW = height, width, height, width
+    pool.inputs, pool.outputs = [taken], [given]
+    if len(graph.tensors[given].shape) == 4:
+        return [pool]
+    if mean.inputs[0] == taken:
+        pooled = _tensor(model, graph, "pooled", [count, 1, 1, channels], graph.tensors[taken].type)
+    else:
+        pooled = mean.inputs[0]
+        graph.tensors[pooled].shape, graph.tensors[pooled].shapeSignature = [count, 1, 1, channels], None
+    pool.outputs = [pooled]
+    return [pool, _reshape(model, graph, pooled, given)]
+
+
+def _as_convolution(model: Any, graph: Any, linear: Any) -> list[Any]:
+    from ai_edge_litert import schema_py_generated as schema
+
+    (taken, filters, *bias), given = linear.inputs, linear.outputs[0]
+    rows, columns = graph.tensors[filters].shape
+    graph.tensors[filters].shape = [rows, 1, 1, columns]
+    ends = []
+    for index, channels in ((taken, columns), (given, rows)):
+        flat = graph.tensors[index]
+        made = _tensor(model, graph, f"{flat.name.decode()}_map", [flat.shape[0], 1, 1, channels], flat.type)
+        graph.tensors[made].quantization = flat.quantization
+        ends.append(made)
+    convolution: Any = schema.OperatorT()
+    convolution.opcodeIndex = _code(model, "CONV_2D", 3)
+    convolution.builtinOptionsType = schema.BuiltinOptions.Conv2DOptions
+    options: Any = schema.Conv2DOptionsT()
+    convolution.builtinOptions = options
+    options.padding = schema.Padding.VALID
+    options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
+    options.fusedActivationFunction = linear.builtinOptions.fusedActivationFunction
+    convolution.inputs, convolution.outputs = [ends[0], filters, *bias], [ends[1]]
+    return [_reshape(model, graph, taken, ends[0]), convolution, _reshape(model, graph, ends[1], given)]
+
+
+def _reshape(model: Any, graph: Any, taken: int, given: int) -> Any:
+    from ai_edge_litert import schema_py_generated as schema
+
+    sides = list(graph.tensors[given].shape)
+    shape = _tensor(
+        model, graph, f"{graph.tensors[given].name.decode()}_shape", [len(sides)], schema.TensorType.INT32, sides
+    )
+    reshape: Any = schema.OperatorT()
+    reshape.opcodeIndex = _code(model, "RESHAPE", 1)
+    reshape.inputs, reshape.outputs = [taken, shape], [given]
+    return reshape
+
+
+def _tensor(model: Any, graph: Any, name: str, shape: list[int], kind: int, values: list[int] | None = None) -> int:
+    """A new tensor of a graph, with int32 values or without. Returns its index."""
+    import numpy as np
+    from ai_edge_litert import schema_py_generated as schema
+
+    tensor: Any = schema.TensorT()
+    tensor.name, tensor.shape, tensor.type, tensor.hasRank = name.encode(), shape, kind, True
+    tensor.buffer = len(model.buffers)
+    buffer: Any = schema.BufferT()
+    if values is not None:
+        buffer.data = np.frombuffer(np.array(values, np.int32).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _code(model: Any, name: str, version: int) -> int:
+    """Index of an operator code. It is appended if the file does not have it yet."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    number = getattr(schema.BuiltinOperator, name)
+    for index, code in enumerate(model.operatorCodes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == number and code.version == version:
+            return index
+    code: Any = schema.OperatorCodeT()
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def _without_unused_codes(model: Any) -> Any:
+    operators = [operator for graph in model.subgraphs for operator in graph.operators]
+    used = sorted({operator.opcodeIndex for operator in operators})
+    model.operatorCodes = [model.operatorCodes[index] for index in used]
+    for operator in operators:
+        operator.opcodeIndex = used.index(operator.opcodeIndex)
+    return model
+
+
+def _read(content: bytes) -> Any:
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+
+
+def _written(model: Any) -> bytes:
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
