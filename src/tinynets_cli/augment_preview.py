@@ -4,21 +4,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .options import (
-    common_options,
-    data_of,
-    data_options,
-    load_data_of,
-    recipe_of,
-    recipe_source_options,
-    report,
-)
+from . import options
 
 
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "augment-preview",
-        parents=[common_options(), recipe_source_options(), data_options()],
+        parents=[options.common_options(), options.recipe_source_options(), options.data_options()],
         help="a picture of what a recipe does to training images",
     )
     command.add_argument("model", metavar="MODEL")
@@ -38,12 +30,12 @@ def run(args: argparse.Namespace) -> None:
     from tinynets.report.plots import plot_grid
 
     check_positive(images=args.images, views=args.views)
-    default = data_of(args.model)
+    default = options.data_of(args.model)
     for field in parse_settings(args.set):
         if field.partition(".")[0] not in ("augment", "mixing", "seed"):
             raise ValueError(f"--set {field} has no effect on a preview: set fields of augment or mixing")
-    recipe = recipe_of(args, args.model, args.data or default)
-    data = load_data_of(args, default, model=args.model)
+    recipe = options.recipe_of(args, args.model, args.data or default)
+    data = options.load_data_of(args, default, model=args.model)
     generator = torch.Generator().manual_seed(recipe.seed)
     rows = torch.randperm(len(data.train_labels), generator=generator)[: args.images]
     images, labels = data.train_images[rows], data.train_labels[rows]
@@ -59,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     grid = torch.stack(columns, 1).flatten(0, 1)
     plot_grid(grid, args.out, [t for row in zip(*titles, strict=True) for t in row], columns=args.views + 1)
     facts = {"out": args.out, "augment": recipe.to_dict()["augment"], "mixing": recipe.to_dict()["mixing"]}
-    report(args, facts, lambda: str(Path(args.out)))
+    options.report(args, facts, lambda: str(Path(args.out)))
 
 
 def _mixture(shares: Any, class_names: tuple[str, ...]) -> str:

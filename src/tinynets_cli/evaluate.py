@@ -4,24 +4,13 @@ import argparse
 from contextlib import nullcontext
 from typing import Any
 
-from .options import (
-    common_options,
-    data_options,
-    device_of,
-    device_options,
-    load_data_of,
-    logger,
-    model_options,
-    report,
-    trained_of,
-    warn_of_polarity,
-)
+from . import options
 
 
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "evaluate",
-        parents=[common_options(), model_options(), data_options(), device_options()],
+        parents=[options.common_options(), options.model_options(), options.data_options(), options.device_options()],
         help="accuracy, loss, calibration and speed",
     )
     command.add_argument(
@@ -43,29 +32,29 @@ def run(args: argparse.Namespace) -> None:
     from tinynets.engine.data import wrong_polarity
     from tinynets.engine.loop.cpu import freed_memory_kept
 
-    trained = trained_of(args)
+    trained = options.trained_of(args)
     model, facts = trained.model, trained.facts
-    data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
+    data = options.load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
     if not args.data and facts.data_sha256 and not args.img_size and data.digest() != facts.data_sha256:
-        logger.warning(f"{data.name} has changed since {args.model} was trained")
+        options.logger.warning(f"{data.name} has changed since {args.model} was trained")
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split(args.split)
     images = 255 - images if args.invert else images
-    warn_of_polarity(int(wrong_polarity(images, facts.mean, facts.std).sum()), len(images), facts, args.invert)
+    options.warn_of_polarity(int(wrong_polarity(images, facts.mean, facts.std).sum()), len(images), facts, args.invert)
     normalise = Normalize(facts.mean, facts.std)
     if args.fuse or args.hard:
         model = tinynets.fuse(model, hard=args.hard)
-    device = device_of(args)
+    device = options.device_of(args)
     with freed_memory_kept() if device == "cpu" else nullcontext():
         result = evaluate(model.to(device), images, labels, normalise, args.batch_size, args.tta)
     lacking = [name for name, top1 in zip(data.class_names, result["per_class"], strict=True) if top1 is None]
     if lacking and not any(text.startswith(f"{args.split} has no images") for text in data.notes):
-        logger.warning(f"{data.name} {args.split} has no images of {', '.join(lacking)}")
+        options.logger.warning(f"{data.name} {args.split} has no images of {', '.join(lacking)}")
     per_class = dict(zip(data.class_names, result.pop("per_class"), strict=True))
     form = "fused, hard gates" if args.hard else "fused" if args.fuse else "as trained"
     result = {"model": args.model, "form": form, "data": data.name, "split": args.split, "tta": args.tta, **result}
     result["per_class"] = per_class
-    report(args, result, lambda: f"{_sentence(result)}\n\n{_table(per_class)}")
+    options.report(args, result, lambda: f"{_sentence(result)}\n\n{_table(per_class)}")
 
 
 def _sentence(result: dict[str, Any]) -> str:
