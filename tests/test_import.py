@@ -52,7 +52,7 @@ ALLOWED = {
     "deploy": {"engine", "layers", "models", "ops", "weights"},
     "engine": {"models", "weights"},
 }
-ALSO_ALLOWED = {"engine/loop/optimizer.py": {"layers", "ops"}}
+ALSO_ALLOWED = {"engine/loop/optimizer.py": {"layers"}, "engine/loop/muon.py": {"ops"}}
 ALLOWED_IN_ENGINE = {
     "recipes": set(),
     "data": set(),
