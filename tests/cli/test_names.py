@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinynets._say import printable
+from tinynets._text import printable
 
 NAMES = (
     *("$x$ & <y>", "1 - cat", "1 - dog", '50%_"o\'k"'),
