@@ -64,7 +64,12 @@ def _firmware(model: Any, size: Any) -> dict[str, int]:
     from tinynets._modules import image_size_of
     from tinynets.deploy.firmware.estimate import estimate
 
-    return asdict(estimate(model, size or (model.pretrained_cfg["input_size"][0], *image_size_of(model))))
+    if size is None:
+        known = image_size_of(model)
+        if known is None:
+            raise ValueError("--firmware needs the size of an image, which this model does not say: add --input-size")
+        size = (model.pretrained_cfg["input_size"][0], *known)
+    return asdict(estimate(model, size))
 
 
 def _on_a_chip(needs: dict[str, int]) -> str:

@@ -3,14 +3,14 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tinynets._modes import evaluation_mode
-from tinynets.engine.augment import Augmenter
+from tinynets.engine.augment import Normalize
 from tinynets.engine.evaluation import evaluate
 
 LAG = 5.0  # percent of the images
 
 
 @torch.no_grad()
-def estimate_norms(model: nn.Module, images: Tensor, normalise: Augmenter, batch_size: int) -> None:
+def estimate_norms(model: nn.Module, images: Tensor, normalise: Normalize, batch_size: int) -> None:
     """Compute the running statistics of all batch norms again, as the plain mean over batches of clean images.
 
     All other modules are in evaluation mode: no dropout, no noise in gates, full depth. An average of weights has no
@@ -35,7 +35,7 @@ def estimate_norms(model: nn.Module, images: Tensor, normalise: Augmenter, batch
 
 @torch.no_grad()
 def mend_lagging_norms(
-    model: nn.Module, images: Tensor, labels: Tensor, normalise: Augmenter, batch_size: int
+    model: nn.Module, images: Tensor, labels: Tensor, normalise: Normalize, batch_size: int
 ) -> tuple[float, float] | None:
     """Compute the running statistics again if they lag behind the weights, as they do after a few dozen steps.
 
@@ -45,7 +45,7 @@ def mend_lagging_norms(
         model: the model.
         images: clean training images, uint8 (N, C, H, W).
         labels: int64 (N,).
-        normalise: an `Augmenter` that only normalises.
+        normalise: a `Normalize`.
         batch_size: images per batch.
 
     Returns:
