@@ -1,6 +1,7 @@
 """tinynets: compact image classifiers as timm models, their layers, and the engine that trains them."""
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import analysis, deploy, layers, models, ops
@@ -11,7 +12,7 @@ from .models import create_model, list_models
 
 if TYPE_CHECKING:
     from . import engine
-    from .engine import load_trained as load
+    from .engine import Trained
 
 __version__ = "0.1.0"
 
@@ -36,8 +37,33 @@ __all__ = [
 ]
 
 
+def load(name: str | Path, **model_args: Any) -> "Trained":
+    """Load a trained model by name, or from a run directory or a checkpoint: `tinynets.engine.load_trained`.
+
+    Args:
+        name: a model with weights, a run, or a checkpoint.
+        **model_args: further arguments of the model's class. Only with names of models.
+
+    Returns:
+        The model in evaluation mode, and what is known about it.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        RuntimeError: weights are missing, damaged or could not be downloaded.
+        ValueError: the name is unknown, the model has no weights, or the file is not a tinynets checkpoint.
+
+    Examples:
+        >>> import torch, tinynets
+        >>> digit = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+        >>> len(tinynets.load("simplecnn_mnist").predict(digit, top=2)[0])
+        2
+    """
+    from .engine import load_trained
+
+    return load_trained(name, **model_args)
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("engine", "load"):  # imported on first use, because the engine imports torchvision
-        engine = importlib.import_module("tinynets.engine")
-        return engine if name == "engine" else engine.load_trained
+    if name == "engine":  # imported on first use, because it imports torchvision
+        return importlib.import_module("tinynets.engine")
     raise AttributeError(f"module 'tinynets' has no attribute {name!r}")
