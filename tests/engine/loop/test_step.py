@@ -140,7 +140,7 @@ def test_the_average_is_what_is_saved(tiny_data, tmp_path):
 
 
 def test_depth_and_temperature_follow_the_recipe(tiny_data):
-    recipe = override(EVERYTHING, {"schedule.epochs": 10, "mixing.off_epoch": 8})
+    recipe = override(EVERYTHING, {"schedule.epochs": 10})
     run = run_of(tiny_data, recipe, "egrr_cifar100", EGRR_ARGS)
     seen = []
     for _ in range(10):
