@@ -109,7 +109,7 @@ def test_classes_are_matched_by_name(run, trained, tmp_path):
     assert "knows cat, dog: choose data with the classes of the model (--data)" in err
 
 
-def test_a_folder_called_like_a_data_set(run, tmp_path, monkeypatch, capsys):
+def test_a_folder_called_like_a_data_set(run, tmp_path, monkeypatch, caplog):
     make_folder(tmp_path / "digits", size=8)
     monkeypatch.chdir(tmp_path)
     code, _, err = run("train", "c1c2c3c4o_cifar10", "--data", "./digits", *SHORT, "--out", "run")
@@ -117,9 +117,9 @@ def test_a_folder_called_like_a_data_set(run, tmp_path, monkeypatch, capsys):
     facts = json.loads(run("evaluate", "run", "--json")[1])
     assert list(facts["per_class"]) == ["cat", "dog"]
     assert load_data(tmp_path / "digits").class_names == ("cat", "dog")
-    capsys.readouterr()
+    caplog.clear()
     assert len(load_data("digits").class_names) == 10
-    assert "digits means the built-in data set; for the folder write ./digits" in capsys.readouterr().err
+    assert caplog.messages == ["digits means the built-in data set; for the folder write ./digits"]
 
 
 def test_data_that_have_changed_are_reported(run, trained, pets):
