@@ -36,7 +36,7 @@ class Case(NamedTuple):
 
 
 def plain(op: str) -> Any:
-    return importlib.import_module(f"tinynets.ops.{op}")._forward
+    return importlib.import_module(f"tinynets.ops._{op}")._forward
 
 
 class Draw:

@@ -117,8 +117,9 @@ def test_a_folder_called_like_a_data_set(run, tmp_path, monkeypatch, caplog):
     facts = json.loads(run("evaluate", "run", "--json")[1])
     assert list(facts["per_class"]) == ["cat", "dog"]
     assert load_data(tmp_path / "digits").class_names == ("cat", "dog")
+    caplog.clear()
     assert len(load_data("digits").class_names) == 10
-    assert "digits means the built-in data set; for the folder write ./digits" in caplog.text
+    assert caplog.messages == ["digits means the built-in data set; for the folder write ./digits"]
 
 
 def test_data_that_have_changed_are_reported(run, trained, pets):

@@ -43,7 +43,7 @@ def name(request):
 
 
 def reference(name, inputs):
-    return importlib.import_module(f"tinynets.ops.{name}")._forward(*inputs, *OPS[name][1])
+    return importlib.import_module(f"tinynets.ops._{name}")._forward(*inputs, *OPS[name][1])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (4, 3), (9, 8), (16, 16)])
@@ -138,8 +138,8 @@ def test_pieces_of_a_batch_make_the_whole(name, monkeypatch):
     y = OPS[name][0](*inputs)
     grads = torch.autograd.grad(y, inputs, torch.ones_like(y))
     small = lambda x, elements=0: (slice(i, i + 2) for i in range(0, x.shape[0], 2))  # noqa: E731
-    for module in ("divisive_norm", "_variance_pieces", "_gated_pieces"):
-        monkeypatch.setattr(importlib.import_module(f"tinynets.ops.{module}"), "pieces", small)
+    for module in ("divisive_norm", "variance_pieces", "gated_pieces"):
+        monkeypatch.setattr(importlib.import_module(f"tinynets.ops._{module}"), "pieces", small)
     again = OPS[name][0](*inputs)
     torch.testing.assert_close(again, y)
     for a, b in zip(torch.autograd.grad(again, inputs, torch.ones_like(y)), grads, strict=True):

@@ -9,7 +9,7 @@ import triton.language as tl
 from tinynets.ops._triton import divisive_norm, gated_dilated_conv2d, local_variance
 
 plain = {
-    module.__name__.rpartition(".")[2]: importlib.import_module(f"tinynets.ops.{module.__name__.rpartition('.')[2]}")
+    module.__name__.rpartition(".")[2]: importlib.import_module(f"tinynets.ops._{module.__name__.rpartition('.')[2]}")
     for module in (divisive_norm, gated_dilated_conv2d, local_variance)
 }
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-11, torch.float16: 2e-3}
