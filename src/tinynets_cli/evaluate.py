@@ -26,7 +26,6 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-
     import tinynets
     from tinynets.engine import Normalize, evaluate, match_data
     from tinynets.engine.data import wrong_polarity

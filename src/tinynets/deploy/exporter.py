@@ -24,6 +24,8 @@ from .images import made_up_images
 from .portable import portable
 from .source import Source
 
+_PROVED = 1000  # images for which C has to give the bytes of the reference, at least
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -153,10 +155,10 @@ def export(
     for given in (images, calibration):
         _check(given, source)
     real = images is not None
-    images = made_up_images(1000 if kind.folder else 64, source.input_size) if images is None else images
-    tried = torch.cat(
-        [images.cpu(), made_up_images(max(0, 1000 - len(images)), source.input_size)[: 1000 * kind.exact]]
-    )
+    images = made_up_images(_PROVED if kind.folder else 64, source.input_size) if images is None else images
+    tried = images
+    if kind.exact and len(images) < _PROVED:
+        tried = torch.cat([images.cpu(), made_up_images(_PROVED - len(images), source.input_size)])
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model{kind.suffix}"
         seconds = _write(kind, source, draft, calibration)
