@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
         if field.partition(".")[0] not in ("augment", "mixing", "seed"):
             raise ValueError(f"--set {field} has no effect on a preview: set fields of augment or mixing")
     recipe = options.recipe_of(args, args.model, args.data or default)
-    data = options.load_data_of(args, default, model=args.model)
+    data = options.load_data_of(args, default, model=args.model, made={"seed": recipe.seed})
     generator = torch.Generator().manual_seed(recipe.seed)
     rows = torch.randperm(len(data.train_labels), generator=generator)[: args.images]
     images, labels = data.train_images[rows], data.train_labels[rows]

@@ -33,7 +33,10 @@ def run(args: argparse.Namespace) -> None:
 
     trained = options.trained_of(args)
     model, facts = trained.model, trained.facts
-    data = options.load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
+    whole = {"test_size": 1.0}  # of class folders that are not those of the run
+    data = options.load_data_of(
+        args, None, facts, facts.model, trained.in_chans, trained.config, run=args.model, made=whole
+    )
     if not args.data and facts.data_sha256 and not args.img_size and data.digest() != facts.data_sha256:
         options.logger.warning(f"{data.name} has changed since {args.model} was trained")
     data = match_data(data, trained, resize=args.img_size is None)

@@ -134,7 +134,7 @@ def _images(args: argparse.Namespace, trained: Any, calibration: int, tried: int
     from tinynets.engine import match_data
 
     facts = trained.facts
-    data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
+    data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config, run=args.model)
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split("test")
     some = slice(tried if args.images is None else args.images)

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,8 +55,9 @@ def data_options() -> argparse.ArgumentParser:
     group = argparse.ArgumentParser(add_help=False, parents=[background_option()])
     group.add_argument(
         "--data",
-        help="cifar10, cifar100, mnist, digits, a folder with train/ and test/ or val/, or an .npz (default: what a "
-        "checkpoint was trained on, or what the model is named after)",
+        help="a folder with a folder of images for every class, or with train/ and test/ or val/; an .npz; cifar10, "
+        "cifar100, mnist or digits (default: what a checkpoint was trained on, or what the model is "
+        "named after)",
     )
     group.add_argument(
         "--data-dir", help="folder of the named data set, which is downloaded into it if missing (default: data)"
@@ -154,8 +154,8 @@ def data_of(model: str) -> str | None:
     from tinynets.engine import list_data
     from tinynets.models import full_name
 
-    name = re.split("[._]", full_name(model))[-1]
-    return name if name in list_data() else None
+    full = full_name(model)
+    return next((name for name in list_data() if full.endswith((f".{name}", f"_{name}"))), None)
 
 
 def load_data_of(
@@ -165,6 +165,8 @@ def load_data_of(
     model: str | None = None,
     in_chans: int | None = None,
     config: dict[str, Any] | None = None,
+    run: str | Path | None = None,
+    made: dict[str, Any] | None = None,
 ) -> "ImageData":
     """The data named on the command line, else those that facts are about, else the default.
 
@@ -175,20 +177,24 @@ def load_data_of(
         model: its own size is that of a folder's images, if nothing else says one and they have no small one in common.
         in_chans: channels that a folder is read with.
         config: how a folder's images are resized.
+        run: directory of a run, or a checkpoint in it, whose split of class folders is used.
+        made: test_size, val_size and seed of class folders that no run has split.
 
     Raises:
         FileNotFoundError: the data that facts are about are not where they were.
         ValueError: nothing names the data.
     """
     from tinynets.engine import list_data, load_data
+    from tinynets.engine.data import without_parts
 
-    source: dict[str, Any] = dict(facts.data_source or {}) if facts and not args.data else {}
+    trained_on: dict[str, Any] = dict(facts.data_source or {}) if facts else {}
+    source = {} if args.data and _elsewhere(args.data, trained_on) else trained_on
     if source:
         if source["name"] not in list_data() and not Path(source["name"]).exists():
             raise FileNotFoundError(f"{source['name']} no longer exists: give its new location with --data")
     elif not args.data and facts and facts.data and facts.data not in list_data():
         raise ValueError(f"{facts.data} is not a built-in data set, and its location is unknown: give it with --data")
-    name = args.data or source.get("name") or (facts.data if facts and facts.data else default)
+    name = source.get("name") or args.data or (facts.data if facts and facts.data else default)
     if not name:
         raise ValueError("no data set is known for this model: choose one with --data")
     options: dict[str, Any] = {"default_size": size_of(model), "in_chans": in_chans, "config": config} | source
@@ -196,12 +202,30 @@ def load_data_of(
     given = {"data_dir": args.data_dir, "img_size": size, "background": args.background}
     given["skip_bad"] = args.skip_bad or None
     options |= {"name": name} | {key: value for key, value in given.items() if value is not None}
+    if "test_size" in source:
+        if (split := split_file(run)) is not None:
+            options["split"] = split
+    elif without_parts(name):
+        options |= made or {}
     data = load_data(**options)
     if data.skipped:
         logger.warning(f"{len(data.skipped):,} images that cannot be read are left out, the first: {data.skipped[0]}")
     for text in data.notes:
         logger.warning(text)
     return data
+
+
+def _elsewhere(name: str, source: dict[str, Any]) -> bool:
+    """Whether --data names other data than the class folders that a run has split."""
+    return "test_size" not in source or Path(name).absolute() != Path(source["name"])
+
+
+def split_file(run: str | Path | None) -> Path | None:
+    """The split.json of a run, of which a directory or a checkpoint is given."""
+    from tinynets.engine.record import SPLIT
+
+    folder = Path() if run is None else Path(run) if Path(run).is_dir() else Path(run).parent
+    return folder / SPLIT if run is not None and (folder / SPLIT).is_file() else None
 
 
 def size_of(model: str | None) -> tuple[int, int] | None:

@@ -68,7 +68,7 @@ def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> 
     try:
         trained = load_trained(path if path.is_dir() else run)
         model, facts = trained.model, trained.facts
-        data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
+        data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config, run=run)
         data = match_data(data, trained, resize=args.img_size is None)
     except (ValueError, RuntimeError, FileNotFoundError) as error:
         if not path.is_dir():

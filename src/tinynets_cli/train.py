@@ -39,6 +39,11 @@ def add_command(commands: Any) -> None:
     weights = command.add_mutually_exclusive_group()
     weights.add_argument("--pretrained", action="store_true", help="fine-tune the model's pretrained weights")
     weights.add_argument("--init", metavar="FILE", help="fine-tune the weights of a checkpoint or a run")
+    command.add_argument(
+        "--test-size",
+        type=float,
+        help="fraction of every class for testing, of class folders without parts (default: 0.1)",
+    )
     command.add_argument("--save-seconds", type=float, default=60.0, help="how often the state is saved (default: 60)")
     command.add_argument("--tensorboard", action="store_true", help="log to DIR/tensorboard too")
     command.set_defaults(run=run)
@@ -65,17 +70,21 @@ def run(args: argparse.Namespace) -> None:
             f"the run in {out} trains a module of your own, {facts.model}: continue it in Python, "
             "train(module, ..., resume=True)"
         )
-    data = load_data_of(args, before.get("data") or data_of(model), facts, model)
-    if args.val_size is not None and data.val_images is not None:
+    base = recipe_from_dict(before["recipe"]) if before else None
+    kind = "finetune" if args.pretrained or args.init else "default"
+    recipe = recipe_of(args, model, args.data or before.get("data") or data_of(model), base, kind)
+    made = {"test_size": args.test_size, "val_size": recipe.val_size, "seed": recipe.seed}
+    data = load_data_of(args, before.get("data") or data_of(model), facts, model, run=out if state else None, made=made)
+    if args.test_size not in (None, (data.made_split or {}).get("test_size")):
+        raise ValueError(f"--test-size has no effect: {data.name} has its test images already")
+    if args.val_size is not None and data.val_images is not None and data.made_split is None:
         raise ValueError(f"--val-size has no effect: {data.name} has validation images of its own")
     if start and args.img_size and start.fixed_size not in (None, args.img_size):
         raise ValueError(f"--img-size has no effect: {start.name} takes images of {start.facts.img_size} pixels only")
-    base = recipe_from_dict(before["recipe"]) if before else None
-    kind = "finetune" if args.pretrained or args.init else "default"
     summary = train(
         model,
         data,
-        recipe_of(args, model, data.name, base, kind),
+        recipe,
         out,
         device=device_of(args),
         model_args=before.get("model_args", {}) | model_args(args),

@@ -1,5 +1,6 @@
 """Folders of images as data sets."""
 
+import json
 import os
 import shutil
 import sys
@@ -9,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tinynets.engine import load_data
+from tinynets.engine import Recipe, load_data, train
 from tinynets.engine.data import list_images, memory
 
 
@@ -22,6 +23,17 @@ def write_folder(root, parts=("train", "test"), mode="RGB", size=(6, 5), classes
                 shape = (size[1], size[0]) if mode == "L" else (size[1], size[0], 3)
                 image = Image.fromarray(generator.integers(0, 256, shape, dtype=np.uint8))
                 image.save(root / part / label / f"{index}.png")
+    return root
+
+
+def write_classes(root, **counts):
+    """Class folders without parts."""
+    for label, count in counts.items():
+        (root / label).mkdir(parents=True, exist_ok=True)
+        generator = np.random.default_rng(list(label.encode()))
+        for index in range(count):
+            pixels = generator.integers(0, 256, (5, 6, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / label / f"{index}.png")
     return root
 
 
@@ -195,11 +207,11 @@ def test_free_memory_is_known():
 
 
 def test_folders_that_are_no_data_set(tmp_path):
-    with pytest.raises(ValueError, match=r"must hold train/ and test/ or val/, .*it holds train"):
+    with pytest.raises(ValueError, match=r"must hold a folder for every class, or train/ .*it holds train"):
         load_data(write_folder(tmp_path / "a", ("train",)))
     (tmp_path / "b/cat").mkdir(parents=True)
     (tmp_path / "b/dog").mkdir()
-    with pytest.raises(ValueError, match="it holds cat, dog"):
+    with pytest.raises(ValueError, match="b holds no images in cat, dog"):
         load_data(tmp_path / "b")
     (tmp_path / "c").mkdir()
     with pytest.raises(ValueError, match="it is empty"):
@@ -215,6 +227,68 @@ def test_folders_that_are_no_data_set(tmp_path):
         load_data(tmp_path / "e")
     with pytest.raises(ValueError, match="background must be a colour"):
         load_data(write_folder(tmp_path / "f"), background="none")
+
+
+def test_class_folders_without_parts_are_split(tmp_path):
+    root = write_classes(tmp_path / "insects", ant=40, bee=30)
+    data = load_data(root)
+    counts = {part: len(data.split(part)[1]) for part in ("train", "val", "test")}
+    assert sum(counts.values()) == 70
+    assert data.notes[0] == (
+        f"insects has no train/ and test/: its classes are split by file name into {counts['train']} images to train, "
+        f"{counts['val']} to validate and {counts['test']} to test (seed 0; --test-size, --val-size)"
+    )
+    for part, names in data.files.items():
+        for image, label, name in zip(*data.split(part), names, strict=True):
+            assert data.class_names[label] == name.split("/")[0]
+            assert torch.equal(image, torch.from_numpy(np.array(Image.open(root / name))).permute(2, 0, 1))
+    again = load_data(**data.source)
+    assert again.digest() == data.digest()
+    assert load_data(root, seed=1).files["test"] != data.files["test"]
+    large = load_data(root, test_size=0.5, val_size=0)
+    assert large.val_images is None
+    assert 25 <= len(large.files["test"]) <= 45
+    everything = load_data(root, test_size=1)
+    assert (len(everything.train_labels), len(everything.test_labels)) == (0, 70)
+    assert everything.notes == ("insects has no train/ and test/: all 70 images are test images",)
+
+
+def test_a_split_that_was_made_is_used_again(tmp_path):
+    root = write_classes(tmp_path / "insects", ant=12, bee=12)
+    data = load_data(root)
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps(data.made_split))
+    write_classes(root, cricket=3, ant=15)
+    again = load_data(root, split=path)
+    assert again.digest() == data.digest()
+    assert again.notes[1] == "6 images are not in the run's split and are left out"
+    (root / data.files["val"][0]).unlink()
+    with pytest.raises(
+        ValueError, match=r"1 images of the run's split are gone from .*insects, such as .*restore them"
+    ):
+        load_data(root, split=path)
+    path.write_text("{}")
+    with pytest.raises(ValueError, match=r"split\.json is not the split of a run: remove it, or restore it"):
+        load_data(root, split=path)
+
+
+def test_small_and_doubtful_class_folders(tmp_path):
+    few = load_data(write_classes(tmp_path / "few", ant=2, bee=1))
+    assert [len(few.split(part)[1]) for part in ("train", "test")] == [2, 1]
+    assert few.notes[1:] == ("test has no images of bee",)
+    with pytest.raises(ValueError, match="has the classes Ant and ant, which differ by case only: merge them"):
+        load_data(write_classes(tmp_path / "case", Ant=1, ant=1))
+    vehicles = load_data(write_classes(tmp_path / "vehicles", car=3, train=3))
+    assert vehicles.class_names == ("car", "train")
+    parts = write_folder(tmp_path / "parts")
+    with pytest.raises(
+        ValueError, match=r"test_size \(--test-size\) has no effect on .*, this one has train/ and test/"
+    ):
+        load_data(parts, test_size=0.2)
+    with pytest.raises(ValueError, match=r"test_size \(--test-size\) has no effect on digits: it is for class folders"):
+        load_data("digits", test_size=0.2)
+    with pytest.raises(ValueError, match="has only one class, 'ant'"):
+        train("simplecnn_mnist", load_data(write_classes(tmp_path / "one", ant=9)), Recipe(), tmp_path / "run")
 
 
 def test_every_file_counts_once_however_it_is_reached(tmp_path):

@@ -8,13 +8,15 @@ from tinynets._guest import plain_defaults
 from tinynets._text import printable
 
 from .arrays import load_arrays
-from .folder import load_folder
+from .folder import find_parts, load_folder
 from .image_data import ImageData, split_validation, statistics
 from .listing import list_images
 from .many import read_images
 from .named import DOWNLOADED, LOADERS
+from .photos import PhotoOptions
 from .polarity import wrong_polarity
 from .reading import read_image
+from .splitting import read_split
 
 _logger = logging.getLogger(__name__)
 
@@ -41,15 +43,19 @@ def load_data(
     background: str = "white",
     skip_bad: bool = False,
     config: Mapping[str, Any] | None = None,
+    test_size: float | None = None,
+    val_size: float | None = None,
+    seed: int | None = None,
+    split: str | Path | None = None,
 ) -> ImageData:
     """Load a data set into memory.
 
     Args:
-        name: one of `list_data()`, a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, an .npz file with
-            x_train, y_train, x_test, y_test, or a dictionary of such arrays. "cifar10" is the data set; "./cifar10"
-            and Path("cifar10") are a folder.
-        data_dir: folder of torchvision's files, which are downloaded if they are missing. The folder must exist. None
-            for `data` in the working directory, created if necessary. Only for torchvision's data sets.
+        name: one of `list_data()`, a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, or with folders of classes
+            alone, an .npz file with x_train, y_train, x_test, y_test, or a dictionary of such arrays. "cifar10" is the
+            data set; "./cifar10" and Path("cifar10") are a folder.
+        data_dir: folder of torchvision's files, which are downloaded if they are missing. The folder must exist.
+            None for `data` in the working directory, created if necessary. Not for digits.
         img_size: (H, W) of the images. Images of a folder are resized by their short side and cropped, others are
             resized.
         default_size: (H, W) without img_size, for a folder whose images are large or differ in size.
@@ -57,6 +63,11 @@ def load_data(
         background: colour behind the transparent pixels of a folder's images.
         skip_bad: leave out images of a folder that cannot be read. They are listed in `skipped` of the result.
         config: how a folder's images are resized, as in `read_image`.
+        test_size: fraction of every class for testing, for folders of classes without train/ and test/. Their files
+            are split by their names, so adding an image moves no other. None for 0.1, 1 for all.
+        val_size: fraction of every class for validation, for such folders. None for 0.1.
+        seed: another seed makes another split of such a folder. None for 0.
+        split: file with the split of a run, `split.json`, for such a folder. Files that it does not name are left out.
 
     Returns:
         The data set.
@@ -76,11 +87,12 @@ def load_data(
         (('cat', 'dog'), torch.Size([4, 1, 28, 28]))
     """
     with plain_defaults():
+        made = {"test_size": test_size, "val_size": val_size, "seed": seed, "split": split}
         if isinstance(name, Mapping):
-            _check_effect("arrays", data_dir, background, skip_bad)
+            _check_effect("arrays", data_dir, background, skip_bad, made)
             return load_arrays(name)
         if isinstance(name, str) and name in LOADERS:
-            _check_effect(name, None if name in DOWNLOADED else data_dir, background, skip_bad)
+            _check_effect(name, None if name in DOWNLOADED else data_dir, background, skip_bad, made)
             _warn_of_namesake(name)
             _warn_of_images(name, data_dir)
             source = {"name": name, "data_dir": None if name == "digits" else str(Path(data_dir or "data").absolute())}
@@ -89,11 +101,11 @@ def load_data(
         source = {"name": str(path.absolute())}
         if path.is_dir():
             _check_effect(name, data_dir)
-            data = load_folder(path, _size(img_size), _size(default_size), in_chans, background, skip_bad, config)
-            options = {"img_size": list(data.img_size), "in_chans": data.in_chans, "background": background}
-            return dataclasses.replace(data, source=source | options | {"skip_bad": skip_bad})
+            options = PhotoOptions(_size(img_size), _size(default_size), in_chans, background, skip_bad, config)
+            data = load_folder(path, options, made if split is None else read_split(Path(split)))
+            return dataclasses.replace(data, source=source | (data.source or {}))
         if path.exists():
-            _check_effect(name, data_dir, background, skip_bad)
+            _check_effect(name, data_dir, background, skip_bad, made)
             return _sized(load_arrays(path), img_size, source)
         raise ValueError(
             f"unknown data set {str(name)!r}: there is no folder or file {printable(path.absolute())}, "
@@ -101,7 +113,13 @@ def load_data(
         )
 
 
-def _check_effect(name: object, data_dir: Any = None, background: str = "white", skip_bad: bool = False) -> None:
+def _check_effect(
+    name: object,
+    data_dir: Any = None,
+    background: str = "white",
+    skip_bad: bool = False,
+    made: Mapping[str, Any] | None = None,
+) -> None:
     """Raise ValueError for an option that is given although it has no effect on these data."""
     if data_dir is not None:
         raise ValueError(
@@ -111,6 +129,18 @@ def _check_effect(name: object, data_dir: Any = None, background: str = "white",
     for option, given in (("background (--background)", background != "white"), ("skip_bad (--skip-bad)", skip_bad)):
         if given:
             raise ValueError(f"{option} has no effect on {printable(name)}: it is for folders of image files")
+    if given := [key for key, value in (made or {}).items() if value is not None]:
+        option = f"{given[0]} (--test-size)" if given[0] == "test_size" else given[0]
+        raise ValueError(f"{option} has no effect on {printable(name)}: it is for class folders without parts")
+
+
+def _is_folder(name: str | Path | Mapping[str, Any]) -> bool:
+    return not isinstance(name, Mapping) and not (isinstance(name, str) and name in LOADERS) and Path(name).is_dir()
+
+
+def without_parts(name: str | Path) -> bool:
+    """Whether a name is that of a folder of classes without train/, val/ and test/."""
+    return _is_folder(name) and not find_parts(Path(name))
 
 
 def _sized(data: ImageData, img_size: Sequence[int] | None, source: dict[str, Any]) -> ImageData:

@@ -35,6 +35,8 @@ class ImageData:
         source: arguments with which `load_data` finds the same data again, with an absolute path. None for other data.
         notes: remarks about how the data were read, one line each.
         skipped: files that were left out because they cannot be read, with the reason.
+        files: names of the files behind the images of every part, relative to the folder of the data. Empty for other
+            data.
 
     Examples:
         >>> from tinynets.engine import load_data
@@ -56,6 +58,7 @@ class ImageData:
     source: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    files: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:
@@ -71,6 +74,17 @@ class ImageData:
     def img_size(self) -> tuple[int, int]:
         """(H, W) of the images in pixels."""
         return self.train_images.shape[2], self.train_images.shape[3]
+
+    @property
+    def made_split(self) -> dict[str, Any] | None:
+        """How class folders without parts were split: test_size, val_size, seed, and the files of every part. None for
+        data with parts of their own.
+        """
+        source = self.source or {}
+        if "test_size" not in source:
+            return None
+        chosen = {key: source[key] for key in ("test_size", "val_size", "seed")}
+        return chosen | {part: self.files.get(part, ()) for part in ("train", "val", "test")}
 
     def split(self, name: str) -> tuple[Tensor, Tensor]:
         """Images and labels of one split.

@@ -12,7 +12,7 @@ from tinynets._modules import copied
 from tinynets.engine.data import ImageData
 from tinynets.engine.evaluation import evaluate
 from tinynets.engine.recipes import differences, override, recipe_from_dict, with_epochs
-from tinynets.engine.record import Checkpoint, RunDir, Terminal, environment, load_checkpoint, save_checkpoint
+from tinynets.engine.record import SPLIT, Checkpoint, RunDir, Terminal, environment, load_checkpoint, save_checkpoint
 
 from .interrupt import Interrupt
 from .objective import with_absolute_teacher
@@ -103,6 +103,8 @@ class Training:
             self.directory.write_json("recipe.json", self.run.recipe.to_dict())
             if self.data.skipped:
                 self.directory.write_lines("skipped.txt", self.data.skipped)
+            if (split := self.data.made_split) is not None:
+                self.directory.write_json(SPLIT, split)
             self._save_state()
             self._event("start")
 

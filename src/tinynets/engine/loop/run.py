@@ -89,7 +89,7 @@ class Run:
         if data.num_classes < 2:
             raise ValueError(
                 f"{data.name} has only one class, {', '.join(data.class_names)!r}: training needs two or more, each in "
-                "a folder directly in train/"
+                "a folder of its own, directly in train/ or in the folder of the data"
             )
         if data.val_images is not None and data.val_labels is not None:
             train, self.val_images, self.val_labels = slice(None), data.val_images, data.val_labels
@@ -108,7 +108,8 @@ class Run:
         self.steps = len(self.train_labels) // recipe.batch_size
         if self.steps == 0:
             raise ValueError(
-                f"batch_size ({recipe.batch_size}) is larger than the training set ({len(self.train_labels)} images)"
+                f"batch_size ({recipe.batch_size}) is larger than the training set ({len(self.train_labels)} images): "
+                "add images, or lower it (--batch-size)"
             )
         if recipe.batch_size % self.team.count:
             raise ValueError(

@@ -38,7 +38,8 @@ def train(
     """Train a model and write a run directory.
 
     The directory holds recipe.json, metrics.csv (one row per epoch), events.jsonl, best.safetensors (best validation
-    accuracy), last.safetensors, state.pt (to resume) and summary.json. skipped.txt lists images that were left out. The
+    accuracy), last.safetensors, state.pt (to resume) and summary.json. skipped.txt lists images that were left out,
+    split.json the files of every part if class folders were split. The
     test set is read once, at the end, for the last and the best weights. Processes that were started by torchrun train
     together.
 

@@ -1,11 +1,12 @@
 """The files of a run: its directory, checkpoints and state. Also the progress display."""
 
 from .checkpoint import Checkpoint, load_checkpoint, read_checkpoint, save_checkpoint
-from .run_dir import RunDir, read_metrics
+from .run_dir import SPLIT, RunDir, read_metrics
 from .summary import environment
 from .terminal import Terminal
 
 __all__ = [
+    "SPLIT",
     "Checkpoint",
     "RunDir",
     "Terminal",

@@ -28,11 +28,15 @@ FILES = (
 )
 
 
+SPLIT = "split.json"
+
+
 class RunDir:
     """The directory of a training run.
 
     It holds recipe.json, metrics.csv (one row per epoch), events.jsonl, best.safetensors, last.safetensors,
-    summary.json, state.pt (to resume) and state.previous.pt (the state before it).
+    summary.json, state.pt (to resume) and state.previous.pt (the state before it). split.json names the files of every
+    part if the run split class folders.
 
     Args:
         path: the directory.

@@ -1,0 +1,93 @@
+"""Split the files of class folders into training, validation and test images, by their names."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tinynets._text import printable
+
+TEST_SIZE = VAL_SIZE = 0.1
+PARTS = ("train", "val", "test")
+
+
+def split_files(
+    files: Mapping[str, Sequence[str]], test_size: float, val_size: float, seed: int
+) -> dict[str, dict[str, list[str]]]:
+    """Split the files of every class.
+
+    A file's place in [0, 1) is SHA-256 of seed and name. Below test_size it is a test image, below test_size + val_size
+    a validation image. So adding a file moves no other, and every class is split alike. A class that would lack a test
+    or validation image gets the file with the next place, as long as one remains for training.
+
+    Args:
+        files: names by class.
+        test_size: fraction of test images. 1 makes all files test images.
+        val_size: fraction of validation images.
+        seed: another seed makes another split.
+
+    Returns:
+        Names by part and class, in the given order.
+
+    Raises:
+        ValueError: a fraction is out of range.
+    """
+    check_sizes(test_size, val_size)
+    parts: dict[str, dict[str, list[str]]] = {part: {} for part in PARTS}
+    for label, names in files.items():
+        part_of = dict.fromkeys(names, "test") if test_size == 1 else _parts(names, test_size, val_size, seed)
+        for part in PARTS:
+            parts[part][label] = [name for name in names if part_of[name] == part]
+    return parts
+
+
+def _parts(names: Sequence[str], test_size: float, val_size: float, seed: int) -> dict[str, str]:
+    """The part of every file of a class."""
+    places = {name: _place(name, seed) for name in names}
+    test = sum(place < test_size for place in places.values())
+    val = sum(place < test_size + val_size for place in places.values()) - test
+    kept = 1 if val_size and len(names) > 2 else 0
+    test = max(min(max(test, 1), len(names) - kept - 1), 0)
+    val = max(min(max(val, kept), len(names) - test - 1), 0)
+    ordered = sorted(names, key=lambda name: (places[name], name))
+    parts = ["test"] * test + ["val"] * val
+    return dict.fromkeys(names, "train") | dict(zip(ordered, parts, strict=False))
+
+
+def _place(name: str, seed: int) -> float:
+    digest = hashlib.sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+def check_sizes(test_size: float, val_size: float) -> None:
+    """Raise ValueError unless some images remain for training, or all are test images."""
+    if test_size != 1 and not (0 < test_size < 1 and 0 <= val_size < 1 and test_size + val_size < 1):
+        raise ValueError(
+            f"test_size (--test-size) must be above 0, val_size (--val-size) 0 or above, and both together below 1, "
+            f"got {test_size:g} and {val_size:g}"
+        )
+
+
+def describe(title: str, counts: Mapping[str, int], seed: int) -> str:
+    """One line about the split."""
+    if not counts.get("train"):
+        return f"{title} has no train/ and test/: all {counts['test']:,} images are test images"
+    val = f"{counts['val']:,} to validate and " if counts.get("val") else ""
+    return (
+        f"{title} has no train/ and test/: its classes are split by file name into {counts['train']:,} images to "
+        f"train, {val}{counts['test']:,} to test (seed {seed}; --test-size, --val-size)"
+    )
+
+
+def read_split(path: Path) -> dict[str, Any]:
+    """Read the split of a run.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        split = json.loads(path.read_text("utf-8"))
+        return {**split, **{part: tuple(split[part]) for part in PARTS}}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{printable(path)} is not the split of a run: remove it, or restore it") from error

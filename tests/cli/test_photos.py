@@ -1,0 +1,105 @@
+"""Class folders without train/ and test/, from the command line."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+MODEL = "simplecnn_mnist"
+SHORT = ("--recipe", "digits", "--epochs", 1)
+
+
+def add_photos(root, start, count):
+    """Noisy 8x8 photos: ants are bright above, bees bright at the left."""
+    for label in ("ant", "bee"):
+        (root / label).mkdir(parents=True, exist_ok=True)
+        for index in range(start, start + count):
+            generator = np.random.default_rng([index, *label.encode()])
+            pixels = generator.integers(0, 60, (8, 8), dtype=np.uint8)
+            pixels[(slice(4), slice(None)) if label == "ant" else (slice(None), slice(4))] += 150
+            Image.fromarray(pixels).save(root / label / f"{index:03}.png")
+    return root
+
+
+@pytest.fixture
+def insects(tmp_path):
+    return add_photos(tmp_path / "insects", 0, 50)
+
+
+@pytest.fixture
+def trained(run, insects, tmp_path):
+    code, _, err = run("train", MODEL, "--data", insects, *SHORT, "--seed", 3, "--out", tmp_path / "run")
+    assert code == 0, err
+    assert err.count("insects has no train/ and test/: its classes are split by file name into") == 1
+    return tmp_path / "run"
+
+
+def split_of(out):
+    return json.loads((out / "split.json").read_text())
+
+
+def test_the_split_of_a_run_is_used_by_every_later_command(run, trained, insects):
+    split = split_of(trained)
+    assert (split["seed"], split["test_size"], split["val_size"]) == (3, 0.1, 0.1)
+    count = len(split["test"])
+    assert count + len(split["val"]) + len(split["train"]) == 100
+    top1 = json.loads((trained / "summary.json").read_text())["last"]["test_top1"]
+    add_photos(insects, 50, 20)
+    for more in ((), ("--data", insects)):
+        code, out, err = run("evaluate", trained, "--json", *more)
+        facts = json.loads(out)
+        assert (facts["images"], facts["top1"]) == (count, top1)
+        assert "40 images are not in the run's split and are left out" in err
+        assert "has changed" not in err
+    assert run("plot", trained)[0] == 0
+    (trained / "summary.json").unlink()
+    code, _, err = run("train", "--resume", "--out", trained)
+    assert code == 0, err
+    code, _, err = run("train", "--resume", "--out", trained, "--test-size", 0.3)
+    assert (code, "--test-size has no effect: insects has its test images already" in err) == (1, True)
+    assert split_of(trained) == split
+
+
+def test_weights_without_their_run_find_the_split_by_the_names(run, trained, insects, tmp_path):
+    count = len(split_of(trained)["test"])
+    shutil.copy(trained / "last.safetensors", tmp_path / "net.safetensors")
+    assert json.loads(run("evaluate", tmp_path / "net.safetensors", "--json")[1])["images"] == count
+
+
+def test_going_on_from_a_run_keeps_its_test_images(run, trained, tmp_path):
+    code, _, err = run("train", "--init", trained, *SHORT, "--seed", 5, "--out", tmp_path / "more")
+    assert code == 0, err
+    assert split_of(tmp_path / "more") == split_of(trained)
+
+
+def test_another_folder_is_evaluated_as_a_whole(run, trained, tmp_path):
+    other = add_photos(tmp_path / "others", 100, 4)
+    _, out, err = run("evaluate", trained, "--data", other, "--json")
+    assert json.loads(out)["images"] == 8
+    assert "others has no train/ and test/: all 8 images are test images" in err
+
+
+def test_sizes_of_the_split(run, insects, tmp_path):
+    argv = ("train", MODEL, "--data", insects, *SHORT, "--out", tmp_path / "run")
+    code, _, err = run(*argv, "--test-size", 0.4, "--val-size", 0.2)
+    assert code == 0, err
+    split = split_of(tmp_path / "run")
+    assert 30 <= len(split["test"]) <= 50
+    assert 10 <= len(split["val"]) <= 30
+    for given, message in (
+        ((0.9, 0.1), "both together below 1, got 0.9 and 0.1"),
+        ((1, 0), "insects has no training images: it can only be evaluated on"),
+    ):
+        code, _, err = run(*argv[:-1], tmp_path / "x", "--test-size", given[0], "--val-size", given[1])
+        assert (code, message in err.splitlines()[-1]) == (1, True), err
+
+
+def test_three_photos_in_all(run, tmp_path):
+    root = add_photos(tmp_path / "few", 0, 1)
+    Image.new("L", (8, 8)).save(root / "bee/more.png")
+    code, _, err = run("train", MODEL, "--data", root, "--out", tmp_path / "run", *SHORT)
+    assert code == 1
+    assert "batch_size (16) is larger than the training set (2 images): add images, or lower it" in err
+    assert not (tmp_path / "run").exists()
