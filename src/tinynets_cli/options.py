@@ -56,7 +56,7 @@ def data_options() -> argparse.ArgumentParser:
     group.add_argument(
         "--data",
         help="a folder with a folder of images for every class, or with train/ and test/ or val/; an .npz; cifar10, "
-        "cifar100, mnist or digits (default: what a checkpoint was trained on, or what the model is "
+        "cifar100, mnist, tiny_imagenet or digits (default: what a checkpoint was trained on, or what the model is "
         "named after)",
     )
     group.add_argument(

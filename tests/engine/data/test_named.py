@@ -35,7 +35,7 @@ def test_digits_without_scikit_learn(monkeypatch):
 
 
 def test_unknown_names_and_missing_directories(tmp_path):
-    assert list_data() == ["cifar10", "cifar100", "digits", "mnist"]
+    assert list_data() == ["cifar10", "cifar100", "digits", "mnist", "tiny_imagenet"]
     with pytest.raises(ValueError, match=r"'cifar': there is no folder or file .*cifar, and .* cifar10, cifar100,"):
         load_data("cifar")
     with pytest.raises(

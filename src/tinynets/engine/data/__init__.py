@@ -54,7 +54,7 @@ def load_data(
         name: one of `list_data()`, a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, or with folders of classes
             alone, an .npz file with x_train, y_train, x_test, y_test, or a dictionary of such arrays. "cifar10" is the
             data set; "./cifar10" and Path("cifar10") are a folder.
-        data_dir: folder of torchvision's files, which are downloaded if they are missing. The folder must exist.
+        data_dir: folder of a built-in set's files, which are downloaded if they are missing. The folder must exist.
             None for `data` in the working directory, created if necessary. Not for digits.
         img_size: (H, W) of the images. Images of a folder are resized by their short side and cropped, others are
             resized.
@@ -176,6 +176,6 @@ def list_data() -> list[str]:
     Examples:
         >>> from tinynets.engine import list_data
         >>> list_data()
-        ['cifar10', 'cifar100', 'digits', 'mnist']
+        ['cifar10', 'cifar100', 'digits', 'mnist', 'tiny_imagenet']
     """
     return sorted(LOADERS)

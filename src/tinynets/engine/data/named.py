@@ -1,34 +1,26 @@
-"""Data sets by name: torchvision's, and scikit-learn's digits."""
+"""Data sets by name: torchvision's, Tiny-ImageNet, and scikit-learn's digits."""
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torchvision.datasets
-from filelock import FileLock
 from torch import Tensor
 
 from tinynets._statistics import CIFAR10, CIFAR100, MNIST, Statistics
 
 from .image_data import ImageData, channels_first, split_validation
-
-_LOCK = ".tinynets.lock"
+from .locking import locked
+from .tiny_imagenet import FOLDER, load_tiny_imagenet
 
 
 def _load_torchvision(name: str, cls: type, statistics: Statistics) -> Callable:
     def load(data_dir: str | Path | None) -> ImageData:
-        root = Path("data" if data_dir is None else data_dir)
-        if data_dir is not None and not root.is_dir():
-            raise FileNotFoundError(
-                f"data directory {root} does not exist: name the one that holds {name}, "
-                "or create it to download the data set into it"
-            )
-        with _locked(root):
+        root = _root(name, data_dir)
+        with locked(root):
             train, test = (_open_or_download(name, cls, root, part) for part in (True, False))
         return ImageData(
             name,
@@ -41,23 +33,14 @@ def _load_torchvision(name: str, cls: type, statistics: Statistics) -> Callable:
     return load
 
 
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Let one process at a time open or download the files of a folder. The others wait for it."""
-    created = not root.exists()
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / _LOCK)
-        lock.acquire()
-    except OSError:  # nobody can download into it either
-        lock = None
-    try:
-        yield
-    finally:
-        if lock is not None:
-            lock.release()
-            if created and os.listdir(root) == [_LOCK]:
-                shutil.rmtree(root)
+def _root(name: str, data_dir: str | Path | None) -> Path:
+    root = Path("data" if data_dir is None else data_dir)
+    if data_dir is not None and not root.is_dir():
+        raise FileNotFoundError(
+            f"data directory {root} does not exist: name the one that holds {name}, "
+            "or create it to download the data set into it"
+        )
+    return root
 
 
 def _open_or_download(name: str, cls: type, root: Path, train: bool):
@@ -107,6 +90,7 @@ def _load_digits(data_dir: str | Path | None) -> ImageData:
 def has_files(name: str, data_dir: str | Path | None) -> bool:
     """Whether the files of a data set are in the directory, so that nothing has to be downloaded."""
     places = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python", "mnist": "MNIST/raw"}
+    places["tiny_imagenet"] = FOLDER
     return name not in places or Path("data" if data_dir is None else data_dir, places[name]).is_dir()
 
 
@@ -114,5 +98,6 @@ DOWNLOADED = {
     "cifar10": _load_torchvision("cifar10", torchvision.datasets.CIFAR10, CIFAR10),
     "cifar100": _load_torchvision("cifar100", torchvision.datasets.CIFAR100, CIFAR100),
     "mnist": _load_torchvision("mnist", torchvision.datasets.MNIST, MNIST),
+    "tiny_imagenet": lambda data_dir: load_tiny_imagenet(_root("tiny_imagenet", data_dir)),
 }
 LOADERS: dict[str, Callable[[str | Path | None], ImageData]] = {**DOWNLOADED, "digits": _load_digits}
