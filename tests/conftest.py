@@ -1,4 +1,6 @@
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,9 @@ MODELS = [
 
 
 def pytest_configure(config):
+    # decoded photos of tests are not kept for the user's next start
+    os.environ["XDG_CACHE_HOME"] = folder = tempfile.mkdtemp(prefix="tinynets-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
 

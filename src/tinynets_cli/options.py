@@ -66,6 +66,13 @@ def data_options() -> argparse.ArgumentParser:
         "--img-size", type=image_size, help="side in pixels that a folder's images are cropped and resized to"
     )
     group.add_argument("--skip-bad", action="store_true", help="leave out images that cannot be read, and list them")
+    where = group.add_mutually_exclusive_group()
+    where.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="where decoded photos are kept for the next start (default: the user's cache folder)",
+    )
+    where.add_argument("--no-cache", action="store_true", help="keep decoded photos in memory only")
     return group
 
 
@@ -201,6 +208,7 @@ def load_data_of(
     size = args.img_size or options.get("img_size") or (facts.img_size if facts else None)
     given = {"data_dir": args.data_dir, "img_size": size, "background": args.background}
     given["skip_bad"] = args.skip_bad or None
+    options["cache"] = args.cache or not args.no_cache
     options |= {"name": name} | {key: value for key, value in given.items() if value is not None}
     if "test_size" in source:
         if (split := split_file(run)) is not None:

@@ -336,6 +336,7 @@ def test_images_that_occur_twice_are_said(tmp_path):
         "train: 1 images outside the folders of the classes are left out",
         "train: 1 images are in several classes (such as ant and bee)",
         "1 images of test are in train too",
+        "photos that equal or look like a training photo (saved twice, bursts): 1 of test; they flatter the accuracy",
     )
 
 

@@ -8,6 +8,7 @@ from tinynets._guest import plain_defaults
 from tinynets._text import printable
 
 from .arrays import load_arrays
+from .cache import default_cache
 from .folder import find_parts, load_folder
 from .image_data import ImageData, split_validation, statistics
 from .listing import list_images
@@ -47,6 +48,7 @@ def load_data(
     val_size: float | None = None,
     seed: int | None = None,
     split: str | Path | None = None,
+    cache: str | Path | bool = True,
 ) -> ImageData:
     """Load a data set into memory.
 
@@ -68,6 +70,8 @@ def load_data(
         val_size: fraction of every class for validation, for such folders. None for 0.1.
         seed: another seed makes another split of such a folder. None for 0.
         split: file with the split of a run, `split.json`, for such a folder. Files that it does not name are left out.
+        cache: folder that keeps the decoded photos of a folder or of tiny_imagenet for later runs. True for
+            tinynets/ in the user's cache folder, False for none. Photos are then mapped into memory, not copied.
 
     Returns:
         The data set.
@@ -87,6 +91,7 @@ def load_data(
         (('cat', 'dog'), torch.Size([4, 1, 28, 28]))
     """
     with plain_defaults():
+        kept_in = default_cache() if cache is True else Path(cache) if cache else None
         made = {"test_size": test_size, "val_size": val_size, "seed": seed, "split": split}
         if isinstance(name, Mapping):
             _check_effect("arrays", data_dir, background, skip_bad, made)
@@ -96,12 +101,15 @@ def load_data(
             _warn_of_namesake(name)
             _warn_of_images(name, data_dir)
             source = {"name": name, "data_dir": None if name == "digits" else str(Path(data_dir or "data").absolute())}
-            return _sized(LOADERS[name](data_dir), img_size, source)
+            kept = {"cache": kept_in} if name == "tiny_imagenet" else {}
+            return _sized(LOADERS[name](data_dir, **kept), img_size, source)
         path = Path(name)
         source = {"name": str(path.absolute())}
         if path.is_dir():
             _check_effect(name, data_dir)
-            options = PhotoOptions(_size(img_size), _size(default_size), in_chans, background, skip_bad, config)
+            options = PhotoOptions(
+                _size(img_size), _size(default_size), in_chans, background, skip_bad, config, kept_in
+            )
             data = load_folder(path, options, made if split is None else read_split(Path(split)))
             return dataclasses.replace(data, source=source | (data.source or {}))
         if path.exists():

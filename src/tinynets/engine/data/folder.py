@@ -11,7 +11,7 @@ from tinynets._text import printable
 from .decode import rgb
 from .image_data import ImageData
 from .listing import Listing, walk_images
-from .photos import Photo, PhotoOptions, read_photos
+from .photos import Photo, PhotoList, PhotoOptions, read_photos
 from .reading import check_size
 from .splitting import PARTS, TEST_SIZE, VAL_SIZE, describe, split_files
 
@@ -59,7 +59,7 @@ def load_folder(root: Path, options: PhotoOptions, split: Mapping[str, Any] | No
         found, source = _split_classes(root, split or {})
     names = tuple(sorted({photo.label for photo in found.photos}))
     _check_case(root, names)
-    return read_photos(root, found.photos, names, options, found.notes, found.unreadable, source)
+    return read_photos(PhotoList(root, found.photos, names, found.notes, found.unreadable, source), options)
 
 
 @dataclass

@@ -37,6 +37,7 @@ class ImageData:
         skipped: files that were left out because they cannot be read, with the reason.
         files: names of the files behind the images of every part, relative to the folder of the data. Empty for other
             data.
+        known_digest: the result of `digest`, if it is known already.
 
     Examples:
         >>> from tinynets.engine import load_data
@@ -59,6 +60,7 @@ class ImageData:
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     files: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    known_digest: str | None = None
 
     @property
     def num_classes(self) -> int:
@@ -124,10 +126,12 @@ class ImageData:
             if images is not None:
                 splits[f"{part}_images"] = _resized(_with_channels(images, in_chans, self.name), img_size)
                 splits[f"{part}_labels"] = labels if classes is None else torch.tensor(classes)[labels]
-        return dataclasses.replace(self, **splits)
+        return dataclasses.replace(self, **splits, known_digest=None)
 
     def digest(self) -> str:
         """SHA-256 of all images, labels and class names. Equal data have equal digests, whatever their name."""
+        if self.known_digest is not None:
+            return self.known_digest
         digest = hashlib.sha256(repr(self.class_names).encode())
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -143,8 +147,11 @@ def assemble(
     class_names: tuple[str, ...],
     notes: Iterable[str] = (),
     skipped: tuple[str, ...] = (),
+    figures: tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]] | None = None,
 ) -> ImageData:
     """Make a data set of the splits "train", "val" and "test". Without test, the validation images are the test images.
+
+    figures: mean, standard deviation and remarks, if they are known.
 
     Raises:
         ValueError: the images of the splits differ in size.
@@ -155,8 +162,9 @@ def assemble(
     if len(shapes) > 1:
         raise ValueError(f"{name}: all splits must have images of one size, got {sorted(shapes)}")
     train = splits.get("train") or (test[0][:0], test[1][:0])
-    mean, std = statistics(train[0] if len(train[0]) else test[0])
-    remarks = (*notes, *_remarks(splits, class_names))
+    if figures is None:
+        figures = (*statistics(train[0] if len(train[0]) else test[0]), tuple(_remarks(splits, class_names)))
+    mean, std, remarks = figures[0], figures[1], (*notes, *figures[2])
     return ImageData(
         name, *train, *test, class_names, mean, std, *(val or (None, None)), notes=remarks, skipped=skipped
     )

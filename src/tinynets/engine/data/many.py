@@ -17,7 +17,7 @@ from .guard import quiet_pillow
 from .reading import check_size, read_image
 
 _T = TypeVar("_T")
-_BATCH = 256  # files that are handed to the threads at a time
+BLOCK = 256  # files that are handed to the threads at a time
 
 
 def read_images(
@@ -71,11 +71,42 @@ def read_images(
     return images[: len(paths) - len(bad)], bad
 
 
+def read_blocks(
+    paths: Sequence[str | Path],
+    mode: str,
+    img_size: tuple[int, int],
+    background: str,
+    threads: int,
+    config: Mapping[str, Any] | None,
+    keep: Callable[[Tensor], Any],
+) -> dict[int, str]:
+    """Read files as `read_images` does, but hand them to keep in blocks, uint8 (n, C, H, W), in order.
+
+    Returns:
+        The index in paths of each file that cannot be read, and the reason. It is in no block.
+    """
+    block = torch.empty(min(BLOCK, len(paths)), len(mode), *img_size, dtype=torch.uint8, device="cpu")
+
+    def read(index: int) -> None:
+        block[index % BLOCK] = read_image(paths[index], mode, img_size, background, config)
+
+    def hand_over(indices: Sequence[int], failed: Mapping[int, str]) -> None:
+        keep(block[[index % BLOCK for index in indices if index not in failed]])
+
+    return for_each(read, range(len(paths)), "reading", threads, hand_over)[1]
+
+
 def for_each(
-    do: Callable[[int], _T], indices: Sequence[int], title: str | None, threads: int | None = None
+    do: Callable[[int], _T],
+    indices: Sequence[int],
+    title: str | None,
+    threads: int | None = None,
+    after_batch: Callable[[Sequence[int], Mapping[int, str]], None] = lambda indices, failed: None,
 ) -> tuple[dict[int, _T], dict[int, str]]:
     """Call do(index) for all indices with several threads. Returns results, and messages of ValueError and OSError, by
     index.
+
+    after_batch: called with the indices of every batch, and the messages so far.
     """
     done: dict[int, _T] = {}
     failed: dict[int, str] = {}
@@ -88,10 +119,12 @@ def for_each(
 
     with quiet_pillow(), ThreadPoolExecutor(threads or core_count()) as pool, _bar(title, len(indices)) as bar:
         try:
-            for start in range(0, len(indices), _BATCH):
-                for _ in pool.map(attempt, indices[start : start + _BATCH]):
+            for start in range(0, len(indices), BLOCK):
+                batch = indices[start : start + BLOCK]
+                for _ in pool.map(attempt, batch):
                     if bar is not None:
                         bar.update()
+                after_batch(batch, failed)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

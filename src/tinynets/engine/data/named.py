@@ -98,6 +98,6 @@ DOWNLOADED = {
     "cifar10": _load_torchvision("cifar10", torchvision.datasets.CIFAR10, CIFAR10),
     "cifar100": _load_torchvision("cifar100", torchvision.datasets.CIFAR100, CIFAR100),
     "mnist": _load_torchvision("mnist", torchvision.datasets.MNIST, MNIST),
-    "tiny_imagenet": lambda data_dir: load_tiny_imagenet(_root("tiny_imagenet", data_dir)),
+    "tiny_imagenet": lambda data_dir, cache=None: load_tiny_imagenet(_root("tiny_imagenet", data_dir), cache),
 }
-LOADERS: dict[str, Callable[[str | Path | None], ImageData]] = {**DOWNLOADED, "digits": _load_digits}
+LOADERS: dict[str, Callable[..., ImageData]] = {**DOWNLOADED, "digits": _load_digits}

@@ -13,7 +13,7 @@ from tinynets._text import printable
 
 from .image_data import ImageData
 from .locking import locked
-from .photos import Photo, PhotoOptions, read_photos
+from .photos import Photo, PhotoList, PhotoOptions, read_photos
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
@@ -21,13 +21,14 @@ FOLDER = "tiny-imagenet-200"
 _NEEDED = ("train", "val/images", "val/val_annotations.txt", "wnids.txt", "words.txt")
 
 
-def load_tiny_imagenet(root: Path) -> ImageData:
+def load_tiny_imagenet(root: Path, cache: Path | None = None) -> ImageData:
     """Load Tiny-ImageNet. Its validation images are the test images; the official test images have no labels.
 
     Classes are in the order of their WordNet ids. Each has the first name of words.txt that no other class has.
 
     Args:
         root: the folder that holds tiny-imagenet-200/, or into which the official zip is downloaded and unpacked.
+        cache: folder for decoded photos, None for none.
 
     Raises:
         RuntimeError: the files are missing and could not be downloaded.
@@ -44,8 +45,8 @@ def load_tiny_imagenet(root: Path) -> ImageData:
     wnids = sorted((folder / "wnids.txt").read_text().split())
     names = _class_names(folder, wnids)
     photos = _photos(folder, dict(zip(wnids, names, strict=True)))
-    options = PhotoOptions(img_size=(64, 64), in_chans=3)
-    return replace(read_photos(folder, photos, names, options), name="tiny_imagenet")
+    options = PhotoOptions(img_size=(64, 64), in_chans=3, cache=cache)
+    return replace(read_photos(PhotoList(folder, photos, names), options), name="tiny_imagenet")
 
 
 def _download(root: Path) -> None:

@@ -92,7 +92,8 @@ class Run:
                 "a folder of its own, directly in train/ or in the folder of the data"
             )
         if data.val_images is not None and data.val_labels is not None:
-            train, self.val_images, self.val_labels = slice(None), data.val_images, data.val_labels
+            train = torch.arange(len(data.train_labels))
+            self.val_images, self.val_labels = data.val_images, data.val_labels
         else:
             train, val = split_validation(data.train_labels, recipe.val_size, self.generator)
             self.val_images, self.val_labels = data.train_images[val], data.train_labels[val]
@@ -102,7 +103,9 @@ class Run:
                     f"{lacking} of {data.num_classes} classes have no validation image: {recipe.val_size:g} (val_size) "
                     "of their images rounds to none"
                 )
-        self.train_images, self.train_labels = data.train_images[train].to(device), data.train_labels[train].to(device)
+        # all images and the rows of the training set, because a copy without the others would double the memory
+        self.images, self.rows = data.train_images.to(device), train.to(device)
+        self.train_labels = data.train_labels[train].to(device)
         if recipe.schedule.patience and len(self.val_labels) == 0:
             raise ValueError(f"schedule.patience needs validation images: {data.name} has too few for val_size")
         self.steps = len(self.train_labels) // recipe.batch_size
@@ -115,6 +118,11 @@ class Run:
             raise ValueError(
                 f"batch_size ({recipe.batch_size}) must be a multiple of the number of processes ({self.team.count})"
             )
+
+    @property
+    def train_images(self) -> Tensor:
+        """A copy of the training images, without those for validation."""
+        return self.images[self.rows]
 
     @property
     def averaged(self) -> nn.Module:
@@ -192,7 +200,7 @@ class Run:
         draws = Draws(self.generator, recipe.batch_size, self.team.part(recipe.batch_size), self.device)
         labels = self.train_labels[rows]
         if self.views is None:
-            x, logits = self.augment(self.train_images[rows], draws), None
+            x, logits = self.augment(self.images[self.rows[rows]], draws), None
         else:
             x, logits = self.views(rows, draws)
         epoch = self.step / self.steps
@@ -293,7 +301,7 @@ class Run:
     def _clean_images(self, count: int) -> tuple[Tensor, Tensor]:
         rows = torch.randperm(len(self.train_labels), generator=torch.Generator().manual_seed(self.recipe.seed))
         rows = rows[:count].to(self.device)
-        return self.train_images[rows], self.train_labels[rows]
+        return self.images[self.rows[rows]], self.train_labels[rows]
 
     def release(self) -> None:
         """Drop the references to other processes before their group is destroyed. In the other order torch may hang."""

@@ -1,0 +1,45 @@
+"""Find images that look like images of the training set: bursts, and photos that were saved twice."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_BITS = 3  # of 64 that may differ
+_LEVELS = 15.0  # of 255, the root mean square difference of two thumbnails
+_AT_A_TIME = 1 << 23  # comparisons
+
+
+def look_alikes(images: Tensor, others: Tensor) -> Tensor:
+    """Find images that look like one of the others.
+
+    They have almost the same difference hash: 64 bits that say which of two neighbours in a thumbnail of 9x8 grey
+    pixels is lighter. And the thumbnails are almost equal.
+
+    Args:
+        images: uint8 (N, C, H, W).
+        others: uint8 (M, C, H, W).
+
+    Returns:
+        Bool (N,).
+
+    Source: Krawetz, Kind of Like That, 2013.
+    """
+    there = _thumbnails(others)
+    other_bits, other_pixels = _hashes(there).T.contiguous(), there.flatten(1).T.contiguous()
+    found = [torch.zeros(0, dtype=torch.bool)]
+    for here in _thumbnails(images).split(max(1, _AT_A_TIME // max(1, len(there)))):
+        pixels = here.flatten(1)
+        apart = pixels.square().sum(1, keepdim=True) + other_pixels.square().sum(0) - 2 * pixels @ other_pixels
+        agree = _hashes(here) @ other_bits >= 64 - 2 * _BITS  # a bit that differs takes 2
+        found.append((agree & (apart <= pixels.shape[1] * _LEVELS**2)).any(1))
+    return torch.cat(found)
+
+
+def _thumbnails(images: Tensor) -> Tensor:
+    """(N, 8, 9), grey in 0..255."""
+    return torch.cat([F.adaptive_avg_pool2d(part.float().mean(1), (8, 9)) for part in images.split(1000)])
+
+
+def _hashes(thumbnails: Tensor) -> Tensor:
+    """(N, 64) of -1 and 1."""
+    return (thumbnails[:, :, 1:] > thumbnails[:, :, :-1]).flatten(1).float() * 2 - 1
