@@ -1,4 +1,5 @@
 import contextlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tinynets.engine.record import Checkpoint, RunDir
 from tinynets.engine.record.checkpoint import configure
 from tinynets.models import full_name
 
+from .budget import fit_epochs
 from .build import as_known, build_model, check_fit, find_start
 from .cpu import freed_memory_kept
 from .epochs import Training
@@ -34,6 +36,7 @@ def train(
     tensorboard: bool = False,
     pretrained: bool = False,
     init: str | Path | None = None,
+    minutes: float | None = None,
 ) -> dict[str, Any]:
     """Train a model and write a run directory.
 
@@ -64,6 +67,8 @@ def train(
         init: start from these weights: a checkpoint, a run directory, or the name of a model with weights. With init or
             pretrained the classifier is new unless the classes are the same, the first layer is adapted to the
             channels, and images are normalised as for these weights.
+        minutes: measure the first steps and set the number of epochs so that the run takes this long, at most ten times
+            the epochs of the recipe. Not with a run that is continued.
 
     Returns:
         The content of summary.json.
@@ -84,6 +89,7 @@ def train(
         >>> last["epoch"], last["test_top1"] > 80
         (2, True)
     """
+    started = time.perf_counter()
     with contextlib.ExitStack() as inside:
         inside.enter_context(plain_defaults())
         team = inside.enter_context(workers(device))
@@ -94,7 +100,12 @@ def train(
         directory = RunDir(out)
         before = team.share(_facts_in(directory) if resume and team.is_main else None)
         net, data, facts, story = _begin(model, data, recipe, model_args, pretrained, init, before)
-        run = Run(net, data, with_absolute_teacher(recipe), team)
+        recipe = with_absolute_teacher(recipe)
+        if minutes is not None:
+            if before:
+                raise ValueError(f"minutes (--minutes) have no effect on the run in {out}, which goes on: set epochs")
+            recipe = fit_epochs(net, data, recipe, team, minutes, started)
+        run = Run(net, data, recipe, team)
         try:
             with directory.claim(resume) if team.is_main else contextlib.nullcontext(), interruptible() as interrupt:
                 training = Training(run, data, facts, directory, story, save_seconds, tensorboard)

@@ -1,0 +1,82 @@
+"""The number of epochs that fits a time."""
+
+import contextlib
+import logging
+import math
+import time
+from typing import Any
+
+from tinynets._modules import copied
+from tinynets.engine.data import ImageData
+from tinynets.engine.recipes import Recipe, with_epochs
+from tinynets.engine.record.terminal import duration
+
+from .processes import Workers
+from .run import Run
+
+_logger = logging.getLogger(__name__)
+
+_STEPS, _FIRST = 20, 4  # measured, and left out because kernels are chosen and memory is taken in them
+_MOST = 10  # times the epochs of the recipe
+_SHARE = 0.97  # of the time that is planned
+
+
+class _Enough(Exception):
+    pass
+
+
+def fit_epochs(model: Any, data: ImageData, recipe: Recipe, team: Workers, minutes: float, started: float) -> Recipe:
+    """Measure a few steps with a copy of the model, and set the number of epochs that ends the run in time.
+
+    At most ten times the epochs of the recipe: more teach a model nothing.
+
+    Args:
+        model: the model. It stays as it is.
+        data: the data set.
+        recipe: how to train.
+        team: the processes that train together.
+        minutes: for the run, with its validation and test.
+        started: `time.perf_counter()` at its start.
+
+    Raises:
+        ValueError: not one epoch fits.
+    """
+    if not minutes > 0:
+        raise ValueError(f"minutes (--minutes) must be above 0, got {minutes:g}")
+    trial = Run(copied(model), data, recipe, team)
+    try:
+        step, validation = _measure(trial)
+        images = len(trial.val_labels)
+        final = 2 * validation * len(data.test_labels) / images if images else 0.0
+        epoch = trial.steps * step + validation
+    finally:
+        trial.release()
+    left = _SHARE * 60 * minutes - (time.perf_counter() - started) - final
+    epochs = team.share(min(math.floor(left / epoch), _MOST * recipe.schedule.epochs) if team.is_main else None)
+    if epochs < 1:
+        least = math.ceil(10 * (epoch + 60 * minutes - left) / 60) / 10
+        raise ValueError(
+            f"{minutes:g} minutes (--minutes) are too short for one epoch, which takes about {duration(epoch)} here: "
+            f"give {least:g} or more"
+        )
+    if team.is_main:
+        _logger.info(f"{epochs} epochs of about {duration(epoch)} fit into {minutes:g} minutes")
+    return with_epochs(recipe, epochs)
+
+
+def _measure(trial: Run) -> tuple[float, float]:
+    """Seconds of a step and of a validation."""
+    times = []
+
+    def after_step() -> None:
+        trial.loss_sum.item()  # waits for the device
+        times.append(time.perf_counter())
+        if len(times) == _STEPS:
+            raise _Enough
+
+    with contextlib.suppress(_Enough):
+        while True:
+            trial.train_epoch(after_step)
+    before = time.perf_counter()
+    trial.validate()
+    return (times[-1] - times[_FIRST - 1]) / (_STEPS - _FIRST), time.perf_counter() - before
