@@ -48,12 +48,12 @@ def test_a_run_in_python_and_in_onnx_runtime_give_the_same_class(tmp_path, monke
     if not FORMATS["onnx"].installed():
         pytest.skip("onnx needs optional packages")
     monkeypatch.chdir(tmp_path)
-    run = tmp_path / "runs/pets"
+    run = tmp_path / "runs/flowers"
     run.mkdir(parents=True)
     shutil.copy(find_weights("c1c2c3c4o_cifar10").path, run / "last.safetensors")
     for name in ("photo.jpg", "a.jpg", "b.jpg"):
         write_photo(name)
-    export("runs/pets", "onnx", "net.onnx")
+    export("runs/flowers", "onnx", "net.onnx")
     capsys.readouterr()
     for page, words in (("finetune", "tinynets.load("), ("deploy", "InferenceSession(")):
         (block,) = (block for block in _blocks(page) if words in block)

@@ -225,7 +225,7 @@ def load_data_of(
 
 def _elsewhere(name: str, source: dict[str, Any]) -> bool:
     """Whether --data names other data than the class folders that a run has split."""
-    return "test_size" not in source or Path(name).absolute() != Path(source["name"])
+    return "test_size" not in source or Path(name).resolve() != Path(source["name"]).resolve()
 
 
 def split_file(run: str | Path | None) -> Path | None:

@@ -3,8 +3,11 @@
 import argparse
 import os
 import re
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .mistakes import find_mistakes, text_of
 from .options import (
     common_options,
     data_of,
@@ -12,6 +15,7 @@ from .options import (
     device_of,
     device_options,
     load_data_of,
+    logger,
     model_args,
     model_options,
     recipe_of,
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
     from tinynets.engine.loop.build import Start
 
 
+# what photos start from if no MODEL is named, and the (H, W) of the images: the best weights that are shipped
+PHOTO_BACKBONE, PHOTO_SIZE = "optimized200k_cifar10", (64, 64)
+
+
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "train",
@@ -30,9 +38,16 @@ def add_command(commands: Any) -> None:
         help="train a model, on one or (by torchrun) many processes",
     )
     command.add_argument(
-        "model", metavar="MODEL", nargs="?", help="any model timm knows; may be left out with --resume or --init FILE"
+        "model",
+        metavar="MODEL",
+        nargs="?",
+        help="any model timm knows (default: the net of --resume or --init; for a folder of photos the pretrained "
+        "backbone for photos)",
     )
-    command.add_argument("--out", metavar="DIR", help="run directory (default: runs/MODEL)")
+    command.add_argument(
+        "--out", metavar="DIR", help="run directory (default: runs/MODEL, or runs/ and the name of the folder)"
+    )
+    command.add_argument("--minutes", type=float, help="as many epochs as fit into this time, in place of --epochs")
     command.add_argument(
         "--resume", action="store_true", help="continue the run in DIR (with --epochs for longer), or start it"
     )
@@ -54,12 +69,20 @@ def run(args: argparse.Namespace) -> None:
     from tinynets.engine.recipes import recipe_from_dict
     from tinynets.engine.record import RunDir
 
+    if args.minutes is not None and args.epochs is not None:
+        raise ValueError("--epochs and --minutes both set the length of the run: use one of them")
+    photos = not (args.model or args.init) and _is_folder(args.data)
     start = _start_of(args)
     model = args.model or (start.facts.model if start else None)
-    if model is None and not (args.resume and args.out):
-        raise ValueError("name the MODEL to train, or the run to continue: --resume --out DIR")
-    out = args.out or "runs/" + re.sub(r"[^\w.-]+", "_", str(model))
+    if model is None and not photos and not (args.resume and args.out):
+        raise ValueError(
+            "name the MODEL to train, a folder of photos (--data), or the run to continue: --resume --out DIR"
+        )
+    out = args.out or "runs/" + re.sub(r"[^\w.-]+", "_", model or Path(args.data).resolve().name)
     state = RunDir(out).state() if args.resume else None
+    if photos and not state:
+        _take_backbone(args)
+        start, model = _start_of(args), args.model
     before: dict[str, Any] = state["identity"] if state else {}
     model = model or before.get("model")
     if model is None:
@@ -93,10 +116,25 @@ def run(args: argparse.Namespace) -> None:
         tensorboard=args.tensorboard,
         pretrained=args.pretrained,
         init=args.init,
+        minutes=args.minutes,
     )
     # torchrun sets both RANK and WORLD_SIZE; a cluster may set only one of them
     if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0":
-        report(args, summary, lambda: f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; the run is in {out}")
+        found = find_mistakes(out, data, device_of(args)) if data.files else {}
+        report(args, summary | found, lambda: _story(summary, found, out))
+
+
+def _is_folder(name: str | None) -> bool:
+    from tinynets.engine import list_data
+
+    return name is not None and name not in list_data() and Path(name).is_dir()
+
+
+def _take_backbone(args: argparse.Namespace) -> None:
+    """Fine-tune the backbone for photos, because the command line names no model."""
+    args.model, args.pretrained, args.img_size = PHOTO_BACKBONE, True, args.img_size or PHOTO_SIZE
+    size, recipe = "x".join(map(str, args.img_size)), args.recipe or "finetune"
+    logger.info(f"no MODEL is named: fine-tunes {PHOTO_BACKBONE} on images of {size} by the recipe {recipe}")
 
 
 def _start_of(args: argparse.Namespace) -> "Start | None":
@@ -107,6 +145,19 @@ def _start_of(args: argparse.Namespace) -> "Start | None":
     if args.pretrained and args.model is None:
         raise ValueError("--pretrained needs the name of a MODEL")
     return find_start(name) if name else None
+
+
+def _story(summary: dict[str, Any], found: dict[str, Any], out: str) -> str:
+    """What came out, what the net mistakes, and what to type next."""
+    parts = [f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; the run is in {out}"]
+    if found:
+        parts.append(text_of(found))
+        name = shlex.quote(str(out))
+        parts.append(
+            f"next:\n  tinynets predict {name} PHOTO...\n  tinynets plot {name}\n"
+            f"  tinynets export {name} --to tflite-int8"
+        )
+    return "\n\n".join(parts)
 
 
 def _outcome(summary: dict[str, Any]) -> str:

@@ -5,7 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+
+from tinynets.engine import ImageData, Normalize, load_trained, predict
+from tinynets_cli import mistakes, train
 
 MODEL = "simplecnn_mnist"
 SHORT = ("--recipe", "digits", "--epochs", 1)
@@ -103,3 +107,73 @@ def test_three_photos_in_all(run, tmp_path):
     assert code == 1
     assert "batch_size (16) is larger than the training set (2 images): add images, or lower it" in err
     assert not (tmp_path / "run").exists()
+
+
+def test_no_model_is_named(run, insects, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "PHOTO_BACKBONE", "c1c2c3c4o_cifar10")
+    monkeypatch.setattr(train, "PHOTO_SIZE", (16, 16))
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("train", "--data", insects, "--epochs", 1)
+    assert code == 0, err
+    line = "no MODEL is named: fine-tunes c1c2c3c4o_cifar10 on images of 16x16 by the recipe finetune"
+    assert line in err.splitlines()
+    assert "starts from c1c2c3c4o_cifar10" in err
+    for command in ("predict runs/insects PHOTO", "plot runs/insects", "export runs/insects --to tflite-int8"):
+        assert f"  tinynets {command}" in out
+    facts = json.loads(run("train", "--resume", "--out", "runs/insects", "--json")[1])
+    assert (facts["model"], facts["recipe"]["optimizer"]["name"]) == ("c1c2c3c4o_cifar10", "adamw")
+    assert json.loads(run("evaluate", "runs/insects", "--json")[1])["top1"] == facts["last"]["test_top1"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("--data", "digits"), "name the MODEL to train, a folder of photos (--data), or the run to continue"),
+        (("--data", "nowhere"), "name the MODEL to train, a folder of photos"),
+        ((MODEL, "--data", "digits", "--minutes", 0.0001), "are too short for one epoch"),
+        ((MODEL, "--data", "digits", "--minutes", 1, "--epochs", 2), "--epochs and --minutes both set the length"),
+        (
+            (MODEL, "--data", "digits", "--test-size", 0.2),
+            "--test-size has no effect: digits has its test images already",
+        ),
+    ],
+)
+def test_it_ends_in_one_line(run, tmp_path, monkeypatch, argv, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("train", *argv)
+    assert (code, out, len(err.splitlines())) == (1, "", 1), err
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_mistaken():
+    labels = torch.tensor([0] * 6 + [1] * 6)
+    images = torch.randint(0, 256, (12, 1, 28, 28), dtype=torch.uint8)
+    files = {"train": (), "test": tuple(f"{row}.png" for row in range(12))}
+    names = ("3 - three", "7 - seven")
+    data = ImageData("few", images, labels, images, labels, names, (0.13,), (0.31,), files=files)
+    known = load_trained("simplecnn_mnist")
+    logits = predict(known.model, images, Normalize(known.facts.mean, known.facts.std))
+    shares, said = logits.softmax(1).max(1)
+    found = mistakes.find_mistakes("simplecnn_mnist", data, "cpu")
+    truth = [3] * 6 + [7] * 6
+    wrong = sorted((row for row in range(12) if said[row] != truth[row]), key=lambda row: -shares[row])
+    assert [m["file"] for m in found["mistakes"]] == [f"{row}.png" for row in wrong[:10]]
+    assert found["mistakes"][0]["probability"] == pytest.approx(float(shares[wrong[0]]), abs=1e-5)
+    counts = [c["photos"] for c in found["confusions"]]
+    assert counts == sorted(counts, reverse=True)
+    assert {c["of"] for c in found["confusions"]} == {6}
+    worst = found["confusions"][0]
+    row = 3 if worst["class"] == "3 - three" else 7
+    same = [known.facts.class_names[said[i]] == worst["taken_for"] for i in range(12) if truth[i] == row]
+    assert sum(same) == worst["photos"]
+    text = mistakes.text_of(found)
+    assert f"{wrong[0]}.png" in text
+    assert mistakes.text_of({"confusions": [], "mistakes": []}) == "no mistake on the test photos"
+
+
+def test_photos_on_both_sides_are_said(run, insects, tmp_path):
+    for path in list((insects / "ant").glob("*.png")):
+        shutil.copy(path, path.with_name(f"copy of {path.name}"))
+    _, _, err = run("train", MODEL, "--data", insects, *SHORT, "--out", tmp_path / "run")
+    assert "photos that equal or look like a training photo (saved twice, bursts): " in err

@@ -1,0 +1,71 @@
+"""What a trained net mistakes: the worst confusions, and the photos that it is surest of and wrong about."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinynets.engine import ImageData
+
+_CONFUSIONS, _PHOTOS = 5, 10
+
+
+def find_mistakes(run: str | Path, data: "ImageData", device: str) -> dict[str, Any]:
+    """The mistakes of a run's last weights on the test photos.
+
+    Args:
+        run: directory of the run.
+        data: the data set, with names of files.
+        device: device for the model.
+
+    Returns:
+        confusions: class, what it is taken for, how often, of how many photos; the most frequent first. mistakes: file,
+        class, what it is taken for and the probability of that in 0..1; the surest first.
+    """
+    from tinynets.engine import Normalize, confusion_matrix, load_trained, match_data, predict
+
+    trained = load_trained(run)
+    data = match_data(data, trained)
+    normalise = Normalize(trained.facts.mean, trained.facts.std)
+    logits = predict(trained.model.to(device), data.test_images, normalise)
+    names, labels = data.class_names, data.test_labels
+    counts = confusion_matrix(logits, labels)
+    totals = counts.sum(1).tolist()
+    wrong = counts.clone().fill_diagonal_(0)
+    confusions = []
+    for place in wrong.flatten().argsort(descending=True)[:_CONFUSIONS].tolist():
+        label, said = divmod(place, len(names))
+        if count := int(wrong[label, said]):
+            confusions.append({"class": names[label], "taken_for": names[said], "photos": count, "of": totals[label]})
+    shares, said = logits.softmax(1).max(1)
+    order = shares.argsort(descending=True)
+    mistakes = [
+        {
+            "file": data.files["test"][row],
+            "class": names[labels[row]],
+            "taken_for": names[said[row]],
+            "probability": float(shares[row]),
+        }
+        for row in order[said[order] != labels[order]][:_PHOTOS].tolist()
+    ]
+    return {"confusions": confusions, "mistakes": mistakes}
+
+
+def text_of(found: dict[str, Any]) -> str:
+    """Two short tables. Empty without mistakes."""
+    from tinynets._text import printable
+    from tinynets.report import text_table
+
+    if not found["mistakes"]:
+        return "no mistake on the test photos"
+    pairs = [(c["class"], c["taken_for"], f"{c['photos']:,} of {c['of']:,}") for c in found["confusions"]]
+    files = [
+        (printable(m["file"]), m["class"], m["taken_for"], f"{100 * m['probability']:.1f} %") for m in found["mistakes"]
+    ]
+    return "\n\n".join(
+        (
+            "worst confusions of the last weights on the test photos:\n"
+            + text_table(("class", "taken for", "photos"), pairs),
+            "test photos that it is surest of and wrong about:\n"
+            + text_table(("photo", "class", "taken for", "probability"), files),
+        )
+    )
