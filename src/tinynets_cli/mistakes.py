@@ -64,8 +64,8 @@ def text_of(found: dict[str, Any]) -> str:
     return "\n\n".join(
         (
             "worst confusions of the last weights on the test photos:\n"
-            + text_table(("class", "taken for", "photos"), pairs),
+            + text_table(("class", "taken for", "photos"), pairs, left=2),
             "test photos that it is surest of and wrong about:\n"
-            + text_table(("photo", "class", "taken for", "probability"), files),
+            + text_table(("photo", "class", "taken for", "probability"), files, left=3),
         )
     )

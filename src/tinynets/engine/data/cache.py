@@ -49,14 +49,14 @@ class Cache:
         """One process makes the files, the others wait."""
         return locked(self.folder)
 
-    def facts(self, name: str) -> dict[str, Any] | None:
+    def facts(self, name: str) -> Any:
         """What was kept under a name, None if nothing was."""
         try:
             return json.loads((self.folder / f"{name}.json").read_text())
         except (FileNotFoundError, ValueError):
             return None
 
-    def keep(self, name: str, facts: dict[str, Any]) -> None:
+    def keep(self, name: str, facts: Any) -> None:
         """Keep facts under a name."""
         write_file(self.folder / f"{name}.json", to_json(facts))
 

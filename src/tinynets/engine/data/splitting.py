@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ PARTS = ("train", "val", "test")
 
 
 def split_files(
-    files: Mapping[str, Sequence[str]], test_size: float, val_size: float, seed: int
+    files: Mapping[str, Iterable[str]], test_size: float, val_size: float, seed: int
 ) -> dict[str, dict[str, list[str]]]:
     """Split the files of every class.
 
@@ -35,14 +35,15 @@ def split_files(
     """
     check_sizes(test_size, val_size)
     parts: dict[str, dict[str, list[str]]] = {part: {} for part in PARTS}
-    for label, names in files.items():
+    for label, given in files.items():
+        names = list(given)
         part_of = dict.fromkeys(names, "test") if test_size == 1 else _parts(names, test_size, val_size, seed)
         for part in PARTS:
             parts[part][label] = [name for name in names if part_of[name] == part]
     return parts
 
 
-def _parts(names: Sequence[str], test_size: float, val_size: float, seed: int) -> dict[str, str]:
+def _parts(names: list[str], test_size: float, val_size: float, seed: int) -> dict[str, str]:
     """The part of every file of a class."""
     places = {name: _place(name, seed) for name in names}
     test = sum(place < test_size for place in places.values())

@@ -60,7 +60,8 @@ def fit_epochs(model: Any, data: ImageData, recipe: Recipe, team: Workers, minut
             f"give {least:g} or more"
         )
     if team.is_main:
-        _logger.info(f"{epochs} epochs of about {duration(epoch)} fit into {minutes:g} minutes")
+        plan = f"{epochs} epoch{'s' * (epochs != 1)} of about {duration(epoch)}"
+        _logger.info(f"{plan} for {minutes:g} minutes (--minutes)")
     return with_epochs(recipe, epochs)
 
 
