@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from tinynets.engine import load_data
-from tinynets.engine.data import cache, photos
+from tinynets.engine.data import cache, photo_list, photos
 
 
 @pytest.fixture
@@ -57,7 +57,8 @@ def test_photos_are_decoded_once(insects, decoded, tmp_path):
     assert again.digest() == first.digest() == plain.digest()
     assert again.changed(None, 1, (8, 8)).digest() != plain.digest()
     assert len(list((tmp_path / "cache").rglob("*.u8"))) == 1
-    same(load_data(**first.source, cache=tmp_path / "cache"), first)  # as evaluate does
+    usual = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
+    assert same(load_data(**first.source, config=usual, cache=tmp_path / "cache"), first)  # as evaluate does
     assert decoded == [40, 40]
 
 
@@ -112,6 +113,22 @@ def test_bad_files_are_said_every_time(insects, decoded, tmp_path):
     assert len(again.skipped) == 2
     assert same(first, again)
     assert decoded == [39, 39, 39]
+
+
+def test_a_file_that_can_be_read_again_is(insects, decoded, tmp_path, monkeypatch):
+    real, locked = photo_list.read_header, [str(insects / "ant/3.png")]
+
+    def read_header(path):
+        if str(path) in locked:
+            raise ValueError(f"{path} cannot be read (Permission denied)")
+        return real(path)
+
+    monkeypatch.setattr(photo_list, "read_header", read_header)
+    assert len(load_data(insects, skip_bad=True, cache=tmp_path / "cache").skipped) == 1
+    locked.clear()
+    data = load_data(insects, skip_bad=True, cache=tmp_path / "cache")
+    assert same(data, load_data(insects, skip_bad=True, cache=False))
+    assert decoded == [39, 40, 40]
 
 
 @pytest.mark.parametrize("fault", ["a file", "full", "fills up"])

@@ -14,7 +14,7 @@ from .image_data import ImageData, split_validation, statistics
 from .listing import list_images
 from .many import read_images
 from .named import DOWNLOADED, LOADERS
-from .photos import PhotoOptions
+from .photo_list import PhotoOptions
 from .polarity import wrong_polarity
 from .reading import read_image
 from .splitting import read_split

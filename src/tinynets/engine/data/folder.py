@@ -11,7 +11,8 @@ from tinynets._text import printable
 from .decode import rgb
 from .image_data import ImageData
 from .listing import Listing, walk_images
-from .photos import Photo, PhotoList, PhotoOptions, read_photos
+from .photo_list import Photo, PhotoList, PhotoOptions
+from .photos import read_photos
 from .reading import check_size
 from .splitting import PARTS, TEST_SIZE, VAL_SIZE, describe, split_files
 

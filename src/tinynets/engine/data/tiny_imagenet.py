@@ -13,7 +13,8 @@ from tinynets._text import printable
 
 from .image_data import ImageData
 from .locking import locked
-from .photos import Photo, PhotoList, PhotoOptions, read_photos
+from .photo_list import Photo, PhotoList, PhotoOptions
+from .photos import read_photos
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"

@@ -1,0 +1,150 @@
+"""The photos of a data set, and what is decoded of them: one size, one number of channels."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tinynets._text import printable
+
+from .many import core_count, for_each
+from .memory import check_memory, threads_that_fit
+from .reading import Header, read_header
+
+_KEPT_SIDE = 128  # pixels
+
+
+class Photo(NamedTuple):
+    """A file, its class, its part ("train", "val", "test"), and its name relative to the folder of the data."""
+
+    path: Path
+    label: str
+    part: str
+    name: str
+
+
+@dataclass(frozen=True)
+class PhotoOptions:
+    """How photos are read.
+
+    Attributes:
+        img_size: (H, W) of every image. None: the size that all images share, if it is at most 128 pixels a side (any
+            size without default_size), else default_size.
+        default_size: (H, W) of the model.
+        in_chans: 1 for grey, 3 for colour. None for grey if all images are grey.
+        background: colour behind transparent pixels.
+        skip_bad: leave out images that cannot be read, and list them in `skipped` of the result.
+        config: as in `read_image`.
+        cache: folder for decoded photos, None for none.
+    """
+
+    img_size: tuple[int, int] | None = None
+    default_size: tuple[int, int] | None = None
+    in_chans: int | None = None
+    background: str = "white"
+    skip_bad: bool = False
+    config: Mapping[str, Any] | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class PhotoList:
+    """The photos of a folder.
+
+    Attributes:
+        root: the folder, as messages name it.
+        photos: the files, those of a part one after the other.
+        class_names: names of the classes in the order of the labels.
+        notes: remarks about the folder.
+        unreadable: what could not even be listed, with the reason.
+        source: arguments of `load_data` beside those of the options.
+    """
+
+    root: Path
+    photos: Sequence[Photo]
+    class_names: tuple[str, ...]
+    notes: Sequence[str] = ()
+    unreadable: Mapping[str, str] | None = None
+    source: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is decoded: the photos whose headers can be read, (C, H, W) of the images, remarks about that size, what
+    cannot be read with the reason, and the most memory that decoding takes a thread.
+    """
+
+    photos: list[Photo]
+    shape: tuple[int, int, int]
+    notes: list[str]
+    bad: dict[str, str]
+    largest: int
+
+    @property
+    def bytes(self) -> int:
+        return len(self.photos) * math.prod(self.shape)
+
+    def __str__(self) -> str:
+        return f"{len(self.photos):,} images of {self.shape[1]}x{self.shape[2]}"
+
+
+def read_headers(photos: Sequence[Photo], known: Sequence[Any] | None = None) -> list[Any]:
+    """Height, width and whether it is grey of every file by path, or why it cannot be read.
+
+    known: the result before. Only what could not be read then is read again.
+    """
+    paths = sorted(str(photo.path) for photo in photos)
+    result = list(known or [""] * len(paths))
+    lacking = [index for index, header in enumerate(result) if isinstance(header, str)]
+    headers, failed = for_each(lambda index: read_header(paths[index]), lacking, "checking")
+    for index in lacking:
+        result[index] = failed[index] if index in failed else [*headers[index].size, headers[index].grey]
+    return result
+
+
+def make_plan(listed: PhotoList, options: PhotoOptions, headers: Sequence[Any]) -> Plan:
+    """Choose what is decoded, by the result of `read_headers`."""
+    by_path = dict(zip(sorted(str(photo.path) for photo in listed.photos), headers, strict=True))
+    bad = {path: header for path, header in by_path.items() if isinstance(header, str)}
+    photos = [photo for photo in listed.photos if str(photo.path) not in bad]
+    known = [Header((h, w), bool(grey)) for h, w, grey in (by_path[str(photo.path)] for photo in photos)]
+    size, notes = _choose_size(listed.root, known, options) if known else ((1, 1), [])
+    channels = 1 if _choose_mode(known, options.in_chans) == "L" else 3
+    largest = max((header.decoding_bytes for header in known), default=0)
+    return Plan(photos, (channels, *size), notes, dict(listed.unreadable or {}) | bad, largest)
+
+
+def check_room(listed: PhotoList, plan: Plan, held: int) -> None:
+    """Raise ValueError if that many images, and one thread that decodes, do not fit into memory."""
+    size = held * math.prod(plan.shape)
+    threads = threads_that_fit(core_count(), plan.largest, size)
+    check_memory(
+        size + threads * plan.largest,
+        f"{printable(listed.root)}: {plan}",
+        "choose a smaller size with --img-size (img_size)"
+        + (", or make the largest files smaller" if plan.largest else ""),
+    )
+
+
+def _choose_size(root: Path, headers: list[Header], options: PhotoOptions) -> tuple[tuple[int, int], list[str]]:
+    """The (H, W) of all images, and notes about that choice."""
+    if options.img_size is not None:
+        return options.img_size, []
+    sizes = Counter(header.size for header in headers)
+    common = next(iter(sizes))
+    limit = max(_KEPT_SIDE, *(options.default_size or common))
+    if len(sizes) == 1 and max(common) <= limit:
+        return common, []
+    kind = f"{common[0]}x{common[1]}" if len(sizes) == 1 else "different sizes"
+    if options.default_size is None:
+        raise ValueError(f"{printable(root)} has images of {kind}: choose one size for all with --img-size (img_size)")
+    size = f"{options.default_size[0]}x{options.default_size[1]}"
+    return options.default_size, [f"images of {kind} are cropped and resized to {size} (--img-size for another size)"]
+
+
+def _choose_mode(headers: list[Header], in_chans: int | None) -> str:
+    if in_chans not in (None, 1, 3):
+        raise ValueError(f"image files have 1 or 3 channels, the model takes {in_chans}")
+    return "L" if in_chans == 1 or (in_chans is None and all(header.grey for header in headers)) else "RGB"
