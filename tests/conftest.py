@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from tinynets.engine import ImageData
 from tinynets.weights import manifest
@@ -17,6 +18,9 @@ MODELS = [
     "optimized200k_cifar10",
     "simplecnn_mnist",
 ]
+
+settings.register_profile("tests", database=None)  # a checkout may be read-only
+settings.load_profile("tests")
 
 
 def pytest_configure(config):

@@ -23,7 +23,7 @@ void {symbol}(const uint8_t image[1][{height}][{width}][{channels}], float logit
 """
 
 NODE_BYTES = 400  # of code, for a node of the graph: SimpleCNN's 29 nodes take 11,844 bytes on a Cortex-M4 at -O3
-_BYTES = {"float": 4, "double": 8, "bool": 1, "_Bool": 1}
+_BYTES = {"float": 4, "double": 8, "bool": 1}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Emitted:
 def emit(source: Source, folder: Path, name: str, classes: int) -> Emitted:
     """Generate the sources.
 
-    Activations become static, so that the linker knows how much RAM they take, and no stack overflows.
+    Activations become static, so that the linker knows how much RAM they take, and no stack overflows. The sources are C and C++.
 
     Args:
         source: a model that takes pixels.
@@ -69,7 +69,8 @@ def emit(source: Source, folder: Path, name: str, classes: int) -> Emitted:
             code, data = compiler.Compiler(options).compile_with_data_file(model)
     except Exception as error:  # its errors have no common class
         raise RuntimeError(f"emx-onnx-cgen refuses this net: {error}") from error
-    code = f'#include "{symbol}.h"\n\n{_UNUSED}\n' + _TEMPORARY.sub(r"\1static \2", code)
+    # One file and no _Bool: C++ compiles it too, where a constant needs its declaration before it to be seen outside its file.
+    code = _TEMPORARY.sub(r"\1static \2", re.sub(r"\b_Bool\b", "bool", code))
     channels, height, width = source.input_size
     (folder / f"{symbol}.h").write_text(
         HEADER.format(
@@ -77,18 +78,19 @@ def emit(source: Source, folder: Path, name: str, classes: int) -> Emitted:
         ),
         encoding="utf-8",
     )
-    paths = folder / f"{symbol}.c", folder / f"{symbol}_data.c"
-    for path, text in zip(paths, (code, data), strict=True):
-        path.write_text(text, encoding="utf-8")
+    path = folder / f"{symbol}.c"
+    path.write_text(f'#include "{symbol}.h"\n\n{_TOP}\n{code}\n{data}', encoding="utf-8")
     constants = sum(math.prod(tensor.dims) * (8 if tensor.data_type == 7 else 4) for tensor in model.graph.initializer)
     nodes = code.count("EMX_NODE_FN void")
     return Emitted(
-        paths, symbol, constants + NODE_BYTES * nodes, sum(_size(match) for match in _TEMPORARY.finditer(code))
+        (path,), symbol, constants + NODE_BYTES * nodes, sum(_size(match) for match in _TEMPORARY.finditer(code))
     )
 
 
 # emx-onnx-cgen emits helpers that it then does without.
-_UNUSED = """\
+_TOP = """\
+#include <stdbool.h>
+
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wunused-function"
 #endif
