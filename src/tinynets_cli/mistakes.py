@@ -25,8 +25,8 @@ def find_mistakes(run: str | Path, data: "ImageData", device: str) -> dict[str, 
 
     trained = load_trained(run)
     data = match_data(data, trained)
-    normalise = Normalize(trained.facts.mean, trained.facts.std)
-    logits = predict(trained.model.to(device), data.test_images, normalise)
+    normalize = Normalize(trained.metadata.mean, trained.metadata.std)
+    logits = predict(trained.model.to(device), data.test_images, normalize)
     names, labels = data.class_names, data.test_labels
     counts = confusion_matrix(logits, labels)
     totals = counts.sum(1).tolist()

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--epochs and --minutes both set the length of the run: use one of them")
     photos = not (args.model or args.init) and _is_folder(args.data)
     start = _start_of(args)
-    model = args.model or (start.facts.model if start else None)
+    model = args.model or (start.metadata.model if start else None)
     if model is None and not photos and not (args.resume and args.out):
         raise ValueError(
             "name the MODEL to train, a folder of photos (--data), or the run to continue: --resume --out DIR"
@@ -87,23 +87,27 @@ def run(args: argparse.Namespace) -> None:
     model = model or before.get("model")
     if model is None:
         raise ValueError(f"there is no run in {out} to continue: name the MODEL to train")
-    facts = Checkpoint.from_dict(state["facts"], out) if state else start.facts if start else None
-    if state and facts and facts.own_module:
+    metadata = Checkpoint.from_dict(state["metadata"], out) if state else start.metadata if start else None
+    if state and metadata and metadata.own_module:
         raise ValueError(
-            f"the run in {out} trains a module of your own, {facts.model}: continue it in Python, "
+            f"the run in {out} trains a module of your own, {metadata.model}: continue it in Python, "
             "train(module, ..., resume=True)"
         )
     base = recipe_from_dict(before["recipe"]) if before else None
     kind = "finetune" if args.pretrained or args.init else "default"
     recipe = recipe_of(args, model, args.data or before.get("data") or data_of(model), base, kind)
     made = {"test_size": args.test_size, "val_size": recipe.val_size, "seed": recipe.seed}
-    data = load_data_of(args, before.get("data") or data_of(model), facts, model, run=out if state else None, made=made)
+    data = load_data_of(
+        args, before.get("data") or data_of(model), metadata, model, run=out if state else None, made=made
+    )
     if args.test_size not in (None, (data.made_split or {}).get("test_size")):
         raise ValueError(f"--test-size has no effect: {data.name} has its test images already")
     if args.val_size is not None and data.val_images is not None and data.made_split is None:
         raise ValueError(f"--val-size has no effect: {data.name} has validation images of its own")
     if start and args.img_size and start.fixed_size not in (None, args.img_size):
-        raise ValueError(f"--img-size has no effect: {start.name} takes images of {start.facts.img_size} pixels only")
+        raise ValueError(
+            f"--img-size has no effect: {start.name} takes images of {start.metadata.img_size} pixels only"
+        )
     summary = train(
         model,
         data,

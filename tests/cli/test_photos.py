@@ -53,8 +53,8 @@ def test_the_split_of_a_run_is_used_by_every_later_command(run, trained, insects
     add_photos(insects, 50, 20)
     for more in ((), ("--data", insects)):
         code, out, err = run("evaluate", trained, "--json", *more)
-        facts = json.loads(out)
-        assert (facts["images"], facts["top1"]) == (count, top1)
+        metadata = json.loads(out)
+        assert (metadata["images"], metadata["top1"]) == (count, top1)
         assert "40 images are not in the run's split and are left out" in err
         assert "has changed" not in err
     assert run("plot", trained)[0] == 0
@@ -120,9 +120,9 @@ def test_no_model_is_named(run, insects, tmp_path, monkeypatch):
     assert "starts from c1c2c3c4o_cifar10" in err
     for command in ("predict runs/insects PHOTO", "plot runs/insects", "export runs/insects --to tflite-int8"):
         assert f"  tinynets {command}" in out
-    facts = json.loads(run("train", "--resume", "--out", "runs/insects", "--json")[1])
-    assert (facts["model"], facts["recipe"]["optimizer"]["name"]) == ("c1c2c3c4o_cifar10", "adamw")
-    assert json.loads(run("evaluate", "runs/insects", "--json")[1])["top1"] == facts["last"]["test_top1"]
+    metadata = json.loads(run("train", "--resume", "--out", "runs/insects", "--json")[1])
+    assert (metadata["model"], metadata["recipe"]["optimizer"]["name"]) == ("c1c2c3c4o_cifar10", "adamw")
+    assert json.loads(run("evaluate", "runs/insects", "--json")[1])["top1"] == metadata["last"]["test_top1"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_what_is_mistaken():
     names = ("3 - three", "7 - seven")
     data = ImageData("few", images, labels, images, labels, names, (0.13,), (0.31,), files=files)
     known = load_trained("simplecnn_mnist")
-    logits = predict(known.model, images, Normalize(known.facts.mean, known.facts.std))
+    logits = predict(known.model, images, Normalize(known.metadata.mean, known.metadata.std))
     shares, said = logits.softmax(1).max(1)
     found = mistakes.find_mistakes("simplecnn_mnist", data, "cpu")
     truth = [3] * 6 + [7] * 6
@@ -165,7 +165,7 @@ def test_what_is_mistaken():
     assert {c["of"] for c in found["confusions"]} == {6}
     worst = found["confusions"][0]
     row = 3 if worst["class"] == "3 - three" else 7
-    same = [known.facts.class_names[said[i]] == worst["taken_for"] for i in range(12) if truth[i] == row]
+    same = [known.metadata.class_names[said[i]] == worst["taken_for"] for i in range(12) if truth[i] == row]
     assert sum(same) == worst["photos"]
     text = mistakes.text_of(found)
     assert f"{wrong[0]}.png" in text

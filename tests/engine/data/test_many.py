@@ -54,7 +54,7 @@ def test_blocks_are_handed_over_in_order_without_bad_files(tmp_path, monkeypatch
 
 
 def test_arguments_are_checked_once():
-    with pytest.raises(ValueError, match="background must be a colour"):
+    with pytest.raises(ValueError, match="background must be a color"):
         read_images(["none.png"], "L", (4, 4), "whitish")
     with pytest.raises(ValueError, match="img_size must be"):
         read_images(["none.png"], "L", (4, 0))

@@ -8,7 +8,7 @@ from tinynets.engine.data.similar import look_alikes
 
 
 def scenes(count, seed, size=64):
-    """Smooth colourful images, all different."""
+    """Smooth colorful images, all different."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, 3, 6, 6, generator=generator)
     return (F.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1) * 255).to(torch.uint8)

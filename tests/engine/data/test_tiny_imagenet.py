@@ -21,8 +21,8 @@ def archive(tmp_path):
     path = tmp_path / "official.zip"
     with zipfile.ZipFile(path, "w") as file:
 
-        def add(name, colour, mode="RGB"):
-            Image.new(mode, (64, 64), colour).save(tmp_path / "one.jpg")
+        def add(name, color, mode="RGB"):
+            Image.new(mode, (64, 64), color).save(tmp_path / "one.jpg")
             file.write(tmp_path / "one.jpg", f"tiny-imagenet-200/{name}")
 
         for place, wnid in enumerate(WNIDS):

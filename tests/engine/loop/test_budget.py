@@ -7,9 +7,9 @@ import torch
 
 import tinynets
 from tinynets.engine import get_recipe, train, with_epochs
-from tinynets.engine.loop import Workers, budget
+from tinynets.engine.loop import DistributedContext, budget
 
-TEAM = Workers(0, 1, torch.device("cpu"))
+TEAM = DistributedContext(0, 1, torch.device("cpu"))
 
 
 @pytest.fixture

@@ -29,9 +29,9 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or usual.get(sys.platform, "~/.cache")).expanduser() / "tinynets"
 
 
-def key_of(*facts: Any) -> str:
+def key_of(*metadata: Any) -> str:
     """A name for anything that JSON can say."""
-    return hashlib.sha256(json.dumps([VERSION, *facts]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([VERSION, *metadata]).encode()).hexdigest()[:32]
 
 
 class Cache:
@@ -49,16 +49,16 @@ class Cache:
         """One process makes the files, the others wait."""
         return locked(self.folder)
 
-    def facts(self, name: str) -> Any:
+    def metadata(self, name: str) -> Any:
         """What was kept under a name, None if nothing was."""
         try:
             return json.loads((self.folder / f"{name}.json").read_text())
         except (FileNotFoundError, ValueError):
             return None
 
-    def keep(self, name: str, facts: Any) -> None:
-        """Keep facts under a name."""
-        write_file(self.folder / f"{name}.json", to_json(facts))
+    def keep(self, name: str, metadata: Any) -> None:
+        """Keep metadata under a name."""
+        write_file(self.folder / f"{name}.json", to_json(metadata))
 
     @contextmanager
     def writer(self, name: str, size: int) -> Iterator[BinaryIO]:

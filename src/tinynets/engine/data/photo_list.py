@@ -33,8 +33,8 @@ class PhotoOptions:
         img_size: (H, W) of every image. None: the size that all images share, if it is at most 128 pixels a side (any
             size without default_size), else default_size.
         default_size: (H, W) of the model.
-        in_chans: 1 for grey, 3 for colour. None for grey if all images are grey.
-        background: colour behind transparent pixels.
+        in_chans: 1 for gray, 3 for color. None for gray if all images are gray.
+        background: color behind transparent pixels.
         skip_bad: leave out images that cannot be read, and list them in `skipped` of the result.
         config: as in `read_image`.
         cache: folder for decoded photos, None for none.
@@ -91,7 +91,7 @@ class Plan:
 
 
 def read_headers(photos: Sequence[Photo], known: Sequence[Any] | None = None) -> list[Any]:
-    """Height, width and whether it is grey of every file by path, or why it cannot be read.
+    """Height, width and whether it is gray of every file by path, or why it cannot be read.
 
     known: the result before. Only what could not be read then is read again.
     """
@@ -100,7 +100,7 @@ def read_headers(photos: Sequence[Photo], known: Sequence[Any] | None = None) ->
     lacking = [index for index, header in enumerate(result) if isinstance(header, str)]
     headers, failed = for_each(lambda index: read_header(paths[index]), lacking, "checking")
     for index in lacking:
-        result[index] = failed[index] if index in failed else [*headers[index].size, headers[index].grey]
+        result[index] = failed[index] if index in failed else [*headers[index].size, headers[index].gray]
     return result
 
 
@@ -109,7 +109,7 @@ def make_plan(listed: PhotoList, options: PhotoOptions, headers: Sequence[Any]) 
     by_path = dict(zip(sorted(str(photo.path) for photo in listed.photos), headers, strict=True))
     bad = {path: header for path, header in by_path.items() if isinstance(header, str)}
     photos = [photo for photo in listed.photos if str(photo.path) not in bad]
-    known = [Header((h, w), bool(grey)) for h, w, grey in (by_path[str(photo.path)] for photo in photos)]
+    known = [Header((h, w), bool(gray)) for h, w, gray in (by_path[str(photo.path)] for photo in photos)]
     size, notes = _choose_size(listed.root, known, options) if known else ((1, 1), [])
     channels = 1 if _choose_mode(known, options.in_chans) == "L" else 3
     largest = max((header.decoding_bytes for header in known), default=0)
@@ -147,4 +147,4 @@ def _choose_size(root: Path, headers: list[Header], options: PhotoOptions) -> tu
 def _choose_mode(headers: list[Header], in_chans: int | None) -> str:
     if in_chans not in (None, 1, 3):
         raise ValueError(f"image files have 1 or 3 channels, the model takes {in_chans}")
-    return "L" if in_chans == 1 or (in_chans is None and all(header.grey for header in headers)) else "RGB"
+    return "L" if in_chans == 1 or (in_chans is None and all(header.gray for header in headers)) else "RGB"

@@ -63,18 +63,18 @@ def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageD
     files = sorted(_status(photo.path) for photo in listed.photos)
     cache = Cache(root, key_of(str(listed.root.absolute()), files))
     with cache.locked():
-        known = cache.facts("headers")
+        known = cache.metadata("headers")
         headers = read_headers(listed.photos, known)
         if headers != known:
             cache.keep("headers", headers)
         plan = make_plan(listed, options, headers)
         given = [options.background, options.skip_bad, _USUAL | dict(options.config or {}), listed.class_names]
         name = key_of(plan.shape, given, [(photo.name, photo.part, photo.label) for photo in plan.photos])
-        facts = cache.facts(name)
-        images = cache.images(name, (facts["images"], *plan.shape)) if facts else None
-        if facts is not None and images is not None:
-            bad = {int(index): reason for index, reason in facts["bad"].items()}
-            data = _assemble(listed, options, plan, images, bad, facts)
+        metadata = cache.metadata(name)
+        images = cache.images(name, (metadata["images"], *plan.shape)) if metadata else None
+        if metadata is not None and images is not None:
+            bad = {int(index): reason for index, reason in metadata["bad"].items()}
+            data = _assemble(listed, options, plan, images, bad, metadata)
         else:
             if len(plan.photos) > _MANY:
                 _logger.info(f"decoding {plan} once, into {printable(cache.folder)} ({size_text(plan.bytes)})")
@@ -123,11 +123,11 @@ def _assemble(
     plan: Plan,
     images: Tensor,
     bad: dict[int, str],
-    facts: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> ImageData:
     """The data set of these images, with what was remarked about them.
 
-    facts: the statistics and remarks, if they are known.
+    metadata: the statistics and remarks, if they are known.
     """
     photos = [photo for index, photo in enumerate(plan.photos) if index not in bad]
     label_of = {name: label for label, name in enumerate(listed.class_names)}
@@ -146,11 +146,11 @@ def _assemble(
         splits,
         listed.class_names,
         skipped=(*plan.bad.values(), *bad.values()),
-        figures=(tuple(facts["mean"]), tuple(facts["std"]), tuple(facts["remarks"])) if facts else None,
+        figures=(tuple(metadata["mean"]), tuple(metadata["std"]), tuple(metadata["remarks"])) if metadata else None,
     )
-    remarks = data.notes if facts else (*data.notes, *_look_alikes(splits))
+    remarks = data.notes if metadata else (*data.notes, *_look_alikes(splits))
     source = given | {"skip_bad": options.skip_bad} | dict(listed.source or {})
-    digest = facts["digest"] if facts else None
+    digest = metadata["digest"] if metadata else None
     return replace(data, files=files, source=source, notes=remarks, known_digest=digest)
 
 

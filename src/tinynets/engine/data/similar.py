@@ -12,7 +12,7 @@ _AT_A_TIME = 1 << 23  # comparisons
 def look_alikes(images: Tensor, others: Tensor) -> Tensor:
     """Find images that look like one of the others.
 
-    They have almost the same difference hash: 64 bits that say which of two neighbours in a thumbnail of 9x8 grey
+    They have almost the same difference hash: 64 bits that say which of two neighbors in a thumbnail of 9x8 gray
     pixels is lighter. And the thumbnails are almost equal.
 
     Args:
@@ -36,7 +36,7 @@ def look_alikes(images: Tensor, others: Tensor) -> Tensor:
 
 
 def _thumbnails(images: Tensor) -> Tensor:
-    """(N, 8, 9), grey in 0..255."""
+    """(N, 8, 9), gray in 0..255."""
     return torch.cat([F.adaptive_avg_pool2d(part.float().mean(1), (8, 9)) for part in images.split(1000)])
 
 

@@ -11,7 +11,7 @@ from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Recipe, with_epochs
 from tinynets.engine.record.terminal import duration
 
-from .processes import Workers
+from .distributed import DistributedContext
 from .run import Run
 
 _logger = logging.getLogger(__name__)
@@ -25,7 +25,9 @@ class _Enough(Exception):
     pass
 
 
-def fit_epochs(model: Any, data: ImageData, recipe: Recipe, team: Workers, minutes: float, started: float) -> Recipe:
+def fit_epochs(
+    model: Any, data: ImageData, recipe: Recipe, distributed: DistributedContext, minutes: float, started: float
+) -> Recipe:
     """Measure a few steps with a copy of the model, and set the number of epochs that ends the run in time.
 
     At most ten times the epochs of the recipe: more teach a model nothing.
@@ -34,7 +36,7 @@ def fit_epochs(model: Any, data: ImageData, recipe: Recipe, team: Workers, minut
         model: the model. It stays as it is.
         data: the data set.
         recipe: how to train.
-        team: the processes that train together.
+        distributed: the processes that train together.
         minutes: for the run, with its validation and test.
         started: `time.perf_counter()` at its start.
 
@@ -43,7 +45,7 @@ def fit_epochs(model: Any, data: ImageData, recipe: Recipe, team: Workers, minut
     """
     if not minutes > 0:
         raise ValueError(f"minutes (--minutes) must be above 0, got {minutes:g}")
-    trial = Run(copied(model), data, recipe, team)
+    trial = Run(copied(model), data, recipe, distributed)
     try:
         step, validation = _measure(trial)
         images = len(trial.val_labels)
@@ -52,14 +54,16 @@ def fit_epochs(model: Any, data: ImageData, recipe: Recipe, team: Workers, minut
     finally:
         trial.release()
     left = _SHARE * 60 * minutes - (time.perf_counter() - started) - final
-    epochs = team.share(min(math.floor(left / epoch), _MOST * recipe.schedule.epochs) if team.is_main else None)
+    epochs = distributed.broadcast(
+        min(math.floor(left / epoch), _MOST * recipe.schedule.epochs) if distributed.is_main else None
+    )
     if epochs < 1:
         least = math.ceil(10 * (epoch + 60 * minutes - left) / 60) / 10
         raise ValueError(
             f"{minutes:g} minutes (--minutes) are too short for one epoch, which takes about {duration(epoch)} here: "
             f"give {least:g} or more"
         )
-    if team.is_main:
+    if distributed.is_main:
         plan = f"{epochs} epoch{'s' * (epochs != 1)} of about {duration(epoch)}"
         _logger.info(f"{plan} for {minutes:g} minutes (--minutes)")
     return with_epochs(recipe, epochs)
