@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "tinynets"
 class Page(HTMLParser):
     """The anchors of a page, the text of each of its code blocks, and the pieces of text inside quotations.
 
-    An example that is not recognised becomes a quotation: in Markdown its ">>>" opens three.
+    An example that is not recognized becomes a quotation: in Markdown its ">>>" opens three.
     """
 
     def __init__(self, path: Path) -> None:

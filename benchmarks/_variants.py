@@ -50,7 +50,7 @@ class SharedNorm(nn.BatchNorm2d):
 
 
 class SharedAffine(nn.Module):
-    """Stands in for ISNorm: one affine pair for all steps, each step normalised by its own statistics."""
+    """Stands in for ISNorm: one affine pair for all steps, each step normalized by its own statistics."""
 
     def __init__(self, channels: int, num_steps: int) -> None:
         super().__init__()

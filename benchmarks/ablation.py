@@ -80,8 +80,8 @@ def measure(
     """Train a variant to the end, or find it trained, and measure it."""
     train(name, data, recipe, out, device=device, model_args=shape, resume=True)
     last = read_metrics(out)[-1]
-    model, facts = load_checkpoint(out / "last.safetensors")
-    normalise = Normalize(facts.mean, facts.std)
+    model, metadata = load_checkpoint(out / "last.safetensors")
+    normalize = Normalize(metadata.mean, metadata.std)
     return {
         "variant": name,
         "change": "the net itself" if name in VARIANTS else _first_sentence(timm.model_entrypoint(name)),
@@ -94,7 +94,7 @@ def measure(
         "train_top1": f"{last['train_top1']:.2f}",
         "val_top1": f"{last['val_top1']:.2f}",
         "val_loss": f"{last['val_loss']:.4f}",
-        "shift_consistency": f"{shift_consistency(model.to(device), data.test_images, normalise):.2f}",
+        "shift_consistency": f"{shift_consistency(model.to(device), data.test_images, normalize):.2f}",
         **made_by(next(model.parameters()).device),
     }
 

@@ -4,7 +4,7 @@
     python benchmarks/bench_engine.py --defaults    # layout, precision, threads and allocator, against what we chose
 
 C1C2C3C4O, batch 128, crop + flip + Cutout + mixup, synthetic CIFAR-sized images. The bare loop is forward, backward and
-step on one batch that lies in memory, normalised. Ratios are medians over rounds; nothing else should be running.
+step on one batch that lies in memory, normalized. Ratios are medians over rounds; nothing else should be running.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from torchvision.transforms import v2
 import tinynets
 from tinynets._statistics import CIFAR10
 from tinynets.engine import Augment, ImageData, Mixing, Optimizer, Recipe, Schedule, override
-from tinynets.engine.loop import Run, Workers, build_model
+from tinynets.engine.loop import DistributedContext, Run, build_model
 from tinynets.engine.loop.cpu import keep_freed_memory
 
 BATCH = 128
@@ -50,7 +50,7 @@ def synthetic(steps: int) -> ImageData:
 
 def engine_loop(data: ImageData, recipe: Recipe = RECIPE) -> Callable[[], None]:
     model, _ = build_model("c1c2c3c4o_cifar10", data, recipe, None)
-    run = Run(model, data, recipe, Workers(0, 1, torch.device("cpu")))
+    run = Run(model, data, recipe, DistributedContext(0, 1, torch.device("cpu")))
     return lambda: run.train_epoch(lambda: None)
 
 

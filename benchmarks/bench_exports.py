@@ -47,7 +47,7 @@ def main() -> None:
 def measure(name: str, formats: list[str], data_dir: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Formats and their rows. The logits of the PyTorch model are computed once."""
     trained = load_trained(name)
-    data = match_data(load_data(read_manifest()[name].facts["data"], data_dir), trained)
+    data = match_data(load_data(read_manifest()[name].metadata["data"], data_dir), trained)
     logits = exporter._logits(trained.model, exporter.source_of(name, trained.model), data.test_images)
     with mock.patch.object(exporter, "_logits", return_value=logits), tempfile.TemporaryDirectory() as folder:
         for to in formats:

@@ -16,8 +16,8 @@ import numpy as np
 from _measure import read_csv, write_csv
 
 from tinynets.deploy import FORMATS
-from tinynets.deploy.firmware.folder import read_facts
-from tinynets.deploy.images import made_up_images
+from tinynets.deploy.firmware.folder import read_metadata
+from tinynets.deploy.images import synthetic_images
 from tinynets.report import text_table
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def measure(folder: Path, board: str, count: int, data_dir: str | None) -> dict[str, Any]:
-    net = read_facts(folder)
+    net = read_metadata(folder)
     pixels = images(net.size, count, data_dir)
     run = emulate(folder, pixels, board)
     want = FORMATS[net.format].load(folder)(pixels)
@@ -64,7 +64,7 @@ def measure(folder: Path, board: str, count: int, data_dir: str | None) -> dict[
 
 
 def images(size: tuple[int, int, int], count: int, data_dir: str | None) -> np.ndarray:
-    made = made_up_images(count, size)
+    made = synthetic_images(count, size)
     if data_dir and size == (3, 32, 32):
         from tinynets.engine import load_data
 

@@ -140,7 +140,7 @@ def table(
     return rows
 
 
-def summarise(rows: list[dict[str, Any]]) -> None:
+def summarize(rows: list[dict[str, Any]]) -> None:
     """Times of all calls of an op in a pass of its model."""
     for key in dict.fromkeys((row["model"], row["op"], row["batch"], row["pass"]) for row in rows):
         of = [row for row in rows if (row["model"], row["op"], row["batch"], row["pass"]) == key]
@@ -192,7 +192,7 @@ def main() -> None:
     batches = args.batch or ([1, 512] if device.type == "cuda" else [1, 8, 128])
     rows = table(args.models, batches, args.rounds, device, getattr(torch, args.dtype))
     rows = [row | {"memory": "kept" if args.keep_memory else "default"} for row in rows]
-    summarise(rows)
+    summarize(rows)
     if args.out is not None:
         write_csv(args.out, rows)
         plot(rows, args.out.with_suffix(".png"))

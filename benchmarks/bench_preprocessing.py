@@ -82,7 +82,7 @@ def main() -> None:
     args = parser.parse_args()
     data = load_data("cifar10", args.data_dir)
     trained = load_trained(NAME)
-    names = trained.facts.class_names
+    names = trained.metadata.class_names
     model = tinynets.create_model(NAME, pretrained=True).eval()
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=model))
     with tempfile.TemporaryDirectory() as name:
@@ -95,8 +95,8 @@ def main() -> None:
         with torch.no_grad():
             wanted = model(photos).softmax(1)
         loaded = load_data(folder / "photos", img_size=(32, 32))  # what evaluate reads
-        normalise = Normalize(trained.facts.mean, trained.facts.std)
-        ways = {"evaluate's images": predict(model, loaded.test_images, normalise).softmax(1)}
+        normalize = Normalize(trained.metadata.mean, trained.metadata.std)
+        ways = {"evaluate's images": predict(model, loaded.test_images, normalize).softmax(1)}
         top1 = by_command("evaluate", NAME, "--data", folder / "photos", "--json")["top1"]
         said = by_command("predict", NAME, *paths, "--top", 10, "--json")["predictions"]
         shares = [{c["class"]: c["probability"] for c in one["classes"]} for one in said]

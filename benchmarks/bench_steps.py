@@ -7,7 +7,7 @@ A step is the engine's own: augmentation, forward, backward, Muon and EMA, synth
 and the forms are:
 
 - ours: the recipe of the model
-- muon in bf16: Muon orthogonalises in bf16, as timm's does, which processors without bf16 units emulate
+- muon in bf16: Muon orthogonalizes in bf16, as timm's does, which processors without bf16 units emulate
 - torch's dilated: torch's backward pass for dilated depthwise convolutions in place of ours (ECNet)
 - depth 1: one step a stage, the beginning of a depth warm-up (EGRR)
 
@@ -33,7 +33,7 @@ from _measure import made_by, paired, peak_megabytes, ratio, write_csv
 
 from tinynets._statistics import CIFAR10
 from tinynets.engine import ImageData, get_recipe, override
-from tinynets.engine.loop import Run, Workers, build_model
+from tinynets.engine.loop import DistributedContext, Run, build_model
 from tinynets.engine.loop.cpu import keep_freed_memory
 from tinynets.engine.loop.step_graphs import WARM_UP
 from tinynets.ops import use_triton
@@ -53,7 +53,7 @@ def run_of(name: str, batch: int, device: torch.device, changes: dict[str, Any],
     model, _ = build_model(name, data, recipe, None)
     if depth is not None:
         model.set_active_steps(depth)
-    return Run(model, data, recipe, Workers(0, 1, device))
+    return Run(model, data, recipe, DistributedContext(0, 1, device))
 
 
 def step(run: Run) -> Callable[[], Any]:

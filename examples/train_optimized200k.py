@@ -28,8 +28,8 @@ recipe = with_epochs(get_recipe("optimized200k_cifar10", "original"), args.epoch
 recipe = override(recipe, {"mixing": vars(Mixing(mixup=0.3, cutmix=0.3, ricap=0.2, off_epoch=args.epochs * 0.9))})
 train("optimized200k_cifar10", data, recipe, args.out)
 
-model, facts = load_checkpoint(f"{args.out}/last.safetensors")
-normalise = Normalize(facts.mean, facts.std)
+model, metadata = load_checkpoint(f"{args.out}/last.safetensors")
+normalize = Normalize(metadata.mean, metadata.std)
 for tta in ("none", "flip+shift"):
-    result = evaluate(model, *data.split("test"), normalise, tta=tta)
+    result = evaluate(model, *data.split("test"), normalize, tta=tta)
     print(f"test-time augmentation {tta}: {result['top1']:.2f} %")

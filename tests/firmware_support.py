@@ -10,8 +10,8 @@ from torch import nn
 
 from tinynets.deploy import export
 from tinynets.deploy.firmware.compiler import SCORES, build
-from tinynets.deploy.firmware.folder import read_facts
-from tinynets.deploy.images import made_up_images
+from tinynets.deploy.firmware.folder import read_metadata
+from tinynets.deploy.images import synthetic_images
 
 SIZE = (3, 12, 10)
 NAMES = ("cat", 'a "quoted" ?', "größe", "3")
@@ -41,7 +41,7 @@ class Small(nn.Module):
 
 
 def exported(model, to, path, **options):
-    images = made_up_images(64, model.pretrained_cfg["input_size"])
+    images = synthetic_images(64, model.pretrained_cfg["input_size"])
     return export(model, to, path, images=images, calibration=images, class_names=NAMES, tolerance=100, **options)
 
 
@@ -55,7 +55,7 @@ COMPILERS = [
 
 def compiled_scores(folder, pixels, work, command):
     """Scores of images by a folder's sources, compiled by a command of C or C++."""
-    net = read_facts(folder)
+    net = read_metadata(folder)
     driver, program = work / "scores.c", work / "scores"
     driver.write_text(SCORES.format(name=net.name, NAME=net.name.upper()))
     language = ["-x", "c++", "-std=c++17"] if command[0].endswith("++") else ["-std=c11"]

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from support import load_tool
 
 from tinynets.deploy import FORMATS
-from tinynets.deploy.images import made_up_images
+from tinynets.deploy.images import synthetic_images
 from tinynets.engine import load_data, load_trained, read_image
 
 DEMO = Path(__file__).parents[1] / "docs/demo"
@@ -58,7 +58,7 @@ def images():
         photos = [load_data(name, folder).test_images[:20] for name in ("cifar10", "cifar100")]
         return load_data("mnist", folder).test_images[:20], torch.cat(photos)
     digits = torch.nn.functional.interpolate(load_data("digits").test_images[:20].float(), (20, 20), mode="bilinear")
-    return torch.nn.functional.pad(digits.round().to(torch.uint8), (4, 4, 4, 4)), made_up_images(20, (3, 32, 32))
+    return torch.nn.functional.pad(digits.round().to(torch.uint8), (4, 4, 4, 4)), synthetic_images(20, (3, 32, 32))
 
 
 @pytest.fixture(scope="session")
@@ -103,9 +103,9 @@ LARGE = {"wide.png": (323, 200), "tall.png": (600, 1400)}
 
 
 def save_large(folder):
-    """Photos of these sizes, and a 5 on grey paper, written small and off the middle."""
+    """Photos of these sizes, and a 5 on gray paper, written small and off the middle."""
     for name, (width, height) in LARGE.items():
-        image = made_up_images(1, (3, 16, 16))[0].permute(1, 2, 0).numpy()
+        image = synthetic_images(1, (3, 16, 16))[0].permute(1, 2, 0).numpy()
         noise = np.random.default_rng(0).integers(-40, 40, (height, width, 3))
         pixels = np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)) + noise
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / name)
@@ -136,7 +136,7 @@ STROKES = list(STROKES.values())
 def probabilities(name, images):
     """PyTorch's, of uint8 images."""
     trained = load_trained(name)
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (trained.facts.mean, trained.facts.std))
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (trained.metadata.mean, trained.metadata.std))
     return trained.model.eval()((images.float() / 255 - mean) / std).softmax(1).numpy()
 
 
@@ -161,7 +161,7 @@ class TestInTheBrowser:
 
     @pytest.mark.parametrize("how", ["mouse", "examples", "keys"])
     def test_digits_drawn_stroke_by_stroke(self, how, seen):
-        """The net sees a digit that is centred like MNIST's, takes it for what it is, and PyTorch agrees."""
+        """The net sees a digit that is centered like MNIST's, takes it for what it is, and PyTorch agrees."""
         drawn, wanted = (seen["drawn"][how], range(10)) if how != "keys" else ([seen["drawn"]["keys"]], [1])
         pixels = torch.tensor([one["pixels"] for one in drawn], dtype=torch.uint8).view(-1, 1, 28, 28)
         assert_same([one["answer"] for one in drawn], "simplecnn_mnist", pixels)

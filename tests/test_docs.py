@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from tinynets.deploy import FORMATS, export
-from tinynets.deploy.images import made_up_images
+from tinynets.deploy.images import synthetic_images
 from tinynets.engine import Normalize, load_trained, predict, read_image
 from tinynets.layers import registry
 from tinynets.weights import find_weights
@@ -69,13 +69,13 @@ def test_the_snippets_compute_what_predict_computes(tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     write_photo("photo.jpg")
     trained = load_trained("c1c2c3c4o_cifar10")
-    names = trained.facts.class_names
-    calibration = made_up_images(64, (3, 32, 32))
+    names = trained.metadata.class_names
+    calibration = synthetic_images(64, (3, 32, 32))
     export("c1c2c3c4o_cifar10", "onnx", "net.onnx")
     export("c1c2c3c4o_cifar10", "tflite-int8", "net.tflite", calibration=calibration, pixels=True, class_names=names)
     pixels = read_image("photo.jpg", "RGB", (32, 32))
-    normalise = Normalize(trained.facts.mean, trained.facts.std)
-    wanted = predict(trained.model, pixels[None], normalise)[0]
+    normalize = Normalize(trained.metadata.mean, trained.metadata.std)
+    wanted = predict(trained.model, pixels[None], normalize)[0]
     for word in ("InferenceSession(", "import Interpreter"):
         (block,) = (block for block in _blocks("deploy") if word in block)
         seen = {}

@@ -5,8 +5,8 @@ emulated_chip = pytest.importorskip("emulated_chip")
 
 import tinynets  # noqa: E402
 from tinynets.deploy import FORMATS, export  # noqa: E402
-from tinynets.deploy.firmware.folder import read_facts  # noqa: E402
-from tinynets.deploy.images import made_up_images  # noqa: E402
+from tinynets.deploy.firmware.folder import read_metadata  # noqa: E402
+from tinynets.deploy.images import synthetic_images  # noqa: E402
 
 
 @pytest.mark.skipif(not emulated_chip.available(), reason="needs qemu-system-arm and arm-none-eabi-gcc")
@@ -14,11 +14,11 @@ from tinynets.deploy.images import made_up_images  # noqa: E402
 def test_the_same_bytes_as_on_the_pc(tmp_path):
     """A mote of random weights on 16x16 pixels."""
     model = tinynets.create_model("mote_25k", width=0.5)
-    images = made_up_images(100, (3, 16, 16))
+    images = synthetic_images(100, (3, 16, 16))
     options = {"images": images[:32], "calibration": images[:32], "tolerance": 100, "img_size": (16, 16)}
     made = export(model, "c", tmp_path / "net", **options)
     pixels = images.permute(0, 2, 3, 1).contiguous().numpy()
-    net, want = read_facts(made.path), FORMATS["c"].load(made.path)(pixels)
+    net, want = read_metadata(made.path), FORMATS["c"].load(made.path)(pixels)
     for board in emulated_chip.BOARDS:
         run = emulated_chip.emulate(made.path, pixels, board)
         assert np.array_equal(np.float32(net.scale) * (run.scores - np.float32(net.zero_point)), want)

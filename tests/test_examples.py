@@ -56,7 +56,7 @@ def test_int8_without_torch(tmp_path):
     Image.fromarray(pictures(1)[0][0]).save(tmp_path / "photo.png")
     command = [sys.executable, EXAMPLES / "int8_without_torch.py", tmp_path / "photo.png"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() in read_manifest()["c1c2c3c4o_cifar10"].facts["class_names"]
+    assert done.stdout.strip() in read_manifest()["c1c2c3c4o_cifar10"].metadata["class_names"]
 
 
 def test_fine_tuning_a_folder(tmp_path, capsys):

@@ -2,7 +2,7 @@
 
 import torch
 
-from tinynets._guest import timed_convolutions
+from tinynets._context import timed_convolutions
 
 
 def test_cudnn_tries_its_kernels_inside_and_on_cuda_only():

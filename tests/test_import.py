@@ -41,7 +41,7 @@ print(json.dumps([added, heavy, engine, torch.cuda.is_initialized()]))
 
 ROOT = Path(tinynets.__file__).parent
 DESIGN = Path(__file__).parents[1] / "docs" / "design.md"
-HELPERS = {"_modules", "_checks", "_files", "_guest", "_modes", "_text", "_statistics"}
+HELPERS = {"_modules", "_checks", "_files", "_context", "_text", "_statistics"}
 ALLOWED = {
     "ops": set(),
     "layers": {"ops"},

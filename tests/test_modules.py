@@ -75,9 +75,9 @@ def test_wrappers_are_looked_through(wrap, tiny_data, tmp_path):
 
 def test_checkpoints_of_wrapped_models_are_plain(wrap, tiny_data, tmp_path):
     train(wrap(net()), tiny_data, override(QUICK, {"schedule.epochs": 1}), tmp_path / "run")
-    plain, facts = load_checkpoint(tmp_path / "run/last.safetensors", net())
-    assert facts.model.endswith("SimpleCNN")
-    save_checkpoint(tmp_path / "again.safetensors", wrap(plain), facts)
+    plain, metadata = load_checkpoint(tmp_path / "run/last.safetensors", net())
+    assert metadata.model.endswith("SimpleCNN")
+    save_checkpoint(tmp_path / "again.safetensors", wrap(plain), metadata)
     load_checkpoint(tmp_path / "again.safetensors", wrap(net()))
 
 

@@ -15,7 +15,7 @@ results = load_tool("results")
 def test_results_are_the_manifests_and_the_peers():
     rows = results.all_rows()
     assert {row["model"]: row["top1"] for row in rows if row["ours"]} == {
-        name: weights.facts["top1"] for name, weights in read_manifest().items()
+        name: weights.metadata["top1"] for name, weights in read_manifest().items()
     }
     assert {row["model"] for row in rows if not row["ours"]} == {peer.model for peer in results.list_peers()}
     assert [row["top1"] for row in rows] == sorted((row["top1"] for row in rows), reverse=True)
@@ -33,8 +33,8 @@ def test_results_as_text(capsys):
 
 def test_several_seeds_are_shown_as_their_mean(monkeypatch, capsys):
     name, weights = next(iter(read_manifest().items()))
-    facts = weights.facts | {"seeds": {"0": 99.0, "1": 98.5}}
-    monkeypatch.setattr(results, "read_manifest", lambda: {name: replace(weights, facts=facts)})
+    metadata = weights.metadata | {"seeds": {"0": 99.0, "1": 98.5}}
+    monkeypatch.setattr(results, "read_manifest", lambda: {name: replace(weights, metadata=metadata)})
     results.main([])
     assert "; mean of 2 seeds 98.75" in capsys.readouterr().out
 

@@ -48,10 +48,10 @@ def test_shipping_takes_the_first_runs_last_weights_and_every_seeds_figure(runs,
     summaries = [json.loads((runs / run / "summary.json").read_text()) for run in "ab"]
     assert shipped["top1"] == summaries[0]["last"]["test_top1"]
     assert shipped["seeds"] == {"0": shipped["top1"], "1": summaries[1]["last"]["test_top1"]}
-    state, facts = read_weights(runs / shipped["file"])
+    state, metadata = read_weights(runs / shipped["file"])
     last, _ = read_weights(runs / "a/last.safetensors")
     assert all((state[name] == last[name]).all() for name in last)
-    assert (facts["model"], facts["data_source"]) == ("simplecnn_mnist", None)
+    assert (metadata["model"], metadata["data_source"]) == ("simplecnn_mnist", None)
     assert [row["epoch"] for row in shipped["log"]] == [1, 2]
 
 

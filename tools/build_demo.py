@@ -80,11 +80,11 @@ def write_net(name: str, out: Path) -> dict:
     channels, height, width = trained.model.pretrained_cfg["input_size"]
     return {
         "name": name,
-        "data": read_manifest()[name].facts["data"],
+        "data": read_manifest()[name].metadata["data"],
         "file": done.path.name,
         "bytes": done.bytes,
         "input": [height, width, channels],
-        "classes": list(trained.facts.class_names),
+        "classes": list(trained.metadata.class_names),
     }
 
 

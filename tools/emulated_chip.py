@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinynets.deploy.firmware.folder import Net, read_facts
+from tinynets.deploy.firmware.folder import Net, read_metadata
 
 COMPILER, EMULATOR = "arm-none-eabi-gcc", "qemu-system-arm"
 INSTRUCTIONS_PER_TICK = 40  # with -icount shift=0 an instruction takes 1 ns; the board's timer runs at 25 MHz
@@ -65,13 +65,13 @@ def available() -> bool:
     return all(map(shutil.which, (COMPILER, EMULATOR)))
 
 
-def emulate(folder: Path, pixels: np.ndarray, board: str = "m4", optimise: str = "-O3") -> Run:
+def emulate(folder: Path, pixels: np.ndarray, board: str = "m4", optimize: str = "-O3") -> Run:
     """Run images, uint8 (N, H, W, C), on a board.
 
     Raises:
         RuntimeError: it does not compile, does not fit or does not end. One line.
     """
-    net, chip = read_facts(folder), BOARDS[board]
+    net, chip = read_metadata(folder), BOARDS[board]
     upper = net.name.upper()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
@@ -80,7 +80,7 @@ def emulate(folder: Path, pixels: np.ndarray, board: str = "m4", optimise: str =
             f'#include "{net.name}.h"\n#define NET(x) {net.name}_##x\n#define PIXELS {upper}_PIXELS\n'
             f"#define CLASSES {upper}_CLASSES\n" + (HERE / "driver.c").read_text()
         )
-        own = [_compile(folder / file, work, [*chip.flags, optimise, f"-I{folder}"]) for file in net.sources]
+        own = [_compile(folder / file, work, [*chip.flags, optimize, f"-I{folder}"]) for file in net.sources]
         rest = [_compile(file, work, [*chip.flags, "-O2", f"-I{folder}"]) for file in (driver, HERE / "start.c")]
         program, table = work / "net.elf", work / "net.map"
         link = [f"-T{HERE / 'memory.ld'}", f"-Wl,--gc-sections,-Map={table}", "-nostartfiles", "--specs=rdimon.specs"]
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("--board", choices=BOARDS, default="m4")
     args = parser.parse_args()
-    net: Net = read_facts(args.folder)
+    net: Net = read_metadata(args.folder)
     channels, height, width = net.size
     pixels = np.fromfile(args.images, np.uint8).reshape(-1, height, width, channels)
     run = emulate(args.folder, pixels, args.board)

@@ -34,7 +34,7 @@ def _describe(name: str) -> dict[str, Any]:
         "input_size": list(model.pretrained_cfg["input_size"]),
         "num_classes": model.num_classes,
         "weights": weights.tag if weights else None,
-        "top1": weights.facts["top1"] if weights else None,
+        "top1": weights.metadata["top1"] if weights else None,
     }
 
 

@@ -40,29 +40,29 @@ def main() -> None:
 
     keep_freed_memory()
     weights = read_manifest()[args.name]
-    data = load_data(weights.facts["data"], args.data_dir)
+    data = load_data(weights.metadata["data"], args.data_dir)
     trained = load_trained(args.name)
-    model, facts = trained.model, trained.facts
+    model, metadata = trained.model, trained.metadata
     data = match_data(data, trained)
-    normalise = Normalize(facts.mean, facts.std)
-    logits = {tta: predict(model, data.test_images, normalise, tta=tta) for tta in _views(data.name)}
+    normalize = Normalize(metadata.mean, metadata.std)
+    logits = {tta: predict(model, data.test_images, normalize, tta=tta) for tta in _views(data.name)}
     results = {tta: figures(values, data.test_labels) for tta, values in logits.items()}
-    if abs(results["none"]["top1"] - weights.facts["top1"]) > 0.02:
+    if abs(results["none"]["top1"] - weights.metadata["top1"]) > 0.02:
         raise SystemExit(f"{args.name} reaches {results['none']['top1']:.2f} %, the manifest says otherwise: ship anew")
 
     forms = {"as trained": logits["none"]}
     for form, hard in _fused_forms(model).items():
-        forms[form] = predict(tinynets.fuse(model, hard=hard), data.test_images, normalise)
+        forms[form] = predict(tinynets.fuse(model, hard=hard), data.test_images, normalize)
 
     pictures = CARDS / args.name
     confusion = confusion_matrix(logits["none"], data.test_labels)
-    plot_curves({args.name: weights.facts["log"]}, pictures / "curves.png")
+    plot_curves({args.name: weights.metadata["log"]}, pictures / "curves.png")
     plot_confusion(confusion, data.class_names, pictures / "confusion.png")
     plot_calibration(calibration_bins(logits["none"], data.test_labels), pictures / "calibration.png")
     parts = [
         _size(args.name, model, weights),
         _accuracy(results),
-        _shifted(shift_consistency(model, data.test_images, normalise)),
+        _shifted(shift_consistency(model, data.test_images, normalize)),
         _forms(forms, data.test_labels),
         _classes(results["none"]["per_class"], confusion, data.class_names),
         *_ablation(ABLATIONS / f"ablation_{args.name}.csv"),
@@ -79,7 +79,7 @@ def _views(data: str) -> tuple[str, ...]:
 
 def _size(name: str, model: Any, weights: Weights) -> str:
     rows = [
-        ("parameters", f"{weights.facts['params']:,}"),
+        ("parameters", f"{weights.metadata['params']:,}"),
         ("multiply-adds an image", f"{tinynets.summary(model).macs:,}"),
         ("receptive field", f"{tinynets.receptive_field(model).size:g} pixels"),
         ("file", f"`{weights.path.name}`, {weights.path.stat().st_size:,} bytes, in the wheel"),
@@ -162,22 +162,22 @@ def _budget(row: dict[str, str]) -> str:
 
 
 def _training(weights: Weights) -> str:
-    facts = weights.facts
-    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    seeds = facts["seeds"]
-    threads = "one thread" if facts["threads"] == 1 else f"{facts['threads']} threads"
-    stopped = f", and stopped after {facts['stopped_after']}" if "stopped_after" in facts else ""
+    metadata = weights.metadata
+    versions = ", ".join(f"{name} {version}" for name, version in metadata["versions"].items())
+    seeds = metadata["seeds"]
+    threads = "one thread" if metadata["threads"] == 1 else f"{metadata['threads']} threads"
+    stopped = f", and stopped after {metadata['stopped_after']}" if "stopped_after" in metadata else ""
     lines = [
-        f"Trained in {facts['train_seconds'] / 60:.0f} minutes on {facts['device']} with {threads} ({versions}), "
-        f"seed {facts['seed']}{stopped}. The same again, from scratch:",
-        f"```bash\n{facts['command']}\n```",
+        f"Trained in {metadata['train_seconds'] / 60:.0f} minutes on {metadata['device']} with {threads} ({versions}), "
+        f"seed {metadata['seed']}{stopped}. The same again, from scratch:",
+        f"```bash\n{metadata['command']}\n```",
     ]
     if len(seeds) > 1:
         each = ", ".join(f"{top1:.2f} % (seed {seed})" for seed, top1 in seeds.items())
         lines.append(f"Over {len(seeds)} seeds: {each}; mean {sum(seeds.values()) / len(seeds):.2f} %.")
-    rows = [(f"{r['epoch']:.0f}", f"{r['train_loss']:.10f}", f"{r['train_top1']:.4f} %") for r in facts["log"][:3]]
+    rows = [(f"{r['epoch']:.0f}", f"{r['train_loss']:.10f}", f"{r['train_top1']:.4f} %") for r in metadata["log"][:3]]
     repeats = "A GPU repeats them up to rounding"
-    if "NVIDIA" not in facts["device"]:
+    if "NVIDIA" not in metadata["device"]:
         repeats = "The same machine type, versions and thread count repeat them to the digit"
     table = markdown_table(("epoch", "training loss", "training top-1"), rows, slice(1, 3))
     lines.append(f"Its first epochs. {repeats}:\n\n{table}")

@@ -14,7 +14,7 @@ import torch
 from tinynets.engine import load_data
 from tinynets.engine.loop.build import build_model
 from tinynets.engine.loop.cpu import keep_freed_memory
-from tinynets.engine.loop.processes import workers
+from tinynets.engine.loop.distributed import distributed_context
 from tinynets.engine.loop.run import Run
 from tinynets.engine.recipes import recipe_from_dict
 from tinynets.weights import read_manifest
@@ -29,16 +29,16 @@ def main() -> None:
     parser.add_argument("--data-dir", help="folder that holds the data set (default: data)")
     args = parser.parse_args()
 
-    facts = read_manifest()[args.name].facts
-    recipe = recipe_from_dict(facts["recipe"])
-    data = load_data(facts["data"], args.data_dir)
-    torch.set_num_threads(facts["threads"])
-    same_gpu = torch.cuda.is_available() and facts["device"].startswith(torch.cuda.get_device_name())
+    metadata = read_manifest()[args.name].metadata
+    recipe = recipe_from_dict(metadata["recipe"])
+    data = load_data(metadata["data"], args.data_dir)
+    torch.set_num_threads(metadata["threads"])
+    same_gpu = torch.cuda.is_available() and metadata["device"].startswith(torch.cuda.get_device_name())
     keep_freed_memory()
     same = True
-    with workers("cuda" if same_gpu else "cpu") as team:
-        run = Run(build_model(args.name, data, recipe, None)[0], data, recipe, team)
-        for shipped in facts["log"][: args.epochs]:
+    with distributed_context("cuda" if same_gpu else "cpu") as distributed:
+        run = Run(build_model(args.name, data, recipe, None)[0], data, recipe, distributed)
+        for shipped in metadata["log"][: args.epochs]:
             row = run.train_epoch(lambda: None)
             for key in SHOWN:
                 same &= row[key] == shipped[key]

@@ -15,7 +15,7 @@ from peers import list_peers
 
 import tinynets
 from tinynets.report import text_table
-from tinynets.report.plots import _COLOURS, _figure, _save
+from tinynets.report.plots import _COLORS, _figure, _save
 from tinynets.weights import Weights, read_manifest
 
 if TYPE_CHECKING:
@@ -51,14 +51,16 @@ def all_rows() -> list[dict[str, Any]]:
 def _ours(name: str, weights: Weights) -> dict[str, Any]:
     from tinynets.engine.recipes import recipe_from_dict
 
-    facts = weights.facts
+    metadata = weights.metadata
     return {
-        "data": facts["data"],
+        "data": metadata["data"],
         "model": name,
-        "params": facts["params"],
+        "params": metadata["params"],
         "macs": tinynets.summary(tinynets.create_model(name)).macs,
-        "top1": facts["top1"],
-        "training": _training(recipe_from_dict(facts["recipe"]), len(facts["log"]), list(facts["seeds"].values())),
+        "top1": metadata["top1"],
+        "training": _training(
+            recipe_from_dict(metadata["recipe"]), len(metadata["log"]), list(metadata["seeds"].values())
+        ),
         "best_on_test": False,
         "installable": True,
         "source": "tinynets",
@@ -132,7 +134,7 @@ def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str |
         rows = [row for row in rows if row["params"]]
         for row in rows:
             kind = (
-                (_COLOURS[1], "o", 80)
+                (_COLORS[1], "o", 80)
                 if row["ours"]
                 else (("#555555", "s", 30) if row["installable"] else ("#aaaaaa", "s", 30))
             )
@@ -151,9 +153,9 @@ def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str |
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("test top-1 (%)")
-    kinds = (("tinynets", _COLOURS[1], "o"), ("in another pip package", "#555555", "s"), ("published", "#aaaaaa", "s"))
-    for name, colour, marker in kinds:
-        panels[0].scatter([], [], color=colour, marker=marker, label=name)
+    kinds = (("tinynets", _COLORS[1], "o"), ("in another pip package", "#555555", "s"), ("published", "#aaaaaa", "s"))
+    for name, color, marker in kinds:
+        panels[0].scatter([], [], color=color, marker=marker, label=name)
     figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     _save(figure, path)
 
@@ -177,7 +179,7 @@ def _label_points(axes: Any, rows: Sequence[Mapping[str, Any]], gap: float) -> N
             fontsize=8,
             ha="right" if crowded else "left",
             va="center",
-            color=_COLOURS[1] if row["ours"] else "#555555",
+            color=_COLORS[1] if row["ours"] else "#555555",
             weight="bold" if row["ours"] else "normal",
         )
 

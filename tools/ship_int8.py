@@ -36,7 +36,7 @@ def main() -> None:
 def ship(name: str, data_dir: str | None) -> None:
     weights = read_manifest()[name]
     trained = load_trained(name)
-    data = match_data(load_data(weights.facts["data"], data_dir), trained)
+    data = match_data(load_data(weights.metadata["data"], data_dir), trained)
     path = ARTIFACTS / f"{name}-{weights.tag}-int8.tflite"
     result = export(
         name,
@@ -60,7 +60,7 @@ def ship(name: str, data_dir: str | None) -> None:
         "micro_agreement": round(100 * float(np.mean(lite.argmax(1) == micro.argmax(1))), 2),
     }
     entries = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    entries[name]["class_names"] = list(trained.facts.class_names)
+    entries[name]["class_names"] = list(trained.metadata.class_names)
     entries[name].setdefault("files", {})[FORMAT] = figures
     write_file(MANIFEST, json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
     print(f"{name}: {len(content):,} bytes, {figures}")

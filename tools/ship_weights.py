@@ -37,8 +37,8 @@ def main() -> None:
             raise SystemExit("the runs must differ in nothing but the seed")
         seeds[other["seed"]] = other["last"]["test_top1"]
     path = ARTIFACTS / f"{name}-{args.tag}.safetensors"
-    state, facts = read_weights(args.run / "last.safetensors")
-    save_weights(path, state, {**facts, "model": name, "data_source": None})  # a path of this machine
+    state, metadata = read_weights(args.run / "last.safetensors")
+    save_weights(path, state, {**metadata, "model": name, "data_source": None})  # a path of this machine
 
     manifest_path = ARTIFACTS / "manifest.json"
     manifest = json.loads(manifest_path.read_text())

@@ -16,7 +16,7 @@ from tinynets.weights import read_manifest
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
-OURS = sorted(read_manifest(), key=lambda name: read_manifest()[name].facts["params"])
+OURS = sorted(read_manifest(), key=lambda name: read_manifest()[name].metadata["params"])
 RUNTIMES = {
     "eager": "PyTorch",
     "fused": "fused",
@@ -87,7 +87,7 @@ def integers(made: Exports) -> str:
     rows = []
     for model in OURS:
         onnx, tflite = made[model, "onnx-int8"], made[model, "tflite-int8"]
-        file = read_manifest()[model].facts["files"]["tflite-int8"]
+        file = read_manifest()[model].metadata["files"]["tflite-int8"]
         tops = (f"{value} %" for row in (onnx, tflite) for value in (row["file_top1"], row["agreement"]))
         memory = kilobytes(tflite["file_bytes"]), kilobytes(file["arena_bytes"])
         rows.append((model, f"{onnx['pytorch_top1']} %", *tops, *memory))

@@ -1,6 +1,6 @@
 // The page: what was drawn or shown goes to the nets, and what they say into the bars.
 import { NetView } from "./bars.js";
-import { centred, inkOfPicture, inkOfStrokes } from "./digit.js";
+import { centered, inkOfPicture, inkOfStrokes } from "./digit.js";
 import { EXAMPLES } from "./examples.js";
 import { Nets } from "./nets.js";
 import { Pad } from "./pad.js";
@@ -61,7 +61,7 @@ function startDigits([net]) {
   let picture = false;
   const pad = new Pad(element("pad"), () => {
     picture = false;
-    if (!pad.isEmpty) return see(centred(inkOfStrokes(pad.strokes)));
+    if (!pad.isEmpty) return see(centered(inkOfStrokes(pad.strokes)));
     waiting = null;
     show(element("digit-seen"), new Uint8Array(28 * 28), 1);
     view.clear();
@@ -80,7 +80,7 @@ function startDigits([net]) {
     pad.clear();
     pad.show(image);
     picture = true;
-    await see(image.width === 28 && image.height === 28 ? inkOfPicture(image).ink : centred(inkOfPicture(image)));
+    await see(image.width === 28 && image.height === 28 ? inkOfPicture(image).ink : centered(inkOfPicture(image)));
   }
   element("clear").addEventListener("click", () => pad.clear());
   for (const [digit, strokes] of EXAMPLES.entries()) {

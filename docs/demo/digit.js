@@ -1,4 +1,4 @@
-// Drawings to what MNIST's digits look like: in a box of 20 x 20, their centre of mass in the middle of 28 x 28.
+// Drawings to what MNIST's digits look like: in a box of 20 x 20, their center of mass in the middle of 28 x 28.
 import { rgba } from "./photo.js";
 import { resized } from "./scale.js";
 
@@ -60,7 +60,7 @@ export function inkOfPicture(image) {
 }
 
 /** uint8 (28, 28, 1). */
-export function centred({ ink, width, height }) {
+export function centered({ ink, width, height }) {
   const result = new Uint8Array(SIDE * SIDE);
   const box = boundingBox(ink, width, height);
   if (!box) return result;

@@ -1,4 +1,4 @@
-// Photos to what the nets take: the centred square, 32 x 32 pixels.
+// Photos to what the nets take: the centered square, 32 x 32 pixels.
 import { resized } from "./scale.js";
 import { problem } from "./say.js";
 
@@ -30,7 +30,7 @@ export function rgba(image, left, top, width, height, toWidth, toHeight) {
   return context.getImageData(0, 0, toWidth, toHeight).data;
 }
 
-/** uint8 (32, 32, 3): the short side is resized, then the centre is cropped, as timm's transform does. */
+/** uint8 (32, 32, 3): the short side is resized, then the center is cropped, as timm's transform does. */
 export function photoPixels(image) {
   const scale = Math.min(1, Math.sqrt(LARGEST / (image.width * image.height)));
   const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));

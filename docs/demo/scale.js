@@ -33,11 +33,11 @@ function weights(from, to) {
   const scale = from / to;
   const reach = Math.max(scale, 1);
   return Array.from({ length: to }, (_, place) => {
-    const centre = (place + 0.5) * scale;
-    const first = Math.max(0, Math.floor(centre - reach + 0.5));
-    const end = Math.min(from, Math.floor(centre + reach + 0.5));
+    const center = (place + 0.5) * scale;
+    const first = Math.max(0, Math.floor(center - reach + 0.5));
+    const end = Math.min(from, Math.floor(center + reach + 0.5));
     const share = [];
-    for (let i = first; i < end; i++) share.push(Math.max(0, 1 - Math.abs(i + 0.5 - centre) / reach));
+    for (let i = first; i < end; i++) share.push(Math.max(0, 1 - Math.abs(i + 0.5 - center) / reach));
     const sum = share.reduce((a, b) => a + b);
     return { first, share: share.map((value) => value / sum) };
   });

@@ -15,11 +15,11 @@ def check_positive(**values: int) -> None:
 
 
 def check_odd(**values: int) -> None:
-    """Raise ValueError unless every named value is an odd positive integer (a window with a centre)."""
+    """Raise ValueError unless every named value is an odd positive integer (a window with a center)."""
     check_positive(**values)
     for name, value in values.items():
         if value % 2 == 0:
-            raise ValueError(f"{name} must be odd so that the window has a centre, got {value}")
+            raise ValueError(f"{name} must be odd so that the window has a center, got {value}")
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
@@ -104,7 +104,7 @@ def check_images(x: Tensor, in_chans: int, min_size: int, img_size: tuple[int, i
         return  # comparisons would be recorded as constants
     if not x.is_floating_point():
         raise TypeError(
-            f"images must be floating point, got {x.dtype}: scale them (x.float() / 255) and normalise them with "
+            f"images must be floating point, got {x.dtype}: scale them (x.float() / 255) and normalize them with "
             "model.pretrained_cfg['mean'] and ['std']"
         )
     if x.ndim != 4:

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
 
     from tinynets._checks import check_positive
     from tinynets.engine import Augmenter
-    from tinynets.engine.augment import Draws, Mixer
+    from tinynets.engine.augment import BatchRNG, Mixer
     from tinynets.engine.recipes import parse_settings
     from tinynets.report.plots import plot_grid
 
@@ -44,14 +44,14 @@ def run(args: argparse.Namespace) -> None:
     columns = [images.float() / 255]
     titles = [[data.class_names[label] for label in labels]]
     for _ in range(args.views):
-        draws = Draws(generator, len(images))
-        x, targets = mix(augment(images, draws), labels, draws)
+        rng = BatchRNG(generator, len(images))
+        x, targets = mix(augment(images, rng), labels, rng)
         columns.append(augment.restore(x))
         titles.append([""] * len(images) if targets.ndim == 1 else [_mixture(t, data.class_names) for t in targets])
     grid = torch.stack(columns, 1).flatten(0, 1)
     plot_grid(grid, args.out, [t for row in zip(*titles, strict=True) for t in row], columns=args.views + 1)
-    facts = {"out": args.out, "augment": recipe.to_dict()["augment"], "mixing": recipe.to_dict()["mixing"]}
-    options.report(args, facts, lambda: str(Path(args.out)))
+    metadata = {"out": args.out, "augment": recipe.to_dict()["augment"], "mixing": recipe.to_dict()["mixing"]}
+    options.report(args, metadata, lambda: str(Path(args.out)))
 
 
 def _mixture(shares: Any, class_names: tuple[str, ...]) -> str:

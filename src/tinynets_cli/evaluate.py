@@ -32,20 +32,22 @@ def run(args: argparse.Namespace) -> None:
     from tinynets.engine.loop.cpu import freed_memory_kept
 
     trained = options.trained_of(args)
-    model, facts = trained.model, trained.facts
-    data = options.load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
-    if not args.data and facts.data_sha256 and not args.img_size and data.digest() != facts.data_sha256:
+    model, metadata = trained.model, trained.metadata
+    data = options.load_data_of(args, None, metadata, metadata.model, trained.in_chans, trained.config)
+    if not args.data and metadata.data_sha256 and not args.img_size and data.digest() != metadata.data_sha256:
         options.logger.warning(f"{data.name} has changed since {args.model} was trained")
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split(args.split)
     images = 255 - images if args.invert else images
-    options.warn_of_polarity(int(wrong_polarity(images, facts.mean, facts.std).sum()), len(images), facts, args.invert)
-    normalise = Normalize(facts.mean, facts.std)
+    options.warn_of_polarity(
+        int(wrong_polarity(images, metadata.mean, metadata.std).sum()), len(images), metadata, args.invert
+    )
+    normalize = Normalize(metadata.mean, metadata.std)
     if args.fuse or args.hard:
         model = tinynets.fuse(model, hard=args.hard)
     device = options.device_of(args)
     with freed_memory_kept() if device == "cpu" else nullcontext():
-        result = evaluate(model.to(device), images, labels, normalise, args.batch_size, args.tta)
+        result = evaluate(model.to(device), images, labels, normalize, args.batch_size, args.tta)
     lacking = [name for name, top1 in zip(data.class_names, result["per_class"], strict=True) if top1 is None]
     if lacking and not any(text.startswith(f"{args.split} has no images") for text in data.notes):
         options.logger.warning(f"{data.name} {args.split} has no images of {', '.join(lacking)}")

@@ -31,7 +31,7 @@ def add_command(commands: Any) -> None:
         help="the file to write, for C the folder, new or empty (default: MODEL-FORMAT with the format's suffix)",
     )
     command.add_argument(
-        "--pixels", action="store_true", help="the file takes pixels (N, H, W, C) in 0..255 and normalises them itself"
+        "--pixels", action="store_true", help="the file takes pixels (N, H, W, C) in 0..255 and normalizes them itself"
     )
     command.add_argument(
         "--calibration", type=int, help=f"training images for the ranges of int8 (default: {_CALIBRATION})"
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
 
     from tinynets._checks import check_positive
     from tinynets.deploy import export, find_format
-    from tinynets.deploy.firmware.folder import read_facts
+    from tinynets.deploy.firmware.folder import read_metadata
     from tinynets.deploy.microcontroller import arena_bytes, has_micro, write_c_array
 
     kind = find_format(args.to)
@@ -71,10 +71,10 @@ def run(args: argparse.Namespace) -> None:
     count = _CALIBRATION if args.calibration is None else args.calibration
     check_positive(calibration=count, images=1 if args.images is None else args.images)
     trained = trained_of(args)
-    facts = trained.facts
+    metadata = trained.metadata
     out = Path(args.out or f"{_stem(args.model)}-{args.to}{kind.suffix}")
     given: dict[str, Any] = {}
-    if kind.integer or args.data or args.data_dir or _are_at_hand(facts):
+    if kind.integer or args.data or args.data_dir or _are_at_hand(metadata):
         given = _images(args, trained, count if kind.integer else 0, _TRIED if kind.folder else None)
     elif args.images or args.background or args.skip_bad:
         raise ValueError("--images, --background and --skip-bad have no effect without data: choose them with --data")
@@ -84,9 +84,9 @@ def run(args: argparse.Namespace) -> None:
         out,
         **given,
         pixels=args.pixels,
-        mean=facts.mean,
-        std=facts.std,
-        class_names=facts.class_names,
+        mean=metadata.mean,
+        std=metadata.std,
+        class_names=metadata.class_names,
         img_size=given["images"].shape[2:] if given else args.img_size,
         tolerance=args.tolerance,
         project=args.project,
@@ -102,7 +102,9 @@ def run(args: argparse.Namespace) -> None:
         if args.c_array:
             values["c_array"] = [str(path) for path in write_c_array(content, out)]
     if kind.folder:
-        values |= {key: value for key, value in asdict(read_facts(out)).items() if key in ("flash", "ram", "generator")}
+        values |= {
+            key: value for key, value in asdict(read_metadata(out)).items() if key in ("flash", "ram", "generator")
+        }
     report(args, values, lambda: _text(result, values))
 
 
@@ -116,12 +118,12 @@ def _stem(model: str) -> str:
     return (path.parent.name or path.stem) if path.stem == "last" else path.name.removesuffix(".safetensors")
 
 
-def _are_at_hand(facts: Any) -> bool:
+def _are_at_hand(metadata: Any) -> bool:
     """Whether the data of a run are still where they were, so that nothing has to be named or downloaded."""
     from tinynets.engine import list_data
     from tinynets.engine.data.named import has_files
 
-    source = facts.data_source or {}
+    source = metadata.data_source or {}
     name = source.get("name")
     if name in list_data():
         return has_files(name, source.get("data_dir"))
@@ -133,8 +135,8 @@ def _images(args: argparse.Namespace, trained: Any, calibration: int, tried: int
     from tinynets.deploy.images import calibration_images
     from tinynets.engine import match_data
 
-    facts = trained.facts
-    data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
+    metadata = trained.metadata
+    data = load_data_of(args, None, metadata, metadata.model, trained.in_chans, trained.config)
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split("test")
     some = slice(tried if args.images is None else args.images)

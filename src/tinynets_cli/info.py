@@ -42,19 +42,19 @@ def run(args: argparse.Namespace) -> None:
     table = tinynets.summary(model, args.input_size)
     field = _receptive_field(model)
     weights = find_weights(full_name(args.model))
-    facts = {
+    metadata = {
         "model": args.model,
         **table.to_dict(),
         "receptive_field": field.to_dict() if field else None,
-        "weights": weights.facts if weights else None,
-        "checkpoint": asdict(trained.facts) if trained else None,
+        "weights": weights.metadata if weights else None,
+        "checkpoint": asdict(trained.metadata) if trained else None,
     }
     if args.firmware:
-        facts["firmware"] = _firmware(model, args.input_size)
+        metadata["firmware"] = _firmware(model, args.input_size)
     reach = f"{field}\n\nreceptive field: {field.size:g} pixels\n" if field else ""
     known = _trained(trained) if trained else _shipped(weights) if is_ours(args.model) else ""
-    chip = f"\n{_on_a_chip(facts['firmware'])}" if args.firmware else ""
-    report(args, facts, lambda: f"{table}\n\n{reach}{known}".rstrip() + chip)
+    chip = f"\n{_on_a_chip(metadata['firmware'])}" if args.firmware else ""
+    report(args, metadata, lambda: f"{table}\n\n{reach}{known}".rstrip() + chip)
 
 
 def _firmware(model: Any, size: Any) -> dict[str, int]:
@@ -90,20 +90,26 @@ def _receptive_field(model: Any) -> Any:
 def _shipped(weights: "Weights | None") -> str:
     if weights is None:
         return "weights: none yet"
-    return f"weights: {weights.tag}, {weights.facts['top1']:.2f} % top-1 on the test set of {weights.facts['data']}"
+    return (
+        f"weights: {weights.tag}, {weights.metadata['top1']:.2f} % top-1 on the test set of {weights.metadata['data']}"
+    )
 
 
 def _trained(trained: "Trained") -> str:
     """What a checkpoint says about itself."""
     from tinynets._text import printable
 
-    facts = trained.facts
-    where = f" ({facts.data_source['name']})" if facts.data_source and facts.data_source["name"] != facts.data else ""
-    size = "x".join(map(str, facts.img_size)) if facts.img_size else "any size"
-    figures = ", ".join(f"{name} {value:.4g}" for name, value in facts.results.items())
+    metadata = trained.metadata
+    where = (
+        f" ({metadata.data_source['name']})"
+        if metadata.data_source and metadata.data_source["name"] != metadata.data
+        else ""
+    )
+    size = "x".join(map(str, metadata.img_size)) if metadata.img_size else "any size"
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in metadata.results.items())
     return (
-        f"checkpoint of {facts.model}, format {facts.format}: trained on {facts.data}{where}, images of {size}\n"
-        f"classes: {printable(', '.join(facts.class_names))}\n{figures}"
+        f"checkpoint of {metadata.model}, format {metadata.format}: trained on {metadata.data}{where}, images of {size}\n"
+        f"classes: {printable(', '.join(metadata.class_names))}\n{figures}"
     )
 
 

@@ -72,7 +72,7 @@ def data_options() -> argparse.ArgumentParser:
 def background_option() -> argparse.ArgumentParser:
     group = _group()
     group.add_argument(
-        "--background", help="colour behind transparent pixels, such as black or #808080 (default: white)"
+        "--background", help="color behind transparent pixels, such as black or #808080 (default: white)"
     )
     return group
 
@@ -161,38 +161,40 @@ def data_of(model: str) -> str | None:
 def load_data_of(
     args: argparse.Namespace,
     default: str | None,
-    facts: "Checkpoint | None" = None,
+    metadata: "Checkpoint | None" = None,
     model: str | None = None,
     in_chans: int | None = None,
     config: dict[str, Any] | None = None,
 ) -> "ImageData":
-    """The data named on the command line, else those that facts are about, else the default.
+    """The data named on the command line, else those that metadata are about, else the default.
 
     What there is to say about how they were read goes to stderr.
 
     Args:
-        facts: of weights. Their image size is that of the images, unless the command line names another.
+        metadata: of weights. Their image size is that of the images, unless the command line names another.
         model: its own size is that of a folder's images, if nothing else says one and they have no small one in common.
         in_chans: channels that a folder is read with.
         config: how a folder's images are resized.
 
     Raises:
-        FileNotFoundError: the data that facts are about are not where they were.
+        FileNotFoundError: the data that metadata are about are not where they were.
         ValueError: nothing names the data.
     """
     from tinynets.engine import list_data, load_data
 
-    source: dict[str, Any] = dict(facts.data_source or {}) if facts and not args.data else {}
+    source: dict[str, Any] = dict(metadata.data_source or {}) if metadata and not args.data else {}
     if source:
         if source["name"] not in list_data() and not Path(source["name"]).exists():
             raise FileNotFoundError(f"{source['name']} no longer exists: give its new location with --data")
-    elif not args.data and facts and facts.data and facts.data not in list_data():
-        raise ValueError(f"{facts.data} is not a built-in data set, and its location is unknown: give it with --data")
-    name = args.data or source.get("name") or (facts.data if facts and facts.data else default)
+    elif not args.data and metadata and metadata.data and metadata.data not in list_data():
+        raise ValueError(
+            f"{metadata.data} is not a built-in data set, and its location is unknown: give it with --data"
+        )
+    name = args.data or source.get("name") or (metadata.data if metadata and metadata.data else default)
     if not name:
         raise ValueError("no data set is known for this model: choose one with --data")
     options: dict[str, Any] = {"default_size": size_of(model), "in_chans": in_chans, "config": config} | source
-    size = args.img_size or options.get("img_size") or (facts.img_size if facts else None)
+    size = args.img_size or options.get("img_size") or (metadata.img_size if metadata else None)
     given = {"data_dir": args.data_dir, "img_size": size, "background": args.background}
     given["skip_bad"] = args.skip_bad or None
     options |= {"name": name} | {key: value for key, value in given.items() if value is not None}
@@ -212,10 +214,10 @@ def size_of(model: str | None) -> tuple[int, int] | None:
     return None if cfg is None else (cfg.input_size[1], cfg.input_size[2])
 
 
-def warn_of_polarity(wrong: int, total: int, facts: Any, inverted: bool) -> None:
+def warn_of_polarity(wrong: int, total: int, metadata: Any, inverted: bool) -> None:
     """Print a line if most images have another background than the model's training images."""
     if 2 * wrong > total:
-        here, there = ("light", "dark") if facts.mean[0] < 0.5 else ("dark", "light")
+        here, there = ("light", "dark") if metadata.mean[0] < 0.5 else ("dark", "light")
         logger.warning(
             f"{wrong:,} of {total:,} images have a {here} background, the model was trained on a {there} one: "
             + ("leave out --invert" if inverted else "swap light and dark with --invert")
@@ -241,14 +243,14 @@ def device_of(args: argparse.Namespace) -> str:
 
 
 def trained_of(args: argparse.Namespace) -> "Trained":
-    """The trained model that args.model names, with its facts."""
+    """The trained model that args.model names, with its metadata."""
     from tinynets.engine import load_trained
 
     return load_trained(args.model, **model_args(args))
 
 
-def report(args: argparse.Namespace, facts: dict[str, Any], text: Callable[[], str]) -> None:
-    """Print facts as one JSON object, or as text."""
+def report(args: argparse.Namespace, metadata: dict[str, Any], text: Callable[[], str]) -> None:
+    """Print metadata as one JSON object, or as text."""
     from tinynets._files import to_json
 
-    print(to_json(facts) if args.json else text())
+    print(to_json(metadata) if args.json else text())

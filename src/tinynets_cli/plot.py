@@ -67,16 +67,16 @@ def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> 
     path = Path(run)
     try:
         trained = load_trained(path if path.is_dir() else run)
-        model, facts = trained.model, trained.facts
-        data = load_data_of(args, None, facts, facts.model, trained.in_chans, trained.config)
+        model, metadata = trained.model, trained.metadata
+        data = load_data_of(args, None, metadata, metadata.model, trained.in_chans, trained.config)
         data = match_data(data, trained, resize=args.img_size is None)
     except (ValueError, RuntimeError, FileNotFoundError) as error:
         if not path.is_dir():
             raise
         logger.warning(f"only the curves of {path}: {error}")
         return []
-    normalise = Normalize(facts.mean, facts.std)
-    logits = predict(model.to(device_of(args)), data.test_images, normalise)
+    normalize = Normalize(metadata.mean, metadata.std)
+    logits = predict(model.to(device_of(args)), data.test_images, normalize)
     plot_confusion(confusion_matrix(logits, data.test_labels), data.class_names, out / f"{prefix}confusion.png")
     plot_calibration(calibration_bins(logits, data.test_labels), out / f"{prefix}calibration.png")
 

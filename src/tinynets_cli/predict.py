@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> None:
     if args.csv:
         check_writable(args.csv)
     trained = trained_of(args)
-    facts, mode, size = trained.facts, trained.mode, trained.img_size
-    background = args.background or (facts.data_source or {}).get("background", "white")
+    metadata, mode, size = trained.metadata, trained.mode, trained.img_size
+    background = args.background or (metadata.data_source or {}).get("background", "white")
     trained.model.to(device_of(args))
     paths, errors, notes = _find_images(args.images)
     for text in notes:
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
         if len(images) == 0:
             continue
         images = 255 - images if args.invert else images
-        wrong += int(wrong_polarity(images, facts.mean, facts.std).sum())
+        wrong += int(wrong_polarity(images, metadata.mean, metadata.std).sum())
         good = [path for index, path in enumerate(batch) if index not in bad]
         done = [
             {"image": path, "classes": [{"class": name, "probability": share} for name, share in classes]}
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         if not args.json:
             print("\n".join(map(_line, done)), flush=True)
         predictions += done
-    warn_of_polarity(wrong, len(predictions), facts, args.invert)
+    warn_of_polarity(wrong, len(predictions), metadata, args.invert)
     if args.csv:
         write_file(args.csv, _table(predictions, errors).encode("utf-8", "backslashreplace"))
     if args.json and predictions:

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     from tinynets.engine.record import RunDir
 
     start = _start_of(args)
-    model = args.model or (start.facts.model if start else None)
+    model = args.model or (start.metadata.model if start else None)
     if model is None and not (args.resume and args.out):
         raise ValueError("name the MODEL to train, or the run to continue: --resume --out DIR")
     out = args.out or "runs/" + re.sub(r"[^\w.-]+", "_", str(model))
@@ -59,17 +59,19 @@ def run(args: argparse.Namespace) -> None:
     model = model or before.get("model")
     if model is None:
         raise ValueError(f"there is no run in {out} to continue: name the MODEL to train")
-    facts = Checkpoint.from_dict(state["facts"], out) if state else start.facts if start else None
-    if state and facts and facts.own_module:
+    metadata = Checkpoint.from_dict(state["metadata"], out) if state else start.metadata if start else None
+    if state and metadata and metadata.own_module:
         raise ValueError(
-            f"the run in {out} trains a module of your own, {facts.model}: continue it in Python, "
+            f"the run in {out} trains a module of your own, {metadata.model}: continue it in Python, "
             "train(module, ..., resume=True)"
         )
-    data = load_data_of(args, before.get("data") or data_of(model), facts, model)
+    data = load_data_of(args, before.get("data") or data_of(model), metadata, model)
     if args.val_size is not None and data.val_images is not None:
         raise ValueError(f"--val-size has no effect: {data.name} has validation images of its own")
     if start and args.img_size and start.fixed_size not in (None, args.img_size):
-        raise ValueError(f"--img-size has no effect: {start.name} takes images of {start.facts.img_size} pixels only")
+        raise ValueError(
+            f"--img-size has no effect: {start.name} takes images of {start.metadata.img_size} pixels only"
+        )
     base = recipe_from_dict(before["recipe"]) if before else None
     kind = "finetune" if args.pretrained or args.init else "default"
     summary = train(

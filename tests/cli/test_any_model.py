@@ -58,12 +58,12 @@ def test_a_timm_model_all_the_way(run, tmp_path):
     (prediction,) = json.loads(run("predict", out, tmp_path / "a.png", "--json")[1])["predictions"]
     assert prediction["classes"][0]["class"] in data.class_names
     assert "checkpoint of test_resnet, format 2: trained on digits, images of 8x8" in run("info", out)[1]
-    facts = json.loads(run("info", "test_vit", "--json")[1])
-    assert (facts["checkpoint"], facts["weights"]) == (None, None)
+    metadata = json.loads(run("info", "test_vit", "--json")[1])
+    assert (metadata["checkpoint"], metadata["weights"]) == (None, None)
     code, text, _ = run("plot", out, "--json")
     assert (code, "confusion.png" in json.loads(text)["files"]) == (0, True)
-    facts = json.loads(run("recipe", "test_resnet.r160_in1k", "--json")[1])
-    assert facts == get_recipe("test_resnet").to_dict()
+    metadata = json.loads(run("recipe", "test_resnet.r160_in1k", "--json")[1])
+    assert metadata == get_recipe("test_resnet").to_dict()
 
 
 def test_a_model_named_after_no_data_needs_data(run, tmp_path):
@@ -74,9 +74,9 @@ def test_a_model_named_after_no_data_needs_data(run, tmp_path):
 def test_evaluate_scores_what_was_trained_in_its_size(run, pets, trained):
     summary = json.loads((trained / "summary.json").read_text())
     assert top1(run, trained) == top1(run, trained, "--data", pets) == summary["last"]["test_top1"]
-    facts = load_checkpoint(trained / "last.safetensors")[1]
-    assert facts.data_source["name"] == str(pets)
-    assert list(facts.img_size) == [16, 16]
+    metadata = load_checkpoint(trained / "last.safetensors")[1]
+    assert metadata.data_source["name"] == str(pets)
+    assert list(metadata.img_size) == [16, 16]
 
 
 def test_resume_from_anywhere(run, trained, pets, tmp_path, monkeypatch):
@@ -114,8 +114,8 @@ def test_a_folder_called_like_a_data_set(run, tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     code, _, err = run("train", "c1c2c3c4o_cifar10", "--data", "./digits", *SHORT, "--out", "run")
     assert code == 0, err
-    facts = json.loads(run("evaluate", "run", "--json")[1])
-    assert list(facts["per_class"]) == ["cat", "dog"]
+    metadata = json.loads(run("evaluate", "run", "--json")[1])
+    assert list(metadata["per_class"]) == ["cat", "dog"]
     assert load_data(tmp_path / "digits").class_names == ("cat", "dog")
     caplog.clear()
     assert len(load_data("digits").class_names) == 10

@@ -34,7 +34,7 @@ def test_a_row_is_an_image_with_its_class_and_its_views(run, tmp_path, monkeypat
     for column in (1, 2):
         views = drawn["images"][column::3]
         assert not torch.equal(views, drawn["images"][::3])
-        assert views.min() >= 0  # pixels again, not normalised
+        assert views.min() >= 0  # pixels again, not normalized
         assert views.max() <= 1
         for original, title in zip(drawn["titles"][::3], drawn["titles"][column::3], strict=True):
             names, shares = title.split()[::2], [float(share) for share in title.split()[1::2]]

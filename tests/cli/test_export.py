@@ -9,14 +9,14 @@ def test_a_checkpoint_of_ones_own(finished, run, tmp_path):
     """Compared on the data that it was trained on, which the checkpoint names."""
     out, _ = finished
     code, stdout, _ = run("export", out, "--to", "pt2", "--data", "digits", "--out", tmp_path / "net.pt2", "--json")
-    facts = json.loads(stdout)
+    metadata = json.loads(stdout)
     assert code == 0
-    assert facts["real"]
-    assert facts["agreement"] == 100
+    assert metadata["real"]
+    assert metadata["agreement"] == 100
     summary = json.loads((out / "summary.json").read_text())
-    assert facts["images"] == 359  # the test set
-    assert facts["model_top1"] == facts["file_top1"] == pytest.approx(summary["last"]["test_top1"])
-    assert facts["bytes"] == (tmp_path / "net.pt2").stat().st_size
+    assert metadata["images"] == 359  # the test set
+    assert metadata["model_top1"] == metadata["file_top1"] == pytest.approx(summary["last"]["test_top1"])
+    assert metadata["bytes"] == (tmp_path / "net.pt2").stat().st_size
 
 
 def test_made_up_images_are_said(run, tmp_path):

@@ -19,9 +19,9 @@ def test_list(run):
     code, out, _ = run("list")
     assert code == 0
     assert all(name in out for name in (*tinynets.list_models(), *tinynets.list_layers()))
-    facts = json.loads(run("list", "--json")[1])
-    assert facts == json.loads(list_models.index()), "run python tools/list_models.py"
-    assert {m["model"]: m["params"] for m in facts["models"]}["egrr_cifar100"] == 420_212
+    metadata = json.loads(run("list", "--json")[1])
+    assert metadata == json.loads(list_models.index()), "run python tools/list_models.py"
+    assert {m["model"]: m["params"] for m in metadata["models"]}["egrr_cifar100"] == 420_212
     rows = [
         (
             m["model"],
@@ -31,7 +31,7 @@ def test_list(run):
             m["weights"] or "-",
             f"{m['top1']:.2f} %" if m["weights"] else "-",
         )
-        for m in facts["models"]
+        for m in metadata["models"]
     ]
     assert out.startswith(text_table(("model", "params", "input", "classes", "weights", "test top-1"), rows))
 
@@ -47,9 +47,9 @@ def test_info(run, name):
     assert code == 0
     assert "multiply-adds" in out
     assert "receptive field" in out
-    facts = json.loads(run("info", name, "--json")[1])
-    assert facts["params"] == tinynets.count_parameters(tinynets.create_model(name))
-    assert facts["receptive_field"]["size"] == tinynets.receptive_field(tinynets.create_model(name)).size
+    metadata = json.loads(run("info", name, "--json")[1])
+    assert metadata["params"] == tinynets.count_parameters(tinynets.create_model(name))
+    assert metadata["receptive_field"]["size"] == tinynets.receptive_field(tinynets.create_model(name)).size
 
 
 def test_info_with_arguments(run):
@@ -71,8 +71,8 @@ def test_info_of_a_checkpoint(run, tmp_path):
     """It is counted at the size of the images that it was trained on, unless another is given."""
     args = {"num_classes": 2, "width": 0.25}
     model = tinynets.create_model("c1c2c3c4o_cifar10", **args)
-    facts = Checkpoint("c1c2c3c4o_cifar10", args, "mine", (0.5,) * 3, (0.2,) * 3, ("a", "b"), (16, 24))
-    save_checkpoint(tmp_path / "x.safetensors", model, facts)
+    metadata = Checkpoint("c1c2c3c4o_cifar10", args, "mine", (0.5,) * 3, (0.2,) * 3, ("a", "b"), (16, 24))
+    save_checkpoint(tmp_path / "x.safetensors", model, metadata)
     code, text, _ = run("info", tmp_path / "x.safetensors")
     assert code == 0
     assert "trained on mine, images of 16x24\nclasses: a, b" in text
@@ -89,10 +89,10 @@ def test_train_reports_and_evaluate_agrees(run, finished):
     assert str(out) in stdout
     assert summary["recipe"]["schedule"]["epochs"] == 2
     assert summary["recipe"]["batch_size"] == 16  # the recipe for digits
-    facts = json.loads(run("evaluate", out / "last.safetensors", "--json")[1])
-    assert {"model", "data", "split", "top1", "top5", "loss", "images_per_second"} <= set(facts)
-    assert facts["top1"] == summary["last"]["test_top1"]
-    assert (facts["data"], facts["split"]) == ("digits", "test")
+    metadata = json.loads(run("evaluate", out / "last.safetensors", "--json")[1])
+    assert {"model", "data", "split", "top1", "top5", "loss", "images_per_second"} <= set(metadata)
+    assert metadata["top1"] == summary["last"]["test_top1"]
+    assert (metadata["data"], metadata["split"]) == ("digits", "test")
     code, text, _ = run("evaluate", out / "best.safetensors", "--split", "train")
     assert code == 0
     assert "on digits train (1,438 images): top-1" in text
@@ -109,7 +109,7 @@ def test_evaluate_takes_the_forms_for_inference(run, tmp_path):
         json.loads(run("evaluate", tmp_path / "last.safetensors", "--json", *form)[1])
         for form in ((), ("--fuse",), ("--hard",))
     )
-    assert [facts["form"] for facts in (plain, fused, hard)] == ["as trained", "fused", "fused, hard gates"]
+    assert [metadata["form"] for metadata in (plain, fused, hard)] == ["as trained", "fused", "fused, hard gates"]
     assert fused["loss"] == pytest.approx(plain["loss"], rel=1e-5)
     assert hard["loss"] != pytest.approx(plain["loss"], rel=1e-5)
     assert run("evaluate", tmp_path / "last.safetensors", "--hard")[1].splitlines()[0].endswith(", fused, hard gates")
@@ -138,8 +138,8 @@ def test_train_takes_the_named_recipe(run, tmp_path):
 
 def test_pretrained_models_evaluate_by_name(run, real_data):
     name = list_weights()[0]
-    facts = json.loads(run("evaluate", name, "--data-dir", real_data, "--json")[1])
-    assert facts["top1"] == pytest.approx(read_manifest()[name].facts["top1"], abs=0.02)
+    metadata = json.loads(run("evaluate", name, "--data-dir", real_data, "--json")[1])
+    assert metadata["top1"] == pytest.approx(read_manifest()[name].metadata["top1"], abs=0.02)
 
 
 def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):

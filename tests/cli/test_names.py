@@ -34,9 +34,9 @@ def trained(run, tmp_path):
 
 
 def test_every_output(run, trained, tmp_path):
-    facts = json.loads(run("evaluate", trained, "--json")[1])
-    assert tuple(facts["per_class"]) == NAMES
-    assert facts["top1"] == json.loads((trained / "summary.json").read_text())["last"]["test_top1"]
+    metadata = json.loads(run("evaluate", trained, "--json")[1])
+    assert tuple(metadata["per_class"]) == NAMES
+    assert metadata["top1"] == json.loads((trained / "summary.json").read_text())["last"]["test_top1"]
     table = run("evaluate", trained)[1]
     assert all(printable(name) in table for name in NAMES)
     photo = tmp_path / "odd/test" / "two\nlines" / "0.png"

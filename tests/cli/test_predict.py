@@ -39,8 +39,8 @@ def scans(tmp_path):
     return folder
 
 
-def images_of(facts):
-    return [prediction["image"] for prediction in facts["predictions"]]
+def images_of(metadata):
+    return [prediction["image"] for prediction in metadata["predictions"]]
 
 
 def test_folders_and_patterns(run, scans):
@@ -48,10 +48,10 @@ def test_folders_and_patterns(run, scans):
     code, out, err = run("predict", MODEL, scans, "--json", "--batch-size", 2, "--top", 1)
     assert code == 0
     assert err == f"tinynets: {scans}: ignored because of their extensions: 1 .txt\n"
-    facts = json.loads(out)
-    assert images_of(facts) == every
-    assert [p["classes"][0]["class"][0] for p in facts["predictions"]] == ["7", "1", "1"]
-    assert facts["errors"] == []
+    metadata = json.loads(out)
+    assert images_of(metadata) == every
+    assert [p["classes"][0]["class"][0] for p in metadata["predictions"]] == ["7", "1", "1"]
+    assert metadata["errors"] == []
     assert images_of(json.loads(run("predict", MODEL, f"{scans}/*.png", "--json")[1])) == every[1:2]
     assert images_of(json.loads(run("predict", MODEL, f"{scans}/**/*.png", "--json")[1])) == every[1:]
     assert images_of(json.loads(run("predict", MODEL, f"{scans}/de*", every[0], "--json")[1])) == [every[2], every[0]]
@@ -78,10 +78,10 @@ def test_one_bad_file_does_not_lose_the_others(run, scans, tmp_path):
     ):
         assert part in err
     code, out, err = run("predict", MODEL, *argv, "--json", "--batch-size", 2)  # the bad one is in the second batch
-    facts = json.loads(out)
-    assert (code, len(facts["errors"])) == (1, 4)
-    assert images_of(facts) == [str(scans / name) for name in ("a.PNG", "b.png", "deep/er/c.png")]
-    assert {"image": str(scans / "bad.png"), "error": facts["errors"][2]["error"]} in facts["errors"]
+    metadata = json.loads(out)
+    assert (code, len(metadata["errors"])) == (1, 4)
+    assert images_of(metadata) == [str(scans / name) for name in ("a.PNG", "b.png", "deep/er/c.png")]
+    assert {"image": str(scans / "bad.png"), "error": metadata["errors"][2]["error"]} in metadata["errors"]
     code, out, err = run("predict", MODEL, scans / "bad.png", scans / "b.png")
     assert (code, len(out.splitlines())) == (1, 1)
     assert err.rstrip().endswith("; images done: 1")
@@ -169,8 +169,8 @@ def test_names_that_the_console_lacks(tmp_path):
     assert "\\u732b" in first
     assert "\\udcff" in second or "\\udcff" in first
     assert len((folder / "鳥.csv").read_text(encoding="utf-8").splitlines()) == 3
-    facts = json.loads(predict("--json").stdout.decode("cp1252"))
-    assert sorted(images_of(facts)) == sorted([str(folder / "犬 ñ.png"), bad])
+    metadata = json.loads(predict("--json").stdout.decode("cp1252"))
+    assert sorted(images_of(metadata)) == sorted([str(folder / "犬 ñ.png"), bad])
     failed = subprocess.run(
         [sys.executable, "-m", "tinynets", "predict", MODEL, folder / "無.png"], capture_output=True, env=environment
     )

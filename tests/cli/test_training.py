@@ -17,7 +17,7 @@ DIGITS = ("--data", "digits")
 
 @pytest.fixture
 def beans(tmp_path):
-    """A small .npz of 8x8 colour images in three classes."""
+    """A small .npz of 8x8 color images in three classes."""
     generator = np.random.default_rng(0)
     labels = np.arange(36) % 3
     images = generator.integers(0, 60, (36, 8, 8, 3), dtype=np.uint8)
@@ -36,8 +36,8 @@ def test_recipe_prints_every_field(run):
     for line in (["mixing.mixup", "0.1"], ["distill.teacher", "none"], ["augment.flip", "true"]):  # as --set takes them
         assert line in lines
     assert out.rstrip().endswith("recipes: default, digits, finetune, original")
-    facts = json.loads(run("recipe", "egrr_cifar100", "--json")[1])
-    assert facts == get_recipe("egrr_cifar100").to_dict()
+    metadata = json.loads(run("recipe", "egrr_cifar100", "--json")[1])
+    assert metadata == get_recipe("egrr_cifar100").to_dict()
 
 
 def test_a_recipe_file_with_settings_on_top(run, tmp_path):
@@ -93,11 +93,11 @@ def test_a_data_set_of_ones_own_all_the_way(run, beans, tmp_path):
     out = tmp_path / "run"
     recipe = ["--recipe", "digits", "--batch-size", 6, "--epochs", 8]
     assert run("train", "c1c2c3c4o_cifar10", "--data", beans, *recipe, "--out", out)[0] == 0
-    facts = json.loads(run("evaluate", out / "last.safetensors", "--data", beans, "--tta", "shift", "--json")[1])
-    assert list(facts["per_class"]) == ["kidney", "lima", "navy"]
+    metadata = json.loads(run("evaluate", out / "last.safetensors", "--data", beans, "--tta", "shift", "--json")[1])
+    assert list(metadata["per_class"]) == ["kidney", "lima", "navy"]
     facts_of_beans = json.loads(run("evaluate", out / "last.safetensors", "--data", beans, "--json")[1])
-    assert facts["tta"] == "shift"
-    assert facts["top1"] > 90
+    assert metadata["tta"] == "shift"
+    assert metadata["top1"] > 90
     text = run("evaluate", out / "last.safetensors", "--data", beans)[1]
     assert "calibration error" in text
     assert "kidney" in text
@@ -107,9 +107,9 @@ def test_a_data_set_of_ones_own_all_the_way(run, beans, tmp_path):
         pixels = data.test_images[label].permute(1, 2, 0).numpy()
         Image.fromarray(pixels).resize((16, 16), Image.Resampling.NEAREST).save(tmp_path / f"{label}.png")
     images = [tmp_path / f"{label}.png" for label in range(3)]
-    facts = json.loads(run("predict", out / "last.safetensors", *images, "--top", 2, "--json")[1])
-    assert [p["classes"][0]["class"] for p in facts["predictions"]] == ["kidney", "lima", "navy"]
-    assert all(len(p["classes"]) == 2 for p in facts["predictions"])
+    metadata = json.loads(run("predict", out / "last.safetensors", *images, "--top", 2, "--json")[1])
+    assert [p["classes"][0]["class"] for p in metadata["predictions"]] == ["kidney", "lima", "navy"]
+    assert all(len(p["classes"]) == 2 for p in metadata["predictions"])
     lines = run("predict", out / "last.safetensors", *images)[1].splitlines()
     assert lines[1].startswith(f"{images[1]}: lima ")
     assert (
@@ -226,14 +226,14 @@ def test_photos_of_different_sizes_need_no_option(run, tmp_path):
     assert (tmp_path / "run/skipped.txt").read_text().startswith(str(photos / "train/dog/bad.jpg"))
     assert json.loads(out)["recipe"]["class_weights"] == "balanced"
     weights = tmp_path / "run/last.safetensors"
-    facts = json.loads(run("evaluate", weights, "--data", photos, "--skip-bad", "--json")[1])
-    assert facts["top1"] == json.loads(out)["last"]["test_top1"]
-    assert list(facts["per_class"]) == ["cat\\tabby", "dog"]
+    metadata = json.loads(run("evaluate", weights, "--data", photos, "--skip-bad", "--json")[1])
+    assert metadata["top1"] == json.loads(out)["last"]["test_top1"]
+    assert list(metadata["per_class"]) == ["cat\\tabby", "dog"]
     seen = json.loads(run("predict", weights, photos / "test", "--json")[1])
     hits = [p["classes"][0]["class"] in p["image"] for p in seen["predictions"]]
-    assert 100 * sum(hits) / len(hits) == facts["top1"]
+    assert 100 * sum(hits) / len(hits) == metadata["top1"]
     shutil.rmtree(photos / "train")
     alone = json.loads(run("evaluate", weights, "--data", photos, "--json")[1])
-    assert alone["top1"] == facts["top1"]
+    assert alone["top1"] == metadata["top1"]
     code, _, err = run("train", "c1c2c3c4o_cifar10", "--data", photos, "--out", tmp_path / "other")
     assert (code, "has no training images: it can only be evaluated on" in err) == (1, True)

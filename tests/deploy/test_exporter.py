@@ -10,7 +10,7 @@ from torch import nn
 import tinynets
 from tinynets.deploy import FORMATS, export
 from tinynets.deploy.formats import Format
-from tinynets.deploy.images import made_up_images
+from tinynets.deploy.images import synthetic_images
 from tinynets.engine import load_data
 from tinynets.layers import DivisiveNorm
 
@@ -96,13 +96,13 @@ class Contrast(nn.Sequential):
 
 
 @pytest.mark.parametrize("to", ["onnx-int8", "tflite-int8"])
-def test_int8_channels_of_ecnet_are_equalised(to, tmp_path):
+def test_int8_channels_of_ecnet_are_equalized(to, tmp_path):
     needs(to)
     model = SMALL["ecnet"]()
     with torch.no_grad():
         for each in (model.block.depthwise.weight, model.block.depthwise.bias):
             each *= torch.logspace(-2, 1, 32).view(-1, *[1] * (each.ndim - 1))
-    images = made_up_images(100, (3, 32, 32))
+    images = synthetic_images(100, (3, 32, 32))
     result = export(model, to, tmp_path / "net", images=images, calibration=images, tolerance=100)
     assert result.largest_difference < 0.15 * result.largest_logit
 
@@ -147,9 +147,9 @@ def test_onnx_metadata_and_names(tmp_path):
     export("simplecnn_mnist", "onnx", tmp_path / "net.onnx", class_names=names)
     model = onnx.load(tmp_path / "net.onnx")
     onnx.checker.check_model(model)
-    facts = {entry.key: entry.value for entry in model.metadata_props}
-    assert json.loads(facts["class_names"]) == names
-    assert json.loads(facts["mean"])[0] == pytest.approx(0.1307, abs=1e-3)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(metadata["class_names"]) == names
+    assert json.loads(metadata["mean"])[0] == pytest.approx(0.1307, abs=1e-3)
     assert [value.name for value in (*model.graph.input, *model.graph.output)] == ["image", "logits"]
 
 
@@ -178,23 +178,23 @@ def test_onnx_runtime_does_not_copy_the_maps_of_egrr(tmp_path):
     model = tinynets.create_model("egrr_cifar100", channels=(48,), num_steps=(4,), strides=(1,))
     export(model, "onnx", tmp_path / "net")
     options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "optimised")
+    options.optimized_model_filepath = str(tmp_path / "optimized")
     options.log_severity_level = 3
     onnxruntime.InferenceSession(str(tmp_path / "net"), options)
-    operations = Counter(node.op_type for node in onnx.load(tmp_path / "optimised").graph.node)
+    operations = Counter(node.op_type for node in onnx.load(tmp_path / "optimized").graph.node)
     if not operations["ReorderOutput"]:
         pytest.skip("ONNX Runtime has no blocks of channels on this processor")
     assert operations["ReorderOutput"] <= 4 + 2
     assert operations["ReorderInput"] <= 2
 
 
-def test_int8_quantises_no_constant_kernels(tmp_path):
+def test_int8_quantizes_no_constant_kernels(tmp_path):
     """Those of the blocked definitions, which stand for sums and products."""
     needs("onnx-int8")
     import onnx
 
     model = tinynets.create_model("egrr_cifar100", channels=(16,), num_steps=(4,), strides=(1,))
-    images = made_up_images(32, (3, 32, 32))
+    images = synthetic_images(32, (3, 32, 32))
     export(model, "onnx-int8", tmp_path / "net", images=images, calibration=images, tolerance=100)
     operations = Counter(node.op_type for node in onnx.load(tmp_path / "net").graph.node)
     assert operations["Conv"] <= 4 * 6 + 2
@@ -314,7 +314,7 @@ def test_wrong_calls_are_one_line(tmp_path):
         export(model, "pt2", tmp_path / "nowhere" / "net")
     with pytest.raises(ValueError, match=r"images must be uint8 \(N, 1, 28, 28\) with N > 0, got torch.float32"):
         export(model, "pt2", tmp_path / "net", images=torch.rand(3, 1, 28, 28))
-    with pytest.raises(ValueError, match="the normalisation of the model is unknown"):
+    with pytest.raises(ValueError, match="the normalization of the model is unknown"):
         export(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), "pt2", tmp_path / "net", img_size=(2, 2))
     with pytest.raises(ValueError, match="the image size of the model is unknown"):
         export(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), "pt2", tmp_path / "net", mean=(0.5,), std=(0.5,))

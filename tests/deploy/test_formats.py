@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tinynets.deploy.formats import Format
-from tinynets.deploy.formats.tflite import as_nhwc, dequantised, quantised
+from tinynets.deploy.formats.tflite import as_nhwc, dequantized, quantized
 from tinynets.deploy.formats.tflite_int8 import _widest
 
 BYTES = {"quantization": (0.5, -3), "dtype": np.int8}
@@ -23,13 +23,13 @@ def test_a_format_needs_its_version_of_pytorch():
 
 
 def test_integers_are_rounded_and_stay_in_their_range():
-    assert quantised(np.array([-1.0, 0.24, 0.26, 30.0, 1000.0, -1000.0]), BYTES).tolist() == [-5, -3, -2, 57, 127, -128]
-    assert quantised(np.array([0.25]), PLAIN).tolist() == [0.25]
+    assert quantized(np.array([-1.0, 0.24, 0.26, 30.0, 1000.0, -1000.0]), BYTES).tolist() == [-5, -3, -2, 57, 127, -128]
+    assert quantized(np.array([0.25]), PLAIN).tolist() == [0.25]
 
 
 def test_integers_become_numbers_again():
-    assert dequantised(np.array([-3, -1, 127, -128], dtype=np.int8), BYTES).tolist() == [0, 1, 65, -62.5]
-    assert dequantised(np.array([0.25]), PLAIN).tolist() == [0.25]
+    assert dequantized(np.array([-3, -1, 127, -128], dtype=np.int8), BYTES).tolist() == [0, 1, 65, -62.5]
+    assert dequantized(np.array([0.25]), PLAIN).tolist() == [0.25]
 
 
 def test_channels_come_last_where_the_file_wants_them():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tinynets.deploy.images import calibration_images, made_up_images
+from tinynets.deploy.images import calibration_images, synthetic_images
 
 
 def test_calibration_images_come_from_everywhere():
@@ -16,10 +16,10 @@ def test_calibration_images_come_from_everywhere():
 
 def test_made_up_images_are_always_the_same():
     state = torch.get_rng_state()
-    images = made_up_images(20, (3, 16, 12))
+    images = synthetic_images(20, (3, 16, 12))
     assert (images.shape, images.dtype) == ((20, 3, 16, 12), torch.uint8)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(5)
-    assert torch.equal(made_up_images(20, (3, 16, 12)), images)
+    assert torch.equal(synthetic_images(20, (3, 16, 12)), images)
     assert images.float().mean((1, 2, 3)).std() > 10  # dark and light ones
     assert images.float().std((1, 2, 3)).std() > 10  # flat and harsh ones

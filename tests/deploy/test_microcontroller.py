@@ -8,11 +8,11 @@ from torch import nn
 
 import tinynets
 from tinynets.deploy import FORMATS, artifact, export
-from tinynets.deploy.images import made_up_images
+from tinynets.deploy.images import synthetic_images
 from tinynets.deploy.microcontroller import arena_bytes, has_micro, load_micro, write_c_array
 from tinynets.weights import read_manifest
 
-SHIPPED = [name for name, weights in read_manifest().items() if "files" in weights.facts]
+SHIPPED = [name for name, weights in read_manifest().items() if "files" in weights.metadata]
 micro = pytest.mark.skipif(not has_micro(), reason="needs tflite-micro")
 
 
@@ -25,13 +25,13 @@ def test_shipped_files_run_on_a_microcontrollers_interpreter(name):
     path = artifact(name)
     content = path.read_bytes()
     size = tinynets.create_model(name).pretrained_cfg["input_size"]
-    pixels = made_up_images(30, size).permute(0, 2, 3, 1).numpy()
+    pixels = synthetic_images(30, size).permute(0, 2, 3, 1).numpy()
     arena = arena_bytes(content)
     lite, small = FORMATS["tflite-int8"].load(path)(pixels), load_micro(content, arena)(pixels)
     assert np.mean(lite.argmax(1) == small.argmax(1)) >= 0.85  # rounded otherwise, on images that are no class
     assert np.abs(lite - small).mean() < 0.03 * np.abs(lite).max()
     assert len(set(small.argmax(1))) > 1
-    promised = read_manifest()[name].facts["files"]["tflite-int8"]["arena_bytes"]
+    promised = read_manifest()[name].metadata["files"]["tflite-int8"]["arena_bytes"]
     assert abs(arena - promised) <= 0.1 * promised
 
 
@@ -50,7 +50,7 @@ class Large(nn.Sequential):
 def test_large_nets_keep_their_weights(tmp_path):
     if not FORMATS["tflite-int8"].installed():
         pytest.skip("needs litert")
-    images = made_up_images(100, (3, 8, 8))
+    images = synthetic_images(100, (3, 8, 8))
     made = export(Large(), "tflite-int8", tmp_path / "net.tflite", images=images, calibration=images, tolerance=20)
     assert made.bytes > 300_000
     content = made.path.read_bytes()

@@ -5,7 +5,7 @@ import pytest
 from tinynets.deploy import artifact
 from tinynets.weights import manifest, read_manifest
 
-SHIPPED = [name for name, weights in read_manifest().items() if "files" in weights.facts]
+SHIPPED = [name for name, weights in read_manifest().items() if "files" in weights.metadata]
 RECURSIVE = ("ecnet_cifar10", "egrr_cifar100")  # their errors add up over the steps
 
 
@@ -13,9 +13,9 @@ RECURSIVE = ("ecnet_cifar10", "egrr_cifar100")  # their errors add up over the s
 def test_int8_files_are_what_the_manifest_says(name):
     path = artifact(name)
     weights = read_manifest()[name]
-    figures = weights.facts["files"]["tflite-int8"]
+    figures = weights.metadata["files"]["tflite-int8"]
     assert hashlib.sha256(path.read_bytes()).hexdigest() == figures["sha256"]
-    assert weights.facts["top1"] - figures["top1"] <= (1.0 if name in RECURSIVE else 0.3)
+    assert weights.metadata["top1"] - figures["top1"] <= (1.0 if name in RECURSIVE else 0.3)
     assert figures["micro_agreement"] >= 95
     assert 40_000 < path.stat().st_size < weights.path.stat().st_size
 
@@ -25,7 +25,7 @@ def test_most_nets_ship_one():
 
 
 def test_no_file_is_left_over():
-    named = {entry["file"] for w in read_manifest().values() for entry in w.facts.get("files", {}).values()}
+    named = {entry["file"] for w in read_manifest().values() for entry in w.metadata.get("files", {}).values()}
     assert {path.name for path in manifest.ARTIFACTS.glob("*.tflite")} == named
 
 
@@ -39,8 +39,8 @@ def test_wrong_calls_are_one_line():
 def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
     name = SHIPPED[0]
     entry = read_manifest()[name]
-    broken = manifest.Weights(entry.tag, tmp_path / entry.path.name, entry.sha256, entry.facts)
-    (tmp_path / entry.facts["files"]["tflite-int8"]["file"]).write_bytes(b"short")
+    broken = manifest.Weights(entry.tag, tmp_path / entry.path.name, entry.sha256, entry.metadata)
+    (tmp_path / entry.metadata["files"]["tflite-int8"]["file"]).write_bytes(b"short")
     monkeypatch.setattr("tinynets.deploy.shipped.read_manifest", lambda: {name: broken})
     with pytest.raises(RuntimeError, match="missing or damaged: reinstall tinynets"):
         artifact(name)

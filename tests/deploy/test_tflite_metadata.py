@@ -7,7 +7,7 @@ import pytest
 
 import tinynets
 from tinynets.deploy import FORMATS, export
-from tinynets.deploy.images import made_up_images
+from tinynets.deploy.images import synthetic_images
 
 pytestmark = pytest.mark.skipif(not FORMATS["tflite"].installed(), reason="tflite needs optional packages")
 
@@ -68,15 +68,15 @@ NAMES = ("cat, dog", "deux\nlignes", "$x & <y>", "\u05db\u05dc\u05d1", *"012345"
 @pytest.mark.parametrize("pixels", [True, False])
 def test_input_and_labels(tmp_path, to, pixels):
     model = tinynets.create_model("simplecnn_mnist", pretrained=True)
-    images = made_up_images(32, (1, 28, 28))
+    images = synthetic_images(32, (1, 28, 28))
     path = tmp_path / "net.tflite"
     export(model, to, path, images=images, calibration=images, pixels=pixels, class_names=NAMES, tolerance=100)
-    facts = metadata_of(path)
-    assert facts.text(0) == "simplecnn_mnist"
-    taken, given = facts.first(3).first(2), facts.first(3).first(3)
+    metadata = metadata_of(path)
+    assert metadata.text(0) == "simplecnn_mnist"
+    taken, given = metadata.first(3).first(2), metadata.first(3).first(3)
     assert (taken.text(0), given.text(0)) == ("image", "logits")
     image = taken.table(3).table(1)
-    assert image.number(0) == 2  # grey
+    assert image.number(0) == 2  # gray
     assert (image.table(1).number(0, "<I"), image.table(1).number(1, "<I")) == (28, 28)
     assert taken.first(4).number(0) == 1
     normalization = taken.first(4).table(1)

@@ -3,7 +3,7 @@ import pytest
 
 from tinynets.deploy import FORMATS, artifact
 from tinynets.deploy.formats.tflite import load_integers
-from tinynets.deploy.images import made_up_images
+from tinynets.deploy.images import synthetic_images
 from tinynets.deploy.tflite_operators import operators, with_convolutions, with_int8_versions
 
 pytestmark = pytest.mark.skipif(not FORMATS["tflite-int8"].installed(), reason="needs litert")
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(not FORMATS["tflite-int8"].installed(), reason="
 
 def scores(content, path):
     path.write_bytes(content)
-    return load_integers(path)(made_up_images(10, (3, 32, 32)).permute(0, 2, 3, 1).numpy()).astype(int)
+    return load_integers(path)(synthetic_images(10, (3, 32, 32)).permute(0, 2, 3, 1).numpy()).astype(int)
 
 
 def versions(content):

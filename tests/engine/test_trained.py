@@ -47,10 +47,10 @@ def with_names(data, names, order):
 
 
 def test_names_files_and_runs(trained, tiny_data, tmp_path):
-    assert load_trained(tmp_path / "run").facts == trained.facts
-    assert load_trained(str(tmp_path / "run")).facts.class_names == ("top", "left", "dark")
+    assert load_trained(tmp_path / "run").metadata == trained.metadata
+    assert load_trained(str(tmp_path / "run")).metadata.class_names == ("top", "left", "dark")
     shipped = load_trained("simplecnn_mnist")
-    assert (shipped.facts.img_size, shipped.facts.data, shipped.model.training) == ((28, 28), "mnist", False)
+    assert (shipped.metadata.img_size, shipped.metadata.data, shipped.model.training) == ((28, 28), "mnist", False)
     assert load_trained("c1c2c3c4o_cifar10", num_classes=10).model.num_classes == 10
     with pytest.raises(ValueError, match=r"is a checkpoint, which says how its model is built: leave out width"):
         load_trained(tmp_path / "run", width=2.0)
@@ -64,7 +64,7 @@ def test_a_tag_names_the_same_weights():
     plain, tagged = (
         load_trained(f"simplecnn_mnist{tag}") for tag in ("", f".{read_manifest()['simplecnn_mnist'].tag}")
     )
-    assert tagged.facts == plain.facts
+    assert tagged.metadata == plain.metadata
     assert not tagged.model.training
     assert torch.equal(tagged.model.head.fc.weight, plain.model.head.fc.weight)
 
@@ -80,9 +80,9 @@ def test_a_timm_model_with_its_own_weights(monkeypatch):
     )
     resnet = load_trained("test_resnet.r160_in1k")
     assert asked == [("test_resnet.r160_in1k", True)]
-    assert resnet.facts.class_names[0] == "n01440764 tench, Tinca tinca"
-    assert resnet.facts.img_size == (160, 160)
-    assert class_order(("n01443537", "n01440764"), resnet.facts.class_names) == [1, 0]
+    assert resnet.metadata.class_names[0] == "n01440764 tench, Tinca tinca"
+    assert resnet.metadata.img_size == (160, 160)
+    assert class_order(("n01443537", "n01440764"), resnet.metadata.class_names) == [1, 0]
 
 
 def test_a_download_that_fails_is_one_line(monkeypatch):
@@ -98,8 +98,8 @@ def test_a_download_that_fails_is_one_line(monkeypatch):
 
 
 def test_what_a_checkpoint_knows_of_its_data(trained, tiny_data):
-    assert trained.facts.data_sha256 == tiny_data.digest()
-    assert (trained.facts.data_source, trained.facts.img_size, trained.facts.format) == (None, (8, 8), 2)
+    assert trained.metadata.data_sha256 == tiny_data.digest()
+    assert (trained.metadata.data_source, trained.metadata.img_size, trained.metadata.format) == (None, (8, 8), 2)
 
 
 def test_classes_in_another_order_are_matched_by_name(trained, tiny_data):
@@ -159,9 +159,9 @@ def test_sizes_and_channels_become_the_models(trained, tiny_data):
     assert (matched.in_chans, matched.img_size) == (1, (8, 8))
     assert top1(trained, matched) == pytest.approx(top1(trained, tiny_data), abs=5)
     assert match_data(large, trained, resize=False).img_size == (16, 16)
-    colour = torch.tensor([10, 200, 90], dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 4, 4)
+    color = torch.tensor([10, 200, 90], dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 4, 4)
     labels = torch.zeros(2, dtype=torch.int64)
-    data = ImageData("c", colour, labels, colour, labels, ("top",), (0.5,) * 3, (0.5,) * 3)
+    data = ImageData("c", color, labels, color, labels, ("top",), (0.5,) * 3, (0.5,) * 3)
     assert data.changed(None, 1, (4, 4)).test_images.unique().tolist() == [131]  # Pillow's L of (10, 200, 90)
     with pytest.raises(ValueError, match="images of 3 channels, the model takes 2"):
         data.changed(None, 2, (4, 4))
@@ -170,8 +170,8 @@ def test_sizes_and_channels_become_the_models(trained, tiny_data):
 def test_files_of_a_newer_format_are_refused(trained, tmp_path):
     from tinynets.weights import read_weights, save_weights
 
-    state, facts = read_weights(tmp_path / "run/last.safetensors")
-    save_weights(tmp_path / "new.safetensors", state, {**facts, "format": 99, "something": 1})
+    state, metadata = read_weights(tmp_path / "run/last.safetensors")
+    save_weights(tmp_path / "new.safetensors", state, {**metadata, "format": 99, "something": 1})
     with pytest.raises(ValueError, match="has checkpoint format 99, this tinynets reads 2"):
         read_checkpoint(tmp_path / "new.safetensors")
 
@@ -204,7 +204,7 @@ def test_a_module_of_ones_own_has_to_be_given_again(tiny_data, tmp_path):
 
 
 def test_old_checkpoints_are_written_anew_in_the_new_format(trained, tmp_path):
-    old = dataclasses.replace(trained.facts, format=1)
+    old = dataclasses.replace(trained.metadata, format=1)
     save_checkpoint(tmp_path / "x.safetensors", trained.model, old)
     assert read_checkpoint(tmp_path / "x.safetensors")[1].format == 2
 

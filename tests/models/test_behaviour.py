@@ -118,7 +118,7 @@ def test_simplecnn_scales_its_shortcuts():
         torch.testing.assert_close(block(x), block.branch(x) + block.scale * x)
 
 
-def test_simplecnn_batch_stats_is_the_published_models_behaviour():
+def test_simplecnn_batch_stats_is_the_published_models_behavior():
     model = tinynets.create_model("simplecnn_mnist", batch_stats=True).eval()
     assert tinynets.count_parameters(model) == 21_614
     assert not any("running" in key for key in model.state_dict())

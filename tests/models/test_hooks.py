@@ -150,7 +150,7 @@ class Adapted(nn.Module):
 
 
 class Rounded(nn.Conv2d):
-    """As quantisation does it: another convolution with the same weights, rounded in its own forward."""
+    """As quantization does it: another convolution with the same weights, rounded in its own forward."""
 
     @classmethod
     def of(cls, conv):

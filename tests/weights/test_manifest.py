@@ -28,11 +28,11 @@ def test_every_artifact_is_in_the_manifest_and_every_entry_has_one():
 def test_entries_say_what_the_weights_are(name):
     weights = read_manifest()[name]
     assert hashlib.sha256(weights.path.read_bytes()).hexdigest() == weights.sha256
-    assert {"top1", "data", "params", "recipe", "seed", "command", "log", "versions"} <= set(weights.facts)
-    assert weights.facts["params"] == tinynets.count_parameters(tinynets.create_model(name))
-    log = json.loads(json.dumps(weights.facts["log"]))
-    epochs = weights.facts["recipe"]["schedule"]["epochs"]
-    if stopped := weights.facts.get("stopped_after"):
+    assert {"top1", "data", "params", "recipe", "seed", "command", "log", "versions"} <= set(weights.metadata)
+    assert weights.metadata["params"] == tinynets.count_parameters(tinynets.create_model(name))
+    log = json.loads(json.dumps(weights.metadata["log"]))
+    epochs = weights.metadata["recipe"]["schedule"]["epochs"]
+    if stopped := weights.metadata.get("stopped_after"):
         done, planned = (int(number.replace(",", "")) for number in re.findall(r"[\d,]+", stopped))
         assert log[-1]["epoch"] == done * epochs // planned < epochs
     else:
@@ -46,26 +46,26 @@ def test_entries_say_what_the_weights_are(name):
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_the_default_recipe_is_the_one_the_weights_were_trained_with(name):
     """What a user has to set is all of the training set, a teacher if it had one, and a GPU's precision."""
-    facts = read_manifest()[name].facts
-    shipped = recipe_from_dict(facts["recipe"])
+    metadata = read_manifest()[name].metadata
+    shipped = recipe_from_dict(metadata["recipe"])
     changed = differences(shipped, get_recipe(name)).keys()
     if shipped.distill.teacher:
         options = {f"distill.{field.name}" for field in dataclasses.fields(shipped.distill)}
         assert {"val_size", "distill.teacher"} <= changed <= {"val_size", "precision", *options}
     else:
         assert changed == {"val_size"}
-    assert all(f"{field}=" in facts["command"] for field in changed - {"val_size"})
+    assert all(f"{field}=" in metadata["command"] for field in changed - {"val_size"})
     assert shipped.val_size == 0
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_every_model_has_a_card_with_its_figures(name):
-    facts = read_manifest()[name].facts
+    metadata = read_manifest()[name].metadata
     card = (CARDS / f"{name}.md").read_text(encoding="utf-8")
-    assert f"| parameters | {facts['params']:,} |" in card
-    assert f"| none | {facts['top1']:.2f} % |" in card
-    assert facts["sha256"] in card
-    assert facts["command"] in card
+    assert f"| parameters | {metadata['params']:,} |" in card
+    assert f"| none | {metadata['top1']:.2f} % |" in card
+    assert metadata["sha256"] in card
+    assert metadata["command"] in card
     pictures = re.findall(r"!\[.*\]\((.*)\)", card)
     assert len(pictures) == 3
     assert all((CARDS / picture).is_file() for picture in pictures)
@@ -126,9 +126,9 @@ def test_damaged_or_missing_artifacts_are_found_out(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_the_manifests_accuracy_is_what_the_weights_reach(name, real_data):
-    facts = read_manifest()[name].facts
-    data = load_data(facts["data"], real_data)
+    metadata = read_manifest()[name].metadata
+    data = load_data(metadata["data"], real_data)
     model = tinynets.create_model(name, pretrained=True)
-    normalise = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
-    result = evaluate(model, data.test_images, data.test_labels, normalise)
-    assert result["top1"] == pytest.approx(facts["top1"], abs=0.02)
+    normalize = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+    result = evaluate(model, data.test_images, data.test_labels, normalize)
+    assert result["top1"] == pytest.approx(metadata["top1"], abs=0.02)

@@ -17,13 +17,13 @@ import torch
 from torch import nn
 
 from tinynets._checks import check_positive, unknown
-from tinynets._guest import plain_defaults
+from tinynets._context import plain_defaults
 from tinynets._modules import unwrapped
 
 from ._fuse import fuse
 from .exporter import first_reason, source_of
 from .formats import FORMATS, Format
-from .images import made_up_images
+from .images import synthetic_images
 from .quiet import quiet
 from .source import Source
 
@@ -101,7 +101,7 @@ def bench(
     threads. What the caller has compiled before is compiled anew at its next call.
 
     Args:
-        model: any classifier on the CPU whose `pretrained_cfg` gives its input size and normalisation.
+        model: any classifier on the CPU whose `pretrained_cfg` gives its input size and normalization.
         name: name of the model in the results.
         runtimes: some of `RUNTIMES`. None for all that are installed; one of those that cannot run the model is then
             skipped, with a warning.
@@ -147,7 +147,7 @@ def bench(
             peaks = {r: _peak(r, source, files[r], Path(folder), batch_size) if memory else None for r in chosen}
             for count in threads:
                 with _torch_threads(count):
-                    batch = source.inputs(made_up_images(batch_size, source.input_size))
+                    batch = source.inputs(synthetic_images(batch_size, source.input_size))
                     calls = {r: _call(r, files[r], modules.get(r), batch, count) for r in chosen}
                     for runtime, times in _in_turns(calls, seconds).items():
                         path = files[runtime]
@@ -159,7 +159,7 @@ def bench(
 def _files(chosen: Sequence[str], source: Source, folder: Path, must: bool) -> dict[str, Path | None]:
     """Write a file for each runtime that needs one. With must, a runtime that cannot run the model is an error."""
     files: dict[str, Path | None] = {}
-    images = source.inputs(made_up_images(64, source.input_size)).numpy()
+    images = source.inputs(synthetic_images(64, source.input_size)).numpy()
     for runtime in chosen:
         kind = _format(runtime)
         if kind is None:
@@ -251,7 +251,7 @@ def _peak(runtime: str, source: Source, path: Path | None, folder: Path, batch_s
     if path is None or sys.platform == "win32":
         return None
     inputs = folder / "inputs.npy"
-    np.save(inputs, source.inputs(made_up_images(batch_size, source.input_size)).numpy())
+    np.save(inputs, source.inputs(synthetic_images(batch_size, source.input_size)).numpy())
     script = Path(__file__).with_name("memory_probe.py")
     command = [sys.executable, str(script), runtime.removesuffix("-int8"), str(path), str(inputs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -12,15 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive, unknown
+from tinynets._context import evaluation_mode, plain_defaults
 from tinynets._files import check_new_folder, check_writable, write_file, write_folder
-from tinynets._guest import plain_defaults
-from tinynets._modes import evaluation_mode
 from tinynets._modules import image_size_of, unwrapped
 
-from .firmware.folder import read_facts
+from .firmware.folder import read_metadata
 from .firmware.projects import PROJECTS, wrap
 from .formats import Format, find_format
-from .images import made_up_images
+from .images import synthetic_images
 from .portable import portable
 from .source import Source
 
@@ -100,9 +99,9 @@ def export(
         images: uint8 (N, C, H, W), images to compare on; best a test set. None for 64 synthetic images.
         labels: int64 (N,), labels of these images, to compare the accuracy.
         calibration: uint8 (N, C, H, W), training images on which the ranges of int8 are found. 256 are enough.
-        pixels: let the file take pixels, (N, H, W, C) in 0..255, and normalise them itself.
-        mean: mean of the normalisation, one number per channel. None for the one in `pretrained_cfg`.
-        std: standard deviation of the normalisation, one number per channel. None for the one in `pretrained_cfg`.
+        pixels: let the file take pixels, (N, H, W, C) in 0..255, and normalize them itself.
+        mean: mean of the normalization, one number per channel. None for the one in `pretrained_cfg`.
+        std: standard deviation of the normalization, one number per channel. None for the one in `pretrained_cfg`.
         class_names: names of the classes, stored in formats that can hold them.
         img_size: (H, W) of the images. None for the model's own.
         tolerance: how far the file may differ. fp32: the largest difference of two logits, as a fraction of the largest
@@ -120,7 +119,7 @@ def export(
         OSError: path cannot be written.
         RuntimeError: the format cannot express the model, or the file differs by more than the tolerance. No file is
             written then. Or the board is too small.
-        ValueError: the format is unknown, images or normalisation do not fit the model, or calibration is missing for
+        ValueError: the format is unknown, images or normalization do not fit the model, or calibration is missing for
             int8.
 
     Examples:
@@ -141,9 +140,9 @@ def export(
         from tinynets.engine import load_trained
 
         trained = load_trained(model)
-        facts = trained.facts
+        metadata = trained.metadata
         name, net = trained.name, trained.model
-        mean, std, class_names = mean or facts.mean, std or facts.std, class_names or facts.class_names
+        mean, std, class_names = mean or metadata.mean, std or metadata.std, class_names or metadata.class_names
     else:
         net = unwrapped(model)
         name = (getattr(net, "pretrained_cfg", None) or {}).get("architecture") or type(net).__name__
@@ -155,10 +154,10 @@ def export(
     for given in (images, calibration):
         _check(given, source)
     real = images is not None
-    images = made_up_images(_PROVED if kind.folder else 64, source.input_size) if images is None else images
+    images = synthetic_images(_PROVED if kind.folder else 64, source.input_size) if images is None else images
     tried = images
     if kind.exact and len(images) < _PROVED:
-        tried = torch.cat([images.cpu(), made_up_images(_PROVED - len(images), source.input_size)])
+        tried = torch.cat([images.cpu(), synthetic_images(_PROVED - len(images), source.input_size)])
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model{kind.suffix}"
         seconds = _write(kind, source, draft, calibration)
@@ -186,7 +185,7 @@ def source_of(
     cfg: Any = getattr(model, "pretrained_cfg", None) or {}
     mean, std = mean or cfg.get("mean"), std or cfg.get("std")
     if not (mean and std):
-        raise ValueError("the normalisation of the model is unknown: pass mean and std, one number per channel")
+        raise ValueError("the normalization of the model is unknown: pass mean and std, one number per channel")
     if len(mean) != len(std):
         raise ValueError(f"mean and std must have one number per channel each, got {len(mean)} and {len(std)}")
     size = img_size or image_size_of(model)
@@ -233,15 +232,15 @@ def _logits(model: nn.Module, source: Source, images: Tensor) -> np.ndarray:
     """Logits of the model as it was given, on its own device."""
     parameter = next(model.parameters(), None)
     device, dtype = (parameter.device, parameter.dtype) if parameter is not None else ("cpu", torch.float32)
-    normalised = replace(source, pixels=False)
+    normalized = replace(source, pixels=False)
     with evaluation_mode(model):
-        batches = [model(normalised.inputs(batch.cpu()).to(device, dtype)) for batch in images.split(250)]
+        batches = [model(normalized.inputs(batch.cpu()).to(device, dtype)) for batch in images.split(250)]
     return torch.cat(batches).float().cpu().numpy()
 
 
 def _check_fits(folder: Path, flash: int | None, ram: int | None) -> None:
     """Raise RuntimeError unless the net of a folder fits a board."""
-    net = read_facts(folder)
+    net = read_metadata(folder)
     for kind, needs, has in (("flash", net.flash, flash), ("RAM", net.ram, ram)):
         if has is not None and needs > has:
             raise RuntimeError(

@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tinynets._guest import plain_defaults
+from tinynets._context import plain_defaults
 
 
 def calibration_images(images: Tensor, count: int = 256) -> Tensor:
@@ -13,7 +13,7 @@ def calibration_images(images: Tensor, count: int = 256) -> Tensor:
 
 
 @plain_defaults()
-def made_up_images(count: int, size: tuple[int, int, int]) -> Tensor:
+def synthetic_images(count: int, size: tuple[int, int, int]) -> Tensor:
     """Synthetic images, uint8 (count, C, H, W): smooth noise of several scales, brightnesses and contrasts. Always the
     same.
     """

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinynets._files import check_writable, write_file
 
-from .formats.tflite import as_nhwc, dequantised, quantised
+from .formats.tflite import as_nhwc, dequantized, quantized
 from .quiet import quiet
 
 
@@ -47,7 +47,7 @@ def arena_bytes(content: bytes) -> int:
 def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
     """Load a file into TensorFlow Lite Micro. Returns a function from a batch to its logits.
 
-    The batch holds normalised images (N, C, H, W), or pixels (N, H, W, C) if the file takes those.
+    The batch holds normalized images (N, C, H, W), or pixels (N, H, W, C) if the file takes those.
 
     Args:
         content: bytes of the .tflite file.
@@ -68,8 +68,8 @@ def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray
         return interpreter.get_output(0)
 
     def run(batch: np.ndarray) -> np.ndarray:
-        images = quantised(as_nhwc(batch, taken["shape"]), taken)
-        return dequantised(np.concatenate([one(image[None]) for image in images]), given)
+        images = quantized(as_nhwc(batch, taken["shape"]), taken)
+        return dequantized(np.concatenate([one(image[None]) for image in images]), given)
 
     return run
 

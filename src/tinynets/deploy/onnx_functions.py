@@ -33,7 +33,7 @@ def emitted(blocked: bool = True) -> Iterator[dict[str, str]]:
     """Inside, the functions below create nodes for `torch.onnx.export`. The dictionary collects their definitions by
     name.
 
-    blocked: use the definitions for NCHWc. They have more convolutions, all of which a quantiser would quantise.
+    blocked: use the definitions for NCHWc. They have more convolutions, all of which a quantizer would quantize.
     """
     global _definitions, _blocked
     before, _definitions, _blocked = (_definitions, _blocked), {}, blocked

@@ -31,7 +31,7 @@ def artifact(name: str, to: str = "tflite-int8") -> Path:
     if name not in list_weights():
         raise unknown("model with weights", name, list_weights())
     weights = read_manifest()[name]
-    files = weights.facts.get("files", {})
+    files = weights.metadata.get("files", {})
     if to not in files:
         shipped = ", ".join(files) or "none"
         raise ValueError(

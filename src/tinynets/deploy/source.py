@@ -1,4 +1,4 @@
-"""What an export starts from: the model in portable form, and the facts that its file carries."""
+"""What an export starts from: the model in portable form, and the metadata that its file carries."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ class Source:
         name: name of the model.
         model: the portable form, on the CPU in fp32.
         input_size: (C, H, W).
-        mean: mean of the normalisation, one number per channel, for pixels in 0..1.
-        std: standard deviation of the normalisation, one number per channel.
+        mean: mean of the normalization, one number per channel, for pixels in 0..1.
+        std: standard deviation of the normalization, one number per channel.
         class_names: names of the classes, empty if unknown.
-        pixels: whether the file takes pixels (N, H, W, C) in 0..255 and normalises them itself. Otherwise it takes
-            normalised images: (N, C, H, W) in the formats of PyTorch and ONNX, (N, H, W, C) in TFLite's.
+        pixels: whether the file takes pixels (N, H, W, C) in 0..255 and normalizes them itself. Otherwise it takes
+            normalized images: (N, C, H, W) in the formats of PyTorch and ONNX, (N, H, W, C) in TFLite's.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Source:
         return torch.randn(count, channels, height, width)
 
     def network(self) -> nn.Module:
-        """The model, with the normalisation in front if the file takes pixels."""
+        """The model, with the normalization in front if the file takes pixels."""
         return nn.Sequential(Pixels(self.mean, self.std), self.model).eval() if self.pixels else self.model
 
     def inputs(self, images: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class Source:
 
 
 class Pixels(nn.Module):
-    """Normalise pixels: (N, H, W, C) in 0..255 of any type -> (N, C, H, W), by one multiplication and one addition."""
+    """Normalize pixels: (N, H, W, C) in 0..255 of any type -> (N, C, H, W), by one multiplication and one addition."""
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()

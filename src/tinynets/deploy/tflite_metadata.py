@@ -15,7 +15,7 @@ from tinynets._text import printable
 from .source import Source
 
 LABELS = "labels.txt"
-_RGB, _GREY, _IMAGE, _NORMALIZATION, _AXIS_LABELS = 1, 2, 2, 1, 2  # of the schema's enumerations
+_RGB, _GRAY, _IMAGE, _NORMALIZATION, _AXIS_LABELS = 1, 2, 2, 1, 2  # of the schema's enumerations
 
 
 def with_metadata(content: bytes, source: Source) -> bytes:
@@ -48,7 +48,7 @@ def _model_metadata(source: Source) -> bytes:
     b = flatbuffers.Builder()
     channels, height, width = source.input_size
     size = _table(b, (0, "Uint32", width), (1, "Uint32", height))
-    image = _table(b, (0, "Uint8", _GREY if channels == 1 else _RGB), (1, "UOffsetTRelative", size))
+    image = _table(b, (0, "Uint8", _GRAY if channels == 1 else _RGB), (1, "UOffsetTRelative", size))
     content = _table(b, (0, "Uint8", _IMAGE), (1, "UOffsetTRelative", image))
     mean, std = ((0.0,) * channels, (1.0,) * channels) if source.pixels else (source.mean, source.std)
     scale = 1 if source.pixels else 255

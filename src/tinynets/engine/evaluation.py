@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinynets._checks import check_positive, dtype_name, unknown
-from tinynets._guest import plain_defaults
-from tinynets._modes import evaluation_mode
+from tinynets._context import evaluation_mode, plain_defaults
 from tinynets._modules import float_tensor, unwrapped
 
 from .augment import Normalize
@@ -21,13 +20,13 @@ TTA = ("none", "flip", "shift", "flip+shift")
 
 @plain_defaults()
 @torch.inference_mode()
-def predict(model: nn.Module, images: Tensor, normalise: Normalize, batch_size: int = 500, tta: str = "none") -> Tensor:
+def predict(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: int = 500, tta: str = "none") -> Tensor:
     """Compute the logits of a model in evaluation mode.
 
     Args:
         model: any classifier. Its mode is restored afterwards.
         images: uint8 (N, C, H, W), on any device.
-        normalise: a `Normalize`.
+        normalize: a `Normalize`.
         batch_size: images per call of the model.
         tta: test-time augmentation. "none" for none. "flip" averages the logits of an image and its mirror image.
             "shift" averages those of an image and its shifts by one pixel in four directions. "flip+shift" averages all
@@ -44,17 +43,17 @@ def predict(model: nn.Module, images: Tensor, normalise: Normalize, batch_size: 
         >>> import torch, tinynets
         >>> from tinynets.engine import Normalize, predict
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
-        >>> normalise = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
-        >>> predict(model, torch.zeros(3, 1, 28, 28, dtype=torch.uint8), normalise).shape
+        >>> normalize = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+        >>> predict(model, torch.zeros(3, 1, 28, 28, dtype=torch.uint8), normalize).shape
         torch.Size([3, 10])
     """
     views = _views(tta)
-    return torch.cat([logits.mean(0).cpu() for logits in _view_logits(model, images, normalise, batch_size, views)])
+    return torch.cat([logits.mean(0).cpu() for logits in _view_logits(model, images, normalize, batch_size, views)])
 
 
 @plain_defaults()
 @torch.inference_mode()
-def shift_consistency(model: nn.Module, images: Tensor, normalise: Normalize, batch_size: int = 500) -> float:
+def shift_consistency(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: int = 500) -> float:
     """Measure how often the predicted class stays the same when an image moves by one pixel.
 
     The figure covers all images and four directions. Pixels that enter at the border repeat the edge.
@@ -62,7 +61,7 @@ def shift_consistency(model: nn.Module, images: Tensor, normalise: Normalize, ba
     Args:
         model: any classifier. Its mode is restored afterwards.
         images: uint8 (N, C, H, W), on any device.
-        normalise: a `Normalize`.
+        normalize: a `Normalize`.
         batch_size: images per call of the model.
 
     Returns:
@@ -79,14 +78,14 @@ def shift_consistency(model: nn.Module, images: Tensor, normalise: Normalize, ba
         >>> from tinynets.engine import Normalize
         >>> from tinynets.engine.evaluation import shift_consistency
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
-        >>> normalise = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
-        >>> shift_consistency(model, torch.zeros(3, 1, 28, 28, dtype=torch.uint8), normalise)
+        >>> normalize = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+        >>> shift_consistency(model, torch.zeros(3, 1, 28, 28, dtype=torch.uint8), normalize)
         100.0
     """
     if len(images) == 0:
         raise ValueError("there are no images to evaluate")
     kept = 0
-    for logits in _view_logits(model, images, normalise, batch_size, _views("shift")):
+    for logits in _view_logits(model, images, normalize, batch_size, _views("shift")):
         still, *moved = logits.argmax(2)
         kept += int(sum((classes == still).sum() for classes in moved))
     return 100 * kept / (len(_SHIFTS) - 1) / len(images)
@@ -96,7 +95,7 @@ def evaluate(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
-    normalise: Normalize,
+    normalize: Normalize,
     batch_size: int = 500,
     tta: str = "none",
 ) -> dict[str, Any]:
@@ -106,7 +105,7 @@ def evaluate(
         model: any classifier. Its mode is restored afterwards.
         images: uint8 (N, C, H, W), on any device.
         labels: int64 (N,), on any device.
-        normalise: a `Normalize`.
+        normalize: a `Normalize`.
         batch_size: images per call of the model.
         tta: test-time augmentation, as in `predict`.
 
@@ -121,15 +120,15 @@ def evaluate(
         >>> import torch, tinynets
         >>> from tinynets.engine import Normalize, evaluate
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
-        >>> normalise = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+        >>> normalize = Normalize(model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
         >>> images, labels = torch.zeros(3, 1, 28, 28, dtype=torch.uint8), torch.tensor([0, 1, 2])
-        >>> evaluate(model, images, labels, normalise)["images"]
+        >>> evaluate(model, images, labels, normalize)["images"]
         3
     """
     if len(images) == 0:
         raise ValueError("there are no images to evaluate")
     started = time.perf_counter()
-    logits = predict(model, images, normalise, batch_size, tta)
+    logits = predict(model, images, normalize, batch_size, tta)
     seconds = time.perf_counter() - started
     return {**figures(logits, labels.cpu()), "images_per_second": len(images) / seconds, "images": len(images)}
 
@@ -226,14 +225,14 @@ def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
 
 
 def _view_logits(
-    model: nn.Module, images: Tensor, normalise: Normalize, batch_size: int, views: list[tuple[bool, int, int]]
+    model: nn.Module, images: Tensor, normalize: Normalize, batch_size: int, views: list[tuple[bool, int, int]]
 ) -> Iterator[Tensor]:
     """Yield the logits of each batch, (views, N, C) in fp32, of a model in evaluation mode."""
     check_positive(batch_size=batch_size)
     like = float_tensor(model, images.device)
     with evaluation_mode(model):
         for batch in images.split(batch_size):
-            x = normalise(batch.to(like.device)).to(like.dtype)
+            x = normalize(batch.to(like.device)).to(like.dtype)
             logits = torch.stack([model(_view(x, *view)).float() for view in views])
             check_finite(logits, f"{type(unwrapped(model)).__name__} in {dtype_name(like)}")
             yield logits

@@ -1,4 +1,4 @@
-"""Find a trained model by name or file, with its normalisation, image size and class names."""
+"""Find a trained model by name or file, with its normalization, image size and class names."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.datasets import MNIST
 
 from tinynets._checks import unknown
-from tinynets._guest import plain_defaults
+from tinynets._context import plain_defaults
 from tinynets._modules import image_size_of
 from tinynets.models import full_name, list_models
 from tinynets.weights import find_weights
@@ -30,22 +30,22 @@ class Trained:
     Attributes:
         name: the name or file it was loaded by.
         model: the model.
-        facts: its normalisation, image size, class names and more.
+        metadata: its normalization, image size, class names and more.
 
     Examples:
         >>> from tinynets.engine import load_trained
-        >>> load_trained("simplecnn_mnist").facts.img_size
+        >>> load_trained("simplecnn_mnist").metadata.img_size
         (28, 28)
     """
 
     name: str
     model: Any
-    facts: Checkpoint
+    metadata: Checkpoint
 
     @property
     def in_chans(self) -> int:
         """Number of channels of its images."""
-        return len(self.facts.mean)
+        return len(self.metadata.mean)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -97,12 +97,12 @@ class Trained:
         if isinstance(images, str | Path):
             return self.predict([images], top, batch_size)[0]
         if isinstance(images, Tensor):
-            logits = predict(self.model, images, Normalize(self.facts.mean, self.facts.std), batch_size)
-            names = self.facts.class_names or tuple(map(str, range(logits.shape[1])))
+            logits = predict(self.model, images, Normalize(self.metadata.mean, self.metadata.std), batch_size)
+            names = self.metadata.class_names or tuple(map(str, range(logits.shape[1])))
             shares, classes = logits.softmax(1).topk(min(top, logits.shape[1]), dim=1)
             pairs = zip(classes.tolist(), shares.tolist(), strict=True)
             return [[(names[c], p) for c, p in zip(*pair, strict=True)] for pair in pairs]
-        background = (self.facts.data_source or {}).get("background", "white")
+        background = (self.metadata.data_source or {}).get("background", "white")
         done = []
         for start in range(0, len(images), batch_size):
             paths = images[start : start + batch_size]
@@ -133,7 +133,7 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
     Examples:
         >>> from tinynets.engine import load_trained
         >>> trained = load_trained("optimized200k_cifar10")
-        >>> trained.facts.class_names[:2]
+        >>> trained.metadata.class_names[:2]
         ('airplane', 'automobile')
     """
     path = checkpoint_path(name)
@@ -144,8 +144,8 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
     if model_args:
         given = ", ".join(model_args)
         raise ValueError(f"{name} is a checkpoint, which says how its model is built: leave out {given}")
-    net, facts = load_checkpoint(path, model)
-    return Trained(str(name), net, facts)
+    net, metadata = load_checkpoint(path, model)
+    return Trained(str(name), net, metadata)
 
 
 def checkpoint_path(name: str | Path) -> Path | None:
@@ -170,21 +170,21 @@ def checkpoint_path(name: str | Path) -> Path | None:
 
 
 def facts_of(name: str, model: Any, model_args: dict[str, Any]) -> Checkpoint:
-    """The facts about a model's pretrained weights."""
+    """The metadata about a model's pretrained weights."""
     weights = find_weights(full_name(name)) if is_ours(name) else None
     if weights is not None:
         return read_checkpoint(weights.path)[1]
     cfg = getattr(model, "pretrained_cfg", None) or {}
     if not (cfg.get("mean") and cfg.get("std")):
         raise ValueError(
-            f"{name} does not say how its images are normalised: give it a pretrained_cfg with mean and std"
+            f"{name} does not say how its images are normalized: give it a pretrained_cfg with mean and std"
         )
     names = tuple(cfg.get("label_names") or _imagenet_names(model))
     return Checkpoint(name, model_args, "", tuple(cfg["mean"]), tuple(cfg["std"]), names, image_size_of(model))
 
 
 def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageData:
-    """Convert a data set to the input of a trained model: its class order, channels, image size and normalisation.
+    """Convert a data set to the input of a trained model: its class order, channels, image size and normalization.
 
     Classes are matched by name.
 
@@ -205,21 +205,24 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
         >>> data.img_size, data.class_names[0]
         ((28, 28), '0 - zero')
     """
-    facts = trained.facts
-    order = class_order(data.class_names, facts.class_names)
+    metadata = trained.metadata
+    order = class_order(data.class_names, metadata.class_names)
     if order is None:
-        if facts.class_names or data.num_classes != trained.model.num_classes:
-            known = _listed(facts.class_names) if facts.class_names else f"{trained.model.num_classes} classes"
+        if metadata.class_names or data.num_classes != trained.model.num_classes:
+            known = _listed(metadata.class_names) if metadata.class_names else f"{trained.model.num_classes} classes"
             raise ValueError(
                 f"{data.name} has the classes {_listed(data.class_names)}, {trained.name} knows {known}: choose data "
                 "with the classes of the model (--data)"
             )
         names = data.class_names  # the model's class names are unknown
     else:
-        names = facts.class_names
-    size = tuple(facts.img_size) if resize and facts.img_size else data.img_size
+        names = metadata.class_names
+    size = tuple(metadata.img_size) if resize and metadata.img_size else data.img_size
     return replace(
-        data.changed(order, trained.in_chans, (size[0], size[1])), class_names=names, mean=facts.mean, std=facts.std
+        data.changed(order, trained.in_chans, (size[0], size[1])),
+        class_names=names,
+        mean=metadata.mean,
+        std=metadata.std,
     )
 
 

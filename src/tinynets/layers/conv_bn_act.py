@@ -25,7 +25,7 @@ class ConvBnAct(CheckedSequential):
         groups: number of groups of the convolution.
         act_layer: class or timm name of the activation, None for no activation.
         bias: whether the convolution has a bias in front of the norm.
-        batch_stats: always normalise with the statistics of the current batch, in evaluation too. No running statistics
+        batch_stats: always normalize with the statistics of the current batch, in evaluation too. No running statistics
             are kept.
         device: device of the parameters.
         dtype: floating-point type of the parameters.

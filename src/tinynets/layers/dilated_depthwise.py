@@ -41,7 +41,7 @@ class DilatesDepthwise(nn.Module):
     def filtered(self, x: Tensor, step: int) -> Tensor:
         """Convolve x, (N, C, H, W), at the dilation of the step.
 
-        What somebody put in the place of a DilatedDepthwise, such as a wrapper or a quantised convolution, takes x
+        What somebody put in the place of a DilatedDepthwise, such as a wrapper or a quantized convolution, takes x
         alone. It is called on the map that holds every dilation-th pixel, which is the same function.
         """
         dilation = self.dilations[step]

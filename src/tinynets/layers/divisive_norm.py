@@ -52,7 +52,7 @@ class DivisiveNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x: (N, C, H, W) -> (N, C, H, W)."""
+        """Normalize x: (N, C, H, W) -> (N, C, H, W)."""
         return divisive_norm(x, self.kernel_size, self.eps)
 
     def extra_repr(self) -> str:

@@ -58,7 +58,7 @@ class ISNorm(nn.Module):
         )
 
     def forward(self, x: Tensor, step: int) -> Tensor:
-        """Normalise x with the norm of a step: (N, num_features, H, W) -> (N, num_features, H, W)."""
+        """Normalize x with the norm of a step: (N, num_features, H, W) -> (N, num_features, H, W)."""
         check_channels(x, self.num_features)
         if not isinstance(step, int) or step < 0 or step >= self.num_steps:
             raise IndexError(f"step must be in 0..{self.num_steps - 1}, got {step}")

@@ -98,7 +98,7 @@ class StagedClassifier(nn.Module):
         """Compute logits.
 
         Args:
-            x: normalised images, (N, in_chans, H, W).
+            x: normalized images, (N, in_chans, H, W).
 
         Returns:
             (N, num_classes).
@@ -139,7 +139,7 @@ class StagedClassifier(nn.Module):
         """Compute the outputs of chosen stages.
 
         Args:
-            x: normalised images, (N, in_chans, H, W).
+            x: normalized images, (N, in_chans, H, W).
             indices: an int n for the last n stages, a sequence for these stages, None for all.
             norm: no effect, since every stage ends in its own norm. It is part of timm's interface.
             stop_early: stop after the last stage asked for.

@@ -98,7 +98,7 @@ class SimpleCNN(StagedClassifier):
         drop_rate: dropout in front of the last linear layer.
         img_size: side or (H, W) of the images in pixels. The classifier's first layer is made for this size.
         width: factor on all channel counts except in_chans.
-        batch_stats: normalise with the statistics of the current batch in evaluation too, as the published model did.
+        batch_stats: normalize with the statistics of the current batch in evaluation too, as the published model did.
             The logits of an image then depend on the rest of its batch.
         device: device of the parameters.
         dtype: floating-point type of the parameters.

@@ -11,11 +11,11 @@ from tinynets._checks import check_floating, dtype_name
 
 
 def check_window(kernel_size: int) -> None:
-    """Raise unless a window of this side has a centre."""
+    """Raise unless a window of this side has a center."""
     if not isinstance(kernel_size, int):
         raise TypeError(f"kernel_size must be an integer, got {type(kernel_size).__name__}")
     if kernel_size < 1 or kernel_size % 2 == 0:
-        raise ValueError(f"kernel_size must be odd and at least 1, got {kernel_size}: a window needs a centre")
+        raise ValueError(f"kernel_size must be odd and at least 1, got {kernel_size}: a window needs a center")
 
 
 def check_eps(eps: float) -> None:

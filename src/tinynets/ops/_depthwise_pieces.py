@@ -18,7 +18,7 @@ def channels_last(x: Tensor) -> Tensor:
 
 
 def convolve(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    """Depthwise convolution that keeps the size. If the dilation is as large as the map, only the centre tap counts."""
+    """Depthwise convolution that keeps the size. If the dilation is as large as the map, only the center tap counts."""
     reach = weight.shape[-1] // 2
     if dilation >= max(x.shape[2], x.shape[3]):
         return x * weight[:, 0, reach, reach].contiguous().view(1, -1, 1, 1)

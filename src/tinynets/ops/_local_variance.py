@@ -18,7 +18,7 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     The textbook form mean(x^2) - mean(x)^2 loses all digits when |mean| is much larger than sqrt(V). Here V is computed
     from differences d: V = mean(d^2) - mean(d)^2. In eager mode on the CPU they are the differences to the mean of the
     whole map, and the rounding error of V is about 1e-7 of mean(d^2) in fp32. Elsewhere they are the differences to the
-    window's centre pixel, and the error is about 1e-7 of V.
+    window's center pixel, and the error is about 1e-7 of V.
 
     Args:
         x: (N, C, H, W), any floating-point type. Half precision is accumulated in fp32.
@@ -44,7 +44,7 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
         if in_pieces(x) and not records_gradients(x):
             return _variance_pieces.forward(x, kernel_size)
         if compiles_inference(x):
-            return (_forward if torch.compiler.is_exporting() else _centred_on_map)(x, kernel_size)
+            return (_forward if torch.compiler.is_exporting() else _centered_on_map)(x, kernel_size)
         if custom_ops_apply(x):
             return torch.ops.tinynets.local_variance(x, kernel_size)
     return _forward(x, kernel_size)
@@ -52,11 +52,11 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
 
 def _forward(x: Tensor, kernel_size: int) -> Tensor:
     """The plain formula, which autograd, compilers and exporters can follow."""
-    shift, square = _centred_moments(accumulable(x), kernel_size)
+    shift, square = _centered_moments(accumulable(x), kernel_size)
     return (square - shift * shift).clamp(min=0).to(x.dtype)
 
 
-def _centred_on_map(x: Tensor, kernel_size: int) -> Tensor:
+def _centered_on_map(x: Tensor, kernel_size: int) -> Tensor:
     """The same with d the difference to the mean of the map, as in eager mode: fewer operations to compile."""
     wide = accumulable(x)
     difference = wide - wide.mean((2, 3), keepdim=True)
@@ -64,8 +64,8 @@ def _centred_on_map(x: Tensor, kernel_size: int) -> Tensor:
     return (square - mean * mean).clamp(min=0).to(x.dtype)
 
 
-def _centred_moments(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
-    """mean(d) and mean(d^2) over the window, d the difference to its centre."""
+def _centered_moments(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
+    """mean(d) and mean(d^2) over the window, d the difference to its center."""
     radius = kernel_size // 2
     height, width = x.shape[2], x.shape[3]
     padding = [radius, radius, radius, radius]
@@ -75,8 +75,8 @@ def _centred_moments(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
     for i in range(kernel_size):
         for j in range(kernel_size):
             if i != radius or j != radius:
-                neighbour = padded.narrow(2, i, height).narrow(3, j, width)
-                difference = (neighbour - x) * inside.narrow(0, i, height).narrow(1, j, width)
+                neighbor = padded.narrow(2, i, height).narrow(3, j, width)
+                difference = (neighbor - x) * inside.narrow(0, i, height).narrow(1, j, width)
                 shift, square = shift + difference, square + difference * difference
     share = inverse_count(x, kernel_size)
     return shift * share, square * share

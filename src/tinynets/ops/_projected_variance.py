@@ -7,7 +7,7 @@ from tinynets._checks import check_maps
 from ._checks import check_pointwise, check_window
 from ._dispatch import in_pieces, pieces, records_gradients
 from ._local_variance import local_variance
-from ._variance_pieces import centred, unclamped
+from ._variance_pieces import centered, unclamped
 from ._windows import accumulable, eager_inverse_count, eager_window_sum, in_type_of, small
 
 
@@ -55,7 +55,7 @@ def _eager(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int) -> 
     root = share.sqrt()
     weight = accumulable(weight)
     for piece in pieces(x):
-        difference = centred(x[piece])
+        difference = centered(x[piece])
         total = eager_window_sum(difference, kernel_size).mul_(root)
         squared = eager_window_sum(difference.square_(), kernel_size)
         scaled = squared.addcmul_(total, total, value=-1)  # count * V: divided after the channels are reduced

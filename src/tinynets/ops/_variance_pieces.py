@@ -22,12 +22,12 @@ def _variance(x: Tensor, kernel_size: int) -> Tensor:
 
 def unclamped(x: Tensor, kernel_size: int) -> Tensor:
     """V in the type of sums. Rounding can make it negative where it is zero."""
-    difference = centred(x)
+    difference = centered(x)
     mean = eager_window_mean(difference, kernel_size)
     return eager_window_mean(difference.square_(), kernel_size).addcmul_(mean, mean, value=-1)
 
 
-def centred(x: Tensor) -> Tensor:
+def centered(x: Tensor) -> Tensor:
     """d = x - mean_map(x), in the type of sums."""
     wide = accumulable(x)
     return wide - F.avg_pool2d(wide, wide.shape[2:])
@@ -38,7 +38,7 @@ def backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
     grad_x = torch.empty_like(x)
     inverse = eager_inverse_count(x, kernel_size)
     for piece in pieces(x):
-        difference = centred(x[piece])
+        difference = centered(x[piece])
         weight = accumulable(grad[piece]) * (2 * inverse)
         weighted_mean = eager_window_mean(difference, kernel_size).mul_(weight)
         total = difference.mul_(eager_window_sum(weight, kernel_size))

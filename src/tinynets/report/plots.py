@@ -12,7 +12,7 @@ from torch import Tensor
 from tinynets._files import write_file
 from tinynets._text import printable
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito
 
 
 def plot_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: str | Path) -> None:
@@ -24,15 +24,15 @@ def plot_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: str | P
     """
     figure = _figure(11, 4.2)
     accuracy, loss = figure.subplots(1, 2)
-    for (name, rows), colour in zip(runs.items(), _COLOURS * len(runs), strict=False):
+    for (name, rows), color in zip(runs.items(), _COLORS * len(runs), strict=False):
         epochs = [row["epoch"] for row in rows]
         marker = "o" if len(rows) < 3 else None
         for axes, figure_name in ((accuracy, "top1"), (loss, "loss")):
             train = [row[f"train_{figure_name}"] for row in rows]
-            axes.plot(epochs, train, color=colour, linestyle="--", marker=marker, label=f"{name}, train")
+            axes.plot(epochs, train, color=color, linestyle="--", marker=marker, label=f"{name}, train")
             if f"val_{figure_name}" in rows[0]:
                 validation = [row[f"val_{figure_name}"] for row in rows]
-                axes.plot(epochs, validation, color=colour, marker=marker, label=f"{name}, validation")
+                axes.plot(epochs, validation, color=color, marker=marker, label=f"{name}, validation")
     for axes, label in ((accuracy, "top-1 accuracy (%)"), (loss, "loss")):
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -61,7 +61,7 @@ def plot_latency(rows: Sequence[Any], path: str | Path) -> None:
     for index, runtime in enumerate(runtimes):
         own = {row.model: row.median_ms for row in shown if row.runtime == runtime}
         places = [models.index(model) + (index - (len(runtimes) - 1) / 2) * height for model in own]
-        bars = axes.barh(places, list(own.values()), height, color=_COLOURS[index % len(_COLOURS)], label=runtime)
+        bars = axes.barh(places, list(own.values()), height, color=_COLORS[index % len(_COLORS)], label=runtime)
         axes.bar_label(bars, [f"{value:.3g}" for value in own.values()], padding=2, fontsize=8)
     axes.set(xscale="log", xlabel=f"milliseconds a call, batch {batch}, threads: {threads}", yticks=range(len(models)))
     axes.set_yticklabels(models)
@@ -97,8 +97,8 @@ def plot_confusion(matrix: Tensor, class_names: Sequence[str], path: str | Path)
             for column in range(classes):
                 value = share[row, column].item()
                 if value >= 0.05:
-                    colour = "white" if value > 50 else "black"
-                    axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=colour)
+                    color = "white" if value > 50 else "black"
+                    axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=color)
     figure.colorbar(image, ax=axes, label="% of the label's images", fraction=0.045)
     _save(figure, path)
 
@@ -116,10 +116,10 @@ def plot_calibration(bins: Tensor, path: str | Path) -> None:
     share, confidence, accuracy = (100 * bins).unbind(1)
     used = share > 0
     reliability.plot([0, 100], [0, 100], color="0.6", linewidth=1)
-    reliability.plot(confidence[used].numpy(), accuracy[used].numpy(), color=_COLOURS[0], marker="o", markersize=4)
+    reliability.plot(confidence[used].numpy(), accuracy[used].numpy(), color=_COLORS[0], marker="o", markersize=4)
     reliability.set(ylabel="accuracy (%)", xlim=(0, 100), ylim=(0, 100))
     edges = [100 * i / len(bins) for i in range(len(bins))]
-    histogram.bar(edges, share.numpy(), width=100 / len(bins), align="edge", color=_COLOURS[5], edgecolor="white")
+    histogram.bar(edges, share.numpy(), width=100 / len(bins), align="edge", color=_COLORS[5], edgecolor="white")
     histogram.set(xlabel="confidence (%)", ylabel="% of images")
     for axes in (reliability, histogram):
         axes.grid(alpha=0.3)

@@ -7,20 +7,20 @@ from safetensors.torch import save
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
+from tinynets._context import plain_defaults
 from tinynets._files import to_json, write_file
-from tinynets._guest import plain_defaults
 from tinynets._modules import unwrapped
 
 _KEY = "tinynets"
 
 
-def save_weights(path: str | Path, state: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write tensors and facts to a safetensors file. The file is either complete or not there at all.
+def save_weights(path: str | Path, state: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Write tensors and metadata to a safetensors file. The file is either complete or not there at all.
 
     Args:
         path: the file to write.
         state: tensors by name.
-        facts: plain values that JSON can hold.
+        metadata: plain values that JSON can hold.
 
     Raises:
         OSError: the file cannot be written.
@@ -33,7 +33,7 @@ def save_weights(path: str | Path, state: dict[str, Tensor], facts: dict[str, An
         ({'bias': tensor([0., 0.])}, {'epochs': 3})
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_file(path, save(tensors, metadata={_KEY: to_json(facts)}))
+    write_file(path, save(tensors, metadata={_KEY: to_json(metadata)}))
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -43,7 +43,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         path: the file.
 
     Returns:
-        Its tensors by name, on the CPU, and its facts.
+        Its tensors by name, on the CPU, and its metadata.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -51,8 +51,8 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Examples:
         >>> from tinynets.weights import find_weights, read_weights
-        >>> state, facts = read_weights(find_weights("simplecnn_mnist").path)
-        >>> facts["data"]
+        >>> state, metadata = read_weights(find_weights("simplecnn_mnist").path)
+        >>> metadata["data"]
         'mnist'
     """
     path = Path(path)

@@ -17,7 +17,7 @@ class Weights:
         tag: version of the weights, such as "v1".
         path: the file inside the package.
         sha256: checksum of the file.
-        facts: the manifest's entry: accuracy, recipe, seed, log and more.
+        metadata: the manifest's entry: accuracy, recipe, seed, log and more.
 
     Examples:
         >>> from tinynets.weights import find_weights
@@ -28,7 +28,7 @@ class Weights:
     tag: str
     path: Path
     sha256: str
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
 
 
 @cache

@@ -2,7 +2,7 @@ import pytest
 from firmware_support import SIZE, Small, exported
 
 from tinynets.deploy import FORMATS
-from tinynets.deploy.images import made_up_images
+from tinynets.deploy.images import synthetic_images
 
 
 @pytest.fixture(scope="session")
@@ -16,4 +16,4 @@ def small_c(tmp_path_factory):
 
 @pytest.fixture
 def pixels():
-    return made_up_images(20, SIZE).permute(0, 2, 3, 1).contiguous().numpy()
+    return synthetic_images(20, SIZE).permute(0, 2, 3, 1).contiguous().numpy()

@@ -5,7 +5,7 @@ from torch import nn
 
 import tinynets
 from tinynets.deploy.firmware.estimate import estimate
-from tinynets.deploy.firmware.folder import read_facts
+from tinynets.deploy.firmware.folder import read_metadata
 
 # Flash and RAM in bytes by the linker's map of a Cortex-M4, at -O3: benchmarks/results/bench_firmware.csv
 MEASURED = {
@@ -18,7 +18,7 @@ MEASURED = {
 
 
 def test_ram_and_flash_of_the_generated_code(small_c):
-    net, needs = read_facts(small_c[0]), estimate(Small(), SIZE)
+    net, needs = read_metadata(small_c[0]), estimate(Small(), SIZE)
     assert needs.ram == net.ram
     assert needs.flash == pytest.approx(net.flash, rel=0.1)
 

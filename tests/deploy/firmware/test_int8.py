@@ -8,7 +8,7 @@ from firmware_support import COMPILERS, NAMES, STRICT, Small, compiled_scores, e
 
 from tinynets.deploy import FORMATS
 from tinynets.deploy.firmware.compiler import find_compiler
-from tinynets.deploy.firmware.folder import read_facts
+from tinynets.deploy.firmware.folder import read_metadata
 from tinynets.deploy.formats import c_int8
 
 
@@ -59,17 +59,17 @@ def test_make_and_classify(small_c, pixels, tmp_path):
 @pytest.mark.parametrize("command", COMPILERS)
 def test_compilers_and_sanitizers_have_nothing_to_say(small_c, pixels, tmp_path, command):
     scores = compiled_scores(small_c[0], pixels, tmp_path, [command, *STRICT])
-    net = read_facts(small_c[0])
+    net = read_metadata(small_c[0])
     assert np.array_equal(
         np.float32(net.scale) * (scores - np.float32(net.zero_point)), FORMATS["c"].load(small_c[0])(pixels)
     )
 
 
 def test_facts(small_c):
-    facts = json.loads((small_c[0] / "net.json").read_text(encoding="utf-8"))
-    assert facts["name"] == "small_net"
-    assert tuple(facts["classes"]) == NAMES
-    assert facts["size"] == [3, 12, 10]
-    assert facts["generator"] == "BakeNN (Apache License 2.0)"
+    metadata = json.loads((small_c[0] / "net.json").read_text(encoding="utf-8"))
+    assert metadata["name"] == "small_net"
+    assert tuple(metadata["classes"]) == NAMES
+    assert metadata["size"] == [3, 12, 10]
+    assert metadata["generator"] == "BakeNN (Apache License 2.0)"
     assert len((small_c[0] / "main.c").read_text().splitlines()) <= 40
     assert len((small_c[0] / "README.md").read_text().splitlines()) <= 25

@@ -3,7 +3,7 @@ import pytest
 from firmware_support import COMPILERS, STRICT, Small, compiled_scores, exported
 
 from tinynets.deploy import FORMATS
-from tinynets.deploy.firmware.folder import read_facts
+from tinynets.deploy.firmware.folder import read_metadata
 from tinynets.deploy.firmware.projects import PROJECTS, wrap
 
 FILES = {
@@ -29,7 +29,7 @@ def test_the_same_sources_and_the_same_bytes(small_c, pixels, tmp_path, project)
     assert "make" not in (folder / "README.md").read_text()
     if project != "arduino":  # every source is in a CMakeLists.txt
         lists = "".join(file.read_text() for file in folder.rglob("CMakeLists.txt"))
-        assert all(name.rsplit("/", 1)[-1] in lists for name in read_facts(folder).sources)
+        assert all(name.rsplit("/", 1)[-1] in lists for name in read_metadata(folder).sources)
 
 
 @pytest.mark.parametrize("command", COMPILERS[2:])

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tinynets.engine import Augment, Augmenter, Normalize
-from tinynets.engine.augment import Draws
+from tinynets.engine.augment import BatchRNG
 
 ALL = Augment(
     pad=2,
@@ -29,11 +29,11 @@ def images(n=16, channels=3):
     return torch.randint(0, 256, (n, channels, 12, 12), dtype=torch.uint8)
 
 
-def draws(n, seed, part=None):
-    return Draws(torch.Generator().manual_seed(seed), n, part)
+def rng(n, seed, part=None):
+    return BatchRNG(torch.Generator().manual_seed(seed), n, part)
 
 
-def test_normalisation():
+def test_normalization():
     x = images()
     out = Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))(x)
     for c, (mean, std) in enumerate([(0.5, 0.2), (0.4, 0.3), (0.3, 0.4)]):
@@ -41,7 +41,7 @@ def test_normalisation():
     assert out.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_restore_is_the_inverse_of_normalisation():
+def test_restore_is_the_inverse_of_normalization():
     augment = Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
     x = images()
     torch.testing.assert_close(augment.restore(augment(x)), x.float() / 255, rtol=0, atol=1e-6)
@@ -51,9 +51,9 @@ def test_one_generator_decides_everything():
     augment = Augmenter(ALL, (0.5,) * 3, (0.2,) * 3)
     x = images(8)
     before = x.clone()
-    first, second = augment(x, draws(8, 1)), augment(x, draws(8, 1))
+    first, second = augment(x, rng(8, 1)), augment(x, rng(8, 1))
     assert torch.equal(first, second)
-    assert not torch.equal(first, augment(x, draws(8, 2)))
+    assert not torch.equal(first, augment(x, rng(8, 2)))
     assert first.shape == x.shape
     assert first.isfinite().all()
     assert torch.equal(x, before)
@@ -62,13 +62,13 @@ def test_one_generator_decides_everything():
 def test_a_part_of_a_batch_gets_what_it_gets_in_the_whole():
     augment = Augmenter(ALL, (0.5,) * 3, (0.2,) * 3)
     x = images(12)
-    whole = augment(x, draws(12, 3))
-    halves = [augment(x[part], draws(12, 3, part)) for part in (slice(0, 6), slice(6, 12))]
+    whole = augment(x, rng(12, 3))
+    halves = [augment(x[part], rng(12, 3, part)) for part in (slice(0, 6), slice(6, 12))]
     torch.testing.assert_close(torch.cat(halves), whole, rtol=0, atol=1e-6)
 
 
 def test_gray_images_pass_through_everything():
-    out = Augmenter(ALL, (0.5,), (0.2,))(images(64, channels=1), draws(64, 0))
+    out = Augmenter(ALL, (0.5,), (0.2,))(images(64, channels=1), rng(64, 0))
     assert out.shape == (64, 1, 12, 12)
     assert out.isfinite().all()
 
@@ -83,11 +83,11 @@ def test_the_default_generator_serves_where_none_is_given():
 
 
 def test_beta_draws():
-    numbers = Draws(torch.Generator().manual_seed(0), 200_000).beta(0.3)
+    numbers = BatchRNG(torch.Generator().manual_seed(0), 200_000).beta(0.3)
     assert numbers.isfinite().all()
     assert abs(numbers.mean() - 0.5) < 0.005
     assert abs(numbers.var() - 0.25 / 1.6) < 0.002
-    tiny = Draws(torch.Generator().manual_seed(0), 10_000).beta(1e-3)
+    tiny = BatchRNG(torch.Generator().manual_seed(0), 10_000).beta(1e-3)
     assert tiny.isfinite().all()
     assert ((tiny >= 0) & (tiny <= 1)).all()
 

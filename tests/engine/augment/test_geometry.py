@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as reference
 
-from tinynets.engine.augment import Draws
+from tinynets.engine.augment import BatchRNG
 from tinynets.engine.augment.cutout import random_cutout
 from tinynets.engine.augment.geometry import random_affine, random_crop, random_flip
 
@@ -12,7 +12,7 @@ def images(n=16, channels=3, height=9, width=7):
 
 
 def draws_for(x, seed=0):
-    return Draws(torch.Generator().manual_seed(seed), len(x))
+    return BatchRNG(torch.Generator().manual_seed(seed), len(x))
 
 
 @pytest.mark.parametrize("mode", ["constant", "reflect"])
@@ -99,11 +99,11 @@ def test_images_are_treated_one_by_one():
     x = images(5)
     whole = random_crop(x, 2, draws_for(x))
     for i in range(5):
-        alone = random_crop(x[i : i + 1], 2, Draws(torch.Generator().manual_seed(0), 5, slice(i, i + 1)))
+        alone = random_crop(x[i : i + 1], 2, BatchRNG(torch.Generator().manual_seed(0), 5, slice(i, i + 1)))
         assert torch.equal(alone, whole[i : i + 1])
 
 
 def test_a_crop_may_begin_at_every_place():
     image = torch.arange(1, 17, dtype=torch.uint8).view(1, 1, 4, 4)
-    crops = random_crop(image.repeat(400, 1, 1, 1), 1, Draws(torch.Generator().manual_seed(0), 400))
+    crops = random_crop(image.repeat(400, 1, 1, 1), 1, BatchRNG(torch.Generator().manual_seed(0), 400))
     assert len(crops.flatten(1).unique(dim=0)) == 9

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from tinynets.engine import Mixing
-from tinynets.engine.augment import Draws, Mixer
+from tinynets.engine.augment import BatchRNG, Mixer
 from tinynets.engine.augment.mixing import cutmix, mixup, ricap
 
 
@@ -13,14 +13,14 @@ def batch(n=8, channels=2, height=8, width=6, classes=5):
     return x, labels, F.one_hot(labels, classes).float()
 
 
-def draws(n, seed=0, part=None):
-    return Draws(torch.Generator().manual_seed(seed), n, part)
+def rng(n, seed=0, part=None):
+    return BatchRNG(torch.Generator().manual_seed(seed), n, part)
 
 
 def test_mixup_image_by_image():
     x, _, targets = batch()
-    mixed, shares = mixup(x, targets, draws(8))
-    share = draws(8).beta(0.2)
+    mixed, shares = mixup(x, targets, rng(8))
+    share = rng(8).beta(0.2)
     for i in range(8):
         torch.testing.assert_close(mixed[i], share[i] * x[i] + (1 - share[i]) * x[i ^ 1])
         torch.testing.assert_close(shares[i], share[i] * targets[i] + (1 - share[i]) * targets[i ^ 1])
@@ -29,7 +29,7 @@ def test_mixup_image_by_image():
 
 def test_cutmix_pastes_a_box_and_counts_its_pixels():
     x, _, targets = batch(64)
-    mixed, shares = cutmix(x, targets, draws(64))
+    mixed, shares = cutmix(x, targets, rng(64))
     areas = []
     for i in range(64):
         own = (mixed[i] == x[i]).all(0)
@@ -47,7 +47,7 @@ def test_ricap_is_four_crops_around_a_corner():
     n, height, width = 16, 8, 6
     x = torch.arange(n * height * width).view(n, 1, height, width).float()  # every pixel tells where it was
     targets = torch.eye(n)
-    mixed, shares = ricap(x, targets, draws(n), 0.8)
+    mixed, shares = ricap(x, targets, rng(n), 0.8)
     source, place = (mixed[:, 0] // (height * width)).long(), (mixed[:, 0] % (height * width)).long()
     row, column = place // width, place % width
     for i in range(n):
@@ -74,7 +74,7 @@ def test_ricap_is_four_crops_around_a_corner():
 def test_batches_that_are_no_multiple_of_four():
     x, _, targets = batch(5)
     for mix in (mixup, cutmix, ricap):
-        mixed, shares = mix(x, targets, draws(5))
+        mixed, shares = mix(x, targets, rng(5))
         assert mixed.shape == x.shape
         torch.testing.assert_close(shares.sum(1), torch.ones(5))
         if mix is not ricap:
@@ -85,9 +85,9 @@ def test_batches_that_are_no_multiple_of_four():
 def test_halves_of_a_batch_mix_as_in_the_whole(kind):
     x, labels, _ = batch(16)
     mixer = Mixer(Mixing(**{kind: 1.0}), 5)
-    whole, shares = mixer(x, labels, draws(16))
+    whole, shares = mixer(x, labels, rng(16))
     for part in (slice(0, 8), slice(8, 16)):
-        mixed, own = mixer(x[part], labels[part], draws(16, part=part))
+        mixed, own = mixer(x[part], labels[part], rng(16, part=part))
         torch.testing.assert_close(mixed, whole[part])
         torch.testing.assert_close(own, shares[part])
 
@@ -95,7 +95,7 @@ def test_halves_of_a_batch_mix_as_in_the_whole(kind):
 def test_shares_of_batches():
     x, labels, _ = batch(4)
     mixer = Mixer(Mixing(mixup=0.3, cutmix=0.3, ricap=0.2), 5)
-    numbers = draws(4)
+    numbers = rng(4)
     mixed = sum(mixer(x, labels, numbers)[1].ndim == 2 for _ in range(2000)) / 2000
     assert 0.77 < mixed < 0.83
     halved = sum(mixer(x, labels, numbers, strength=0.5)[1].ndim == 2 for _ in range(2000)) / 2000
@@ -104,7 +104,7 @@ def test_shares_of_batches():
 
 def test_nothing_to_mix_costs_no_draw():
     x, labels, _ = batch()
-    numbers = draws(8)
+    numbers = rng(8)
     before = numbers.generator.get_state()
     for mixer, strength in ((Mixer(Mixing(), 5), 1.0), (Mixer(Mixing(mixup=1.0), 5), 0.0)):
         same, targets = mixer(x, labels, numbers, strength)

@@ -3,7 +3,7 @@ import torch
 from torchvision import transforms
 from torchvision.transforms.v2 import functional as reference
 
-from tinynets.engine.augment import Draws, pixels, policy
+from tinynets.engine.augment import BatchRNG, pixels, policy
 
 
 def pictures(n=6, channels=3, size=(24, 32)):
@@ -55,7 +55,7 @@ def test_every_operation_is_torchvisions_image_by_image(operation, channels):
     for image, result, value in zip(x, out, values + values, strict=True):
         expected = build(value)(image)
         off = (expected.int() - result.int()).abs()
-        # nearest-neighbour ties may fall to the other side, rounding may differ by a level
+        # nearest-neighbor ties may fall to the other side, rounding may differ by a level
         assert (off > 1).float().mean() < 0.02, operation
         assert off.float().mean() < 1.0
         if operation in ("posterize", "solarize", "equalize"):
@@ -92,7 +92,7 @@ def test_an_operation_happens_as_often_as_its_probability_says(monkeypatch):
     table = operations, torch.tensor([[0.9, 0.0]]), torch.zeros(1, 2), torch.zeros(1, 2).bool()
     monkeypatch.setattr(policy, "_cifar10_tables", lambda side: table)
     out = policy.auto_augment(
-        torch.zeros(1000, 1, 2, 2, dtype=torch.uint8), Draws(torch.Generator().manual_seed(0), 1000)
+        torch.zeros(1000, 1, 2, 2, dtype=torch.uint8), BatchRNG(torch.Generator().manual_seed(0), 1000)
     )
     assert (out == 255).float().mean().item() == pytest.approx(0.9, abs=0.04)
 
@@ -105,7 +105,7 @@ def test_as_strong_as_torchvisions(name, theirs, channels):
     """Over many images the change of brightness, of contrast and of pixels is distributed like torchvision's."""
     x = pictures(1, channels, (24, 24)).expand(800, -1, -1, -1).clone()
     x[:] = pictures(3, channels, (24, 24))[2]
-    out = getattr(policy, name)(x, Draws(torch.Generator().manual_seed(0), len(x)))
+    out = getattr(policy, name)(x, BatchRNG(torch.Generator().manual_seed(0), len(x)))
     kwargs = {"policy": transforms.AutoAugmentPolicy.CIFAR10} if name == "auto_augment" else {}
     transform = theirs(**kwargs)
     expected = torch.stack([transform(image) for image in x])
@@ -122,5 +122,5 @@ def test_as_strong_as_torchvisions(name, theirs, channels):
 
 def test_images_get_operations_of_their_own():
     x = pictures(1).expand(60, -1, -1, -1).clone()
-    out = policy.trivial_augment(x, Draws(torch.Generator().manual_seed(0), 60))
+    out = policy.trivial_augment(x, BatchRNG(torch.Generator().manual_seed(0), 60))
     assert len({image.numpy().tobytes() for image in out}) > 30

@@ -122,7 +122,7 @@ def test_where_the_channels_are(shape, wanted):
     [
         (
             {"x_train": IMAGES / 255 - 0.5},
-            r"x_train holds -0\.5 to 0\.5, floats must be in 0\.\.1: undo the normalisation",
+            r"x_train holds -0\.5 to 0\.5, floats must be in 0\.\.1: undo the normalization",
         ),
         ({"x_train": np.full((6, 5, 4), np.nan)}, "x_train holds nan to nan, floats must be in"),
         ({"x_train": np.full((6, 5, 4), np.inf)}, "x_train holds inf to inf"),

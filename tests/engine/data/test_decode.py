@@ -1,4 +1,4 @@
-"""Every Pillow mode in every file format, as grey and as colour: what a viewer shows, or one line."""
+"""Every Pillow mode in every file format, as gray and as color: what a viewer shows, or one line."""
 
 import re
 import struct
@@ -12,15 +12,15 @@ import torch
 from PIL import Image
 
 from tinynets.engine import read_image
-from tinynets.engine.data.decode import flatten, is_grey
+from tinynets.engine.data.decode import flatten, is_gray
 
 OLD_PILLOW = int(PIL.__version__.split(".")[0]) < 13
 # what Pillow before 13 saves with other values, or cannot read again
 WRONG_IN_OLD = {("YCbCr", "TIFF")}
 DOCS = Path(__file__).parents[3] / "docs/data.md"
 DEEP = ("I", "I;16", "I;16B")
-GREY = ("1", "L", "LA", *DEEP)
-COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+GRAY = ("1", "L", "LA", *DEEP)
+COLOR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 FORMATS = (
     *("AVIF", "BMP", "DDS", "GIF", "ICO", "JPEG", "JPEG2000", "PCX"),
     *("PNG", "PPM", "QOI", "SGI", "TGA", "TIFF", "WEBP"),
@@ -31,11 +31,11 @@ SQUARES = np.array([[[200, 60, 60], [90, 150, 70]], [[50, 60, 120], [90, 60, 30]
 
 
 def picture(mode):
-    """An image of that mode that a viewer shows as RAMP (grey) or SQUARES (colour), and those pixels (H, W, 3)."""
+    """An image of that mode that a viewer shows as RAMP (gray) or SQUARES (color), and those pixels (H, W, 3)."""
     if mode == "1":
         shown = np.where(RAMP > 127, 255, 0).astype(np.uint8)
         return Image.fromarray(shown).convert("1"), np.stack([shown] * 3, 2)
-    if mode in GREY:
+    if mode in GRAY:
         deep = RAMP.astype(np.uint16) * 257
         image = {
             "I": lambda: Image.fromarray(deep.astype(np.int32)),
@@ -57,12 +57,12 @@ def levels_off(got, wanted):
     return int(np.abs(got.astype(int) - wanted.astype(int)).max())
 
 
-@pytest.mark.parametrize("mode", GREY + COLOUR)
+@pytest.mark.parametrize("mode", GRAY + COLOR)
 def test_every_mode(mode):
     image, shown = picture(mode)
     assert image.mode == mode
     assert levels_off(np.array(flatten(image).convert("RGB")), shown) <= (3 if mode == "YCbCr" else 0)
-    assert is_grey(image) == (mode in GREY)
+    assert is_gray(image) == (mode in GRAY)
 
 
 def documented():
@@ -71,10 +71,10 @@ def documented():
     return {mode: set(re.findall(r"[A-Z0-9]{3,}", formats)) for mode, formats in rows}
 
 
-@pytest.mark.parametrize("saved", GREY + COLOUR)
-def test_every_mode_in_every_format_as_grey_and_as_colour(saved, tmp_path):
+@pytest.mark.parametrize("saved", GRAY + COLOR)
+def test_every_mode_in_every_format_as_gray_and_as_color(saved, tmp_path):
     table = documented()
-    assert set(table) == {*GREY, *COLOUR}
+    assert set(table) == {*GRAY, *COLOR}
     image, shown = picture(saved)
     for kind in FORMATS:
         path = tmp_path / f"x.{kind.lower()}"
@@ -87,15 +87,15 @@ def test_every_mode_in_every_format_as_grey_and_as_colour(saved, tmp_path):
         with Image.open(path) as opened:
             found = opened.mode
         assert kind in table[found], f"docs/data.md lacks {found} in {kind}"
-        colour, grey = (read_image(path, target).numpy() for target in ("RGB", "L"))
-        if (saved in DEEP and found not in DEEP) or (saved in COLOUR and found in GREY):
+        color, gray = (read_image(path, target).numpy() for target in ("RGB", "L"))
+        if (saved in DEEP and found not in DEEP) or (saved in COLOR and found in GRAY):
             continue  # Pillow has not kept the values as it wrote them
         near = LOSSY.get(kind, 3)
-        if kind not in LOSSY or found in GREY:  # chroma is halved there
-            assert levels_off(colour.transpose(1, 2, 0), shown) <= near, kind
-            assert levels_off(grey[0], luma(shown)) <= near, kind
+        if kind not in LOSSY or found in GRAY:  # chroma is halved there
+            assert levels_off(color.transpose(1, 2, 0), shown) <= near, kind
+            assert levels_off(gray[0], luma(shown)) <= near, kind
         else:
-            assert np.abs(colour.transpose(1, 2, 0).astype(int) - shown).mean() < 12, kind
+            assert np.abs(color.transpose(1, 2, 0).astype(int) - shown).mean() < 12, kind
 
 
 def strokes(alpha):
@@ -118,7 +118,7 @@ def test_transparency_is_composited(mode, background, behind):
 
 
 def png(path, bits, kind, pixels, trns=None, palette=None):
-    """A PNG written by hand: bits a sample, kind the colour type, pixels rows of bytes."""
+    """A PNG written by hand: bits a sample, kind the color type, pixels rows of bytes."""
 
     def chunk(name, data):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -147,22 +147,22 @@ def png(path, bits, kind, pixels, trns=None, palette=None):
 def test_transparent_values_of_pngs(tmp_path, bits, kind, row, trns, palette, shown):
     png(tmp_path / "x.png", bits, kind, [row, row], trns, palette)
     if len(set(shown)) == 1:  # nothing is left to be seen
-        with pytest.raises(ValueError, match=r"x\.png .*one flat colour on a white background"):
+        with pytest.raises(ValueError, match=r"x\.png .*one flat color on a white background"):
             read_image(tmp_path / "x.png", "L")
         return
     assert read_image(tmp_path / "x.png", "L")[0, 0].tolist() == pytest.approx(shown, abs=1)
 
 
-def test_ink_of_the_colour_of_the_background_is_refused(tmp_path):
+def test_ink_of_the_color_of_the_background_is_refused(tmp_path):
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[2:5, 2:5] = 255  # white on nothing
     Image.fromarray(pixels).save(tmp_path / "white.png")
-    with pytest.raises(ValueError, match=r"white\.png .*one flat colour on a white background: choose another"):
+    with pytest.raises(ValueError, match=r"white\.png .*one flat color on a white background: choose another"):
         read_image(tmp_path / "white.png", "L")
     assert read_image(tmp_path / "white.png", "L", background="black").unique().tolist() == [0, 255]
     Image.fromarray(np.zeros((8, 8, 4), np.uint8)).save(tmp_path / "nothing.png")
     assert read_image(tmp_path / "nothing.png", "L").unique().tolist() == [255]
-    with pytest.raises(ValueError, match="background must be a colour such as white"):
+    with pytest.raises(ValueError, match="background must be a color such as white"):
         read_image(tmp_path / "white.png", "L", background="whitish")
 
 
@@ -175,7 +175,7 @@ def test_ink_of_the_colour_of_the_background_is_refused(tmp_path):
         (np.array([[0, 65535]], np.uint16), {262: 0}, None),  # white is 0
     ],
 )
-def test_deep_grey(tmp_path, values, tags, shown):
+def test_deep_gray(tmp_path, values, tags, shown):
     path = tmp_path / "x.tif"
     Image.fromarray(values).save(path, tiffinfo=tags)
     if shown is None:

@@ -213,7 +213,7 @@ def test_folders_that_are_no_data_set(tmp_path):
     (tmp_path / "e/test").mkdir(parents=True)
     with pytest.raises(ValueError, match="e/train holds no images, and no folder of a class"):
         load_data(tmp_path / "e")
-    with pytest.raises(ValueError, match="background must be a colour"):
+    with pytest.raises(ValueError, match="background must be a color"):
         load_data(write_folder(tmp_path / "f"), background="none")
 
 

@@ -39,7 +39,7 @@ def test_more_files_than_are_handed_out_at_once(tmp_path, monkeypatch):
 
 
 def test_arguments_are_checked_once():
-    with pytest.raises(ValueError, match="background must be a colour"):
+    with pytest.raises(ValueError, match="background must be a color"):
         read_images(["none.png"], "L", (4, 4), "whitish")
     with pytest.raises(ValueError, match="img_size must be"):
         read_images(["none.png"], "L", (4, 0))

@@ -44,8 +44,8 @@ def random_image(draw, mode, height, width):
         return Image.fromarray((generator.random((height, width)) * draw(st.sampled_from([1, 255, 9e4]))).astype("f4"))
     channels = len(Image.new(mode, (1, 1)).getbands())
     if mode in ("1", "P", "PA"):
-        grey = Image.fromarray(generator.integers(0, 256, (height, width), dtype=np.uint8))
-        return grey.convert("P").convert(mode) if mode == "PA" else grey.convert(mode)
+        gray = Image.fromarray(generator.integers(0, 256, (height, width), dtype=np.uint8))
+        return gray.convert("P").convert(mode) if mode == "PA" else gray.convert(mode)
     values = generator.integers(0, 256, (height, width, channels), dtype=np.uint8)
     return Image.frombytes(mode, (width, height), values.tobytes())
 
@@ -170,7 +170,7 @@ def check_reading(file):
                 pixels = read_image(path, "RGB")
         except ValueError as error:
             one_line(error, path)
-            assert image is None or image.mode == "RGBA"  # ink of the background's colour may be refused
+            assert image is None or image.mode == "RGBA"  # ink of the background's color may be refused
             return
         if image is not None:
             assert np.abs(pixels.numpy() - shown(image)).max() <= 1.01

@@ -46,7 +46,7 @@ def test_broken_exif_does_not_matter(tmp_path):
 
 @pytest.mark.parametrize("kind", ["gif", "tif", "webp", "png", "avif"])
 def test_the_first_frame_counts(tmp_path, kind):
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("#c81414", "#14c814", "#1414c8")]
+    frames = [Image.new("RGB", (8, 8), color) for color in ("#c81414", "#14c814", "#1414c8")]
     path = tmp_path / f"x.{kind}"
     try:
         frames[0].save(path, save_all=True, append_images=frames[1:])
@@ -57,7 +57,7 @@ def test_the_first_frame_counts(tmp_path, kind):
 
 def test_resizing_keeps_proportions_and_cuts_the_longer_side(tmp_path):
     pixels = np.zeros((20, 60, 3), np.uint8)
-    pixels[:, 20:40] = 200  # the centred square
+    pixels[:, 20:40] = 200  # the centered square
     Image.fromarray(pixels).save(tmp_path / "x.png")
     resized = Image.fromarray(pixels).resize((30, 10), Image.Resampling.BILINEAR).convert("L")
     cut = torch.from_numpy(np.array(resized)[:, 10:20])

@@ -10,16 +10,16 @@ from torch import nn
 
 import tinynets
 from tinynets.engine import ImageData, load_checkpoint, override, train
-from tinynets.engine.loop import Run, Workers, build_model
+from tinynets.engine.loop import DistributedContext, Run, build_model
 from tinynets.engine.loop.build import adapt_channels, find_start
 
-ALONE = Workers(0, 1, torch.device("cpu"))
+ALONE = DistributedContext(0, 1, torch.device("cpu"))
 SHORT = override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0})
 
 
 @pytest.fixture
-def colours(tiny_data) -> ImageData:
-    """The stripes in colour, their classes in another order."""
+def colors(tiny_data) -> ImageData:
+    """The stripes in color, their classes in another order."""
     place = torch.tensor([2, 1, 0])
     return dataclasses.replace(
         tiny_data,
@@ -33,19 +33,19 @@ def colours(tiny_data) -> ImageData:
     )
 
 
-def test_a_runs_weights_start_another(tiny_data, colours, tmp_path, capsys):
+def test_a_runs_weights_start_another(tiny_data, colors, tmp_path, capsys):
     first = train("c1c2c3c4o_cifar10", tiny_data, override(QUICK, {"schedule.epochs": 6}), tmp_path / "first")
     still = override(SHORT, {"optimizer.lr": 1e-12, "augment.pad": 0, "optimizer.weight_decay": 0.0})
-    second = train("c1c2c3c4o_cifar10", colours, still, tmp_path / "second", init=tmp_path / "first/last.safetensors")
+    second = train("c1c2c3c4o_cifar10", colors, still, tmp_path / "second", init=tmp_path / "first/last.safetensors")
     assert second["last"]["test_top1"] == pytest.approx(first["last"]["test_top1"], abs=3)
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("starts from")]
     assert "(c1c2c3c4o_cifar10, trained on stripes)" in line
     assert "input adapted from 1 to 3 channels" in line
     assert "new classifier" not in line
     assert "optimizer, schedule and random numbers start anew" in line
-    facts = load_checkpoint(tmp_path / "second/last.safetensors")[1]
-    assert facts.started_from == second["started_from"] == str(tmp_path / "first/last.safetensors")
-    assert facts.mean == pytest.approx((0.3,) * 3)  # the weights'
+    metadata = load_checkpoint(tmp_path / "second/last.safetensors")[1]
+    assert metadata.started_from == second["started_from"] == str(tmp_path / "first/last.safetensors")
+    assert metadata.mean == pytest.approx((0.3,) * 3)  # the weights'
 
 
 def test_pretrained_weights_get_a_new_classifier(tiny_data, tmp_path, capsys):
@@ -62,8 +62,8 @@ def test_pretrained_weights_get_a_new_classifier(tiny_data, tmp_path, capsys):
 def test_a_model_made_for_one_size_keeps_it(tiny_data, tmp_path):
     summary = train("simplecnn_mnist", tiny_data, SHORT, tmp_path, pretrained=True)
     assert tuple(summary["model_args"]["img_size"]) == (28, 28)
-    state, facts = find_start(tmp_path).state, find_start(tmp_path).facts
-    assert facts.img_size == (28, 28)
+    state, metadata = find_start(tmp_path).state, find_start(tmp_path).metadata
+    assert metadata.img_size == (28, 28)
     assert state["head.fc.weight"].shape == (3, 32)
     (tmp_path / "summary.json").unlink()
     again = train("simplecnn_mnist", tiny_data, SHORT, tmp_path, model_args=summary["model_args"], resume=True)

@@ -40,8 +40,8 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_where(tiny_data, tmp_pa
     assert state["run"]["step"] == fail_at - 1
     assert all(tensor.isfinite().all() for tensor in state["run"]["model"].values())
     if epoch:
-        model, facts = load_checkpoint(tmp_path / "last.safetensors")
-        assert facts.results["epoch"] == epoch
+        model, metadata = load_checkpoint(tmp_path / "last.safetensors")
+        assert metadata.results["epoch"] == epoch
         assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
     else:
         assert not (tmp_path / "last.safetensors").exists()

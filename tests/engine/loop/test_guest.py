@@ -13,8 +13,8 @@ from support import QUICK
 from tinynets.engine import Normalize, evaluate, load_data, override, train
 from tinynets.engine.loop import cpu
 from tinynets.engine.loop.cpu import freed_memory_kept
+from tinynets.engine.loop.distributed import distributed_context
 from tinynets.engine.loop.interrupt import interruptible
-from tinynets.engine.loop.processes import workers
 
 SHORT = override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0})
 
@@ -105,10 +105,10 @@ def test_evaluation_under_another_default_device(tiny_data, tmp_path):
     from tinynets.engine import load_trained
 
     train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "run")
-    normalise = Normalize(tiny_data.mean, tiny_data.std)
+    normalize = Normalize(tiny_data.mean, tiny_data.std)
     with torch.device("meta"):
         model = load_trained(tmp_path / "run").model
-        result = evaluate(model, *tiny_data.split("test"), normalise)
+        result = evaluate(model, *tiny_data.split("test"), normalize)
     assert 0 <= result["top1"] <= 100
 
 
@@ -171,5 +171,5 @@ def test_a_clusters_variables_without_torchrun(tiny_data, tmp_path, monkeypatch,
 def test_a_world_of_one_is_alone(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "1")
     monkeypatch.setenv("RANK", "3")
-    with workers("cpu") as team:
-        assert (team.is_main, team.count) == (True, 1)
+    with distributed_context("cpu") as distributed:
+        assert (distributed.is_main, distributed.world_size) == (True, 1)

@@ -53,11 +53,11 @@ def test_norms_that_lag_behind_are_mended_and_it_is_said(tiny_data, tmp_path, ca
 def test_norms_that_do_not_lag_stay_as_they_are(tiny_data, tmp_path):
     recipe = override(QUICK, {"schedule.epochs": 12})
     assert "norms_estimated" not in train("c1c2c3c4o_cifar10", tiny_data, recipe, tmp_path)
-    model, facts = load_checkpoint(tmp_path / "last.safetensors")
+    model, metadata = load_checkpoint(tmp_path / "last.safetensors")
     from tinynets.engine import Normalize
 
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    normalise = Normalize(facts.mean, facts.std)
-    assert mend_lagging_norms(model, tiny_data.train_images, tiny_data.train_labels, normalise, 16) is None
+    normalize = Normalize(metadata.mean, metadata.std)
+    assert mend_lagging_norms(model, tiny_data.train_images, tiny_data.train_labels, normalize, 16) is None
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert not model.training

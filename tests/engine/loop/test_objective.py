@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 import tinynets
 from tinynets.engine import Checkpoint, Distill, load_trained, override, read_recipe, save_checkpoint, train
-from tinynets.engine.loop import Run, Workers, build_model
+from tinynets.engine.loop import DistributedContext, Run, build_model
 from tinynets.engine.loop.objective import Objective, balanced_weights, distillation, load_teacher
 
 
@@ -20,7 +20,7 @@ def test_distillation_image_by_image():
     torch.testing.assert_close(distillation(student, teacher, Distill(temperature=3.0)), expected)
 
 
-def test_standardised_logits_have_neither_place_nor_scale():
+def test_standardized_logits_have_neither_place_nor_scale():
     student, teacher = torch.randn(6, 5), torch.randn(6, 5)
     distill = Distill(kind="logit_std", temperature=2.0)
     loss = distillation(student, teacher, distill)
@@ -55,13 +55,13 @@ def test_weights_are_those_of_the_images_that_are_trained_on(tiny_data):
     data = dataclasses.replace(tiny_data, train_images=images, train_labels=labels)
     recipe = override(QUICK, {"class_weights": "balanced", "val_size": 0.25})
     model, _ = build_model("simplecnn_mnist", data, recipe, None)
-    run = Run(model, data, recipe, Workers(0, 1, torch.device("cpu")))
+    run = Run(model, data, recipe, DistributedContext(0, 1, torch.device("cpu")))
     torch.testing.assert_close(run.objective.class_weights, torch.tensor([54 / 72, 54 / 18, 54 / 72]))
     with pytest.raises(ValueError, match="unknown class_weights 'even'"):
         override(QUICK, {"class_weights": "even"})
     empty = dataclasses.replace(data, train_images=images[:0], train_labels=labels[:0])
     with pytest.raises(ValueError, match="stripes has no training images: it can only be evaluated on"):
-        Run(model, empty, recipe, Workers(0, 1, torch.device("cpu")))
+        Run(model, empty, recipe, DistributedContext(0, 1, torch.device("cpu")))
 
 
 def test_cross_entropy_alone_and_blended(tiny_data):
@@ -79,7 +79,7 @@ def test_cross_entropy_alone_and_blended(tiny_data):
     torch.testing.assert_close(plain(logits, labels, x), expected)
 
 
-def test_a_teacher_gets_its_own_normalisation(tiny_data, tmp_path):
+def test_a_teacher_gets_its_own_normalization(tiny_data, tmp_path):
     model = tinynets.create_model("simplecnn_mnist", num_classes=3, img_size=8).eval()
     args = {"num_classes": 3, "img_size": 8}
     save_checkpoint(
@@ -104,8 +104,8 @@ def test_a_teacher_for_another_image_size_is_said(tiny_data, tmp_path, caplog):
     model = tinynets.create_model("c1c2c3c4o_cifar10", num_classes=3, in_chans=1)
     args = {"num_classes": 3, "in_chans": 1}
     for size in ((8, 8), (16, 16)):
-        facts = Checkpoint("c1c2c3c4o_cifar10", args, "s", (0.3,), (0.3,), tiny_data.class_names, size)
-        save_checkpoint(tmp_path / "t.safetensors", model, facts)
+        metadata = Checkpoint("c1c2c3c4o_cifar10", args, "s", (0.3,), (0.3,), tiny_data.class_names, size)
+        save_checkpoint(tmp_path / "t.safetensors", model, metadata)
         load_teacher(str(tmp_path / "t.safetensors"), tiny_data, torch.device("cpu"))
         assert ("was trained on images of (16, 16) and sees (8, 8)" in caplog.text) == (size == (16, 16))
 

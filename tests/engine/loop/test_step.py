@@ -11,12 +11,12 @@ from torch import nn
 
 import tinynets
 from tinynets.engine import Normalize, Optimizer, Schedule, evaluate, load_checkpoint, override, train
-from tinynets.engine.loop import Run, Workers, build_model
+from tinynets.engine.loop import DistributedContext, Run, build_model
 from tinynets.engine.loop.norms import estimate_norms
 from tinynets.engine.loop.optimizer import create_optimizer
 from tinynets.layers import SymmetricConv1x1
 
-ALONE = Workers(0, 1, torch.device("cpu"))
+ALONE = DistributedContext(0, 1, torch.device("cpu"))
 STEADY = override(QUICK, {"optimizer.name": "momentum", "optimizer.lr": 0.05, "schedule.warmup_epochs": 0})
 
 
@@ -29,7 +29,7 @@ def test_an_epochs_figures_are_means_over_its_images(tiny_data):
     still = override(QUICK, {"optimizer.lr": 1e-12, "optimizer.weight_decay": 0.0, "augment.pad": 0, "batch_size": 24})
     run = run_of(tiny_data, still, "groupnorm_net")
     seen = run.train_epoch(lambda: None)
-    result = evaluate(run.model, run.train_images, run.train_labels, run.normalise)
+    result = evaluate(run.model, run.train_images, run.train_labels, run.normalize)
     assert run.steps == 3
     assert seen["train_loss"] == pytest.approx(result["loss"], rel=1e-5)
     assert seen["train_top1"] == pytest.approx(result["top1"])
@@ -156,12 +156,12 @@ def test_depth_and_temperature_follow_the_recipe(tiny_data):
 
 def test_norms_estimated_anew_are_the_clean_images(tiny_data):
     model = tinynets.create_model("c1c2c3c4o_cifar10", num_classes=3, in_chans=1, drop_rate=0.5)
-    normalise = Normalize((0.3,), (0.3,))
+    normalize = Normalize((0.3,), (0.3,))
     images = tiny_data.train_images[:64]
     momentum = model.stem.bn.momentum
     model.train()
-    estimate_norms(model, images, normalise, 16)
-    x = nn.functional.conv2d(normalise(images), model.stem.conv.weight, padding=1)
+    estimate_norms(model, images, normalize, 16)
+    x = nn.functional.conv2d(normalize(images), model.stem.conv.weight, padding=1)
     torch.testing.assert_close(model.stem.bn.running_mean, x.mean((0, 2, 3)), rtol=1e-3, atol=1e-5)
     within = torch.stack([part.var((0, 2, 3)) for part in x.split(16)]).mean(0)
     torch.testing.assert_close(model.stem.bn.running_var, within, rtol=1e-3, atol=1e-5)
@@ -204,7 +204,7 @@ def test_a_compiled_step_learns_the_same(tiny_data, tmp_path):
     assert [row["train_loss"] for row in plain] == pytest.approx([row["train_loss"] for row in compiled], abs=1e-4)
 
 
-def test_muon_orthogonalises_in_the_precision_asked_for():
+def test_muon_orthogonalizes_in_the_precision_asked_for():
     gradient = torch.linalg.qr(torch.randn(24, 24)).Q + 0.1 * torch.randn(24, 24)
     layers = [nn.Linear(24, 24, bias=False) for _ in range(2)]
     layers[1].load_state_dict(layers[0].state_dict())

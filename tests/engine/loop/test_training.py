@@ -59,13 +59,13 @@ def test_saved_weights_are_the_ones_that_were_measured(tiny_data, tmp_path):
     data = dataclasses.replace(tiny_data, val_images=tiny_data.test_images, val_labels=(tiny_data.test_labels + 1) % 3)
     summary = train("simplecnn_mnist", data, override(QUICK, {"ema_decay": 0.9, "optimizer.lr": 1e-3}), tmp_path)
     assert summary["best"]["epoch"] < summary["last"]["epoch"]
-    normalise = Normalize(tiny_data.mean, tiny_data.std)
+    normalize = Normalize(tiny_data.mean, tiny_data.std)
     for which in ("last", "best"):
         model, checkpoint = load_checkpoint(tmp_path / f"{which}.safetensors")
-        result = evaluate(model, tiny_data.test_images, tiny_data.test_labels, normalise)
+        result = evaluate(model, tiny_data.test_images, tiny_data.test_labels, normalize)
         assert result["top1"] == summary[which]["test_top1"]
         assert result["loss"] == pytest.approx(summary[which]["test_loss"])
-        validated = evaluate(model, data.val_images, data.val_labels, normalise)
+        validated = evaluate(model, data.val_images, data.val_labels, normalize)
         assert validated["loss"] == pytest.approx(checkpoint.results["val_loss"])
         assert checkpoint.results["epoch"] == summary[which]["epoch"]
         assert checkpoint.class_names == ("top", "left", "dark")

@@ -8,12 +8,12 @@ import torch
 from support import QUICK
 
 from tinynets.engine import Augment, Mixing, override, train
-from tinynets.engine.augment import Draws, Mixer
-from tinynets.engine.loop import Run, Workers, build_model
+from tinynets.engine.augment import BatchRNG, Mixer
+from tinynets.engine.loop import DistributedContext, Run, build_model
 from tinynets.engine.loop.objective import Objective, distillation
 from tinynets.weights import read_weights
 
-TEAM = Workers(0, 1, torch.device("cpu"))
+TEAM = DistributedContext(0, 1, torch.device("cpu"))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_views_come_with_the_logits_of_their_images(tiny_data, recipe, tmp_path)
     assert views.images.dtype == torch.uint8
     assert not torch.equal(views.images[0], views.images[1])
     rows = torch.arange(16)
-    x, logits = views(rows, Draws(torch.Generator().manual_seed(0), 16))
+    x, logits = views(rows, BatchRNG(torch.Generator().manual_seed(0), 16))
     torch.testing.assert_close(logits, run.objective.ask_teacher(x), atol=2e-2, rtol=2e-3)  # kept in fp16
 
 
@@ -53,9 +53,9 @@ def test_views_without_augmentation_are_the_images(tiny_data, recipe, tmp_path):
     recipe = replace(recipe, augment=Augment(flip=True))
     run = started(tiny_data, recipe, tmp_path / "logits.safetensors")
     assert all(torch.equal(view, run.train_images) for view in run.views.images)
-    rows, draws = torch.arange(16), Draws(torch.Generator().manual_seed(0), 16)
-    x, logits = run.views(rows, draws)
-    plain = run.normalise(run.train_images[rows])
+    rows, rng = torch.arange(16), BatchRNG(torch.Generator().manual_seed(0), 16)
+    x, logits = run.views(rows, rng)
+    plain = run.normalize(run.train_images[rows])
     mirrored = (x != plain).flatten(1).any(1)
     assert 0 < mirrored.sum() < 16
     torch.testing.assert_close(x[mirrored], plain[mirrored].flip(3))
@@ -65,13 +65,13 @@ def test_views_without_augmentation_are_the_images(tiny_data, recipe, tmp_path):
 def test_logits_are_mixed_like_the_shares_of_the_classes():
     labels, logits, x = torch.tensor([0, 1, 2, 0]), torch.randn(4, 3), torch.randn(4, 3, 8, 8)
     mixer = Mixer(Mixing(mixup=1.0), 3)
-    mixed, targets = mixer(x, labels, Draws(torch.Generator().manual_seed(0), 4), logits=logits)
-    again, shares = mixer(x, labels, Draws(torch.Generator().manual_seed(0), 4))
+    mixed, targets = mixer(x, labels, BatchRNG(torch.Generator().manual_seed(0), 4), logits=logits)
+    again, shares = mixer(x, labels, BatchRNG(torch.Generator().manual_seed(0), 4))
     assert torch.equal(mixed, again)
     assert torch.equal(targets[:, :3], shares)
     own = shares.gather(1, labels.unsqueeze(1))
     torch.testing.assert_close(targets[:, 3:], own * logits + (1 - own) * logits[[1, 0, 3, 2]])
-    _, targets = mixer(x, labels, Draws(None, 4), 0.0, logits)
+    _, targets = mixer(x, labels, BatchRNG(None, 4), 0.0, logits)
     assert torch.equal(targets[:, :3].argmax(1), labels)
     assert torch.equal(targets[:, 3:], logits)
 

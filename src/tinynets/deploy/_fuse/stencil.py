@@ -37,7 +37,7 @@ def _shifted(x: Tensor, kernel_size: int, dilation: int) -> Iterator[tuple[int, 
     """Yield every tap that sees more than padding, with the map shifted accordingly."""
     height, width = x.shape[2], x.shape[3]
     reach = kernel_size // 2
-    if dilation >= height and dilation >= width:  # only the centre tap counts; padding by the dilation would be large
+    if dilation >= height and dilation >= width:  # only the center tap counts; padding by the dilation would be large
         yield reach * kernel_size + reach, x
         return
     padding = dilation * reach

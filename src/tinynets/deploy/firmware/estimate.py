@@ -34,7 +34,7 @@ class Memory:
     """What a net needs on a microcontroller as int8 C.
 
     Attributes:
-        flash: bytes of weights, requantisation parameters and code. The code is that of a Cortex-M4.
+        flash: bytes of weights, requantization parameters and code. The code is that of a Cortex-M4.
         ram: bytes of static RAM, for activations and an image.
     """
 

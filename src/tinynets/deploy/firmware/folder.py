@@ -76,9 +76,9 @@ def write_facts(net: Net, folder: Path) -> None:
     (folder / "net.json").write_text(json.dumps(asdict(net), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_facts(folder: Path) -> Net:
-    """The facts of a folder."""
-    facts: dict[str, Any] = json.loads((folder / "net.json").read_text(encoding="utf-8"))
+def read_metadata(folder: Path) -> Net:
+    """The metadata of a folder."""
+    metadata: dict[str, Any] = json.loads((folder / "net.json").read_text(encoding="utf-8"))
     for key in ("size", "classes", "sources", "includes"):
-        facts[key] = tuple(facts[key])
-    return Net(**facts)
+        metadata[key] = tuple(metadata[key])
+    return Net(**metadata)

@@ -21,7 +21,7 @@ class Baked:
         artifacts: BakeNN's own description, which its project exporters take.
         sources: the .c files.
         symbol: prefix of BakeNN's functions and, in capitals, macros.
-        constants: bytes of weights and of requantisation parameters in flash.
+        constants: bytes of weights and of requantization parameters in flash.
         arena: bytes of RAM for activations.
         classes: number of scores.
         scale: of the scores.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import templates
-from .folder import Net, read_facts, write_facts
+from .folder import Net, read_metadata, write_facts
 from .int8 import bake
 
 REFERENCE = "reference.tflite"
@@ -27,7 +27,7 @@ def wrap(folder: Path, project: str, out: Path) -> Path:
     Raises:
         ValueError: the project takes int8 only.
     """
-    net = read_facts(folder)
+    net = read_metadata(folder)
     if project != "arduino" and not net.integer:
         raise ValueError(f"--project {project} takes int8 code only: use --to c, or --project arduino")
     PROJECTS[project](net, folder, out)

@@ -169,7 +169,7 @@ A firmware needs `main.c` and the Makefile no longer. It compiles the other .c f
 
     int best = {net.name}_classify(pixels, scores);
 
-with the types and names in `{net.name}.h`. `net.json` has the facts in JSON.
+with the types and names in `{net.name}.h`. `net.json` has the metadata in JSON.
 
 - Flash: about {net.flash / 1000:,.1f} kB on a Cortex-M4, code and constants.
 - RAM: {net.ram / 1000:,.1f} kB, static; one call at a time.

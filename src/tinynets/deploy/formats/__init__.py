@@ -71,7 +71,7 @@ class Format:
         """Write a model to path.
 
         Args:
-            source: the model and its facts.
+            source: the model and its metadata.
             path: the file to write.
             calibration: input of the file for calibration images, for integer formats.
         """

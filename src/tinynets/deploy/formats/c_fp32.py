@@ -7,7 +7,7 @@ import numpy as np
 
 from ..firmware import templates
 from ..firmware.compiler import scorer
-from ..firmware.folder import Net, class_names, identifier, read_facts, write_plain
+from ..firmware.folder import Net, class_names, identifier, read_metadata, write_plain
 from ..firmware.fp32 import emit
 from ..source import Source
 
@@ -45,6 +45,6 @@ def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
 
 def scores_of(path: Path, dtype: type) -> Callable[[np.ndarray], np.ndarray]:
     """A function from pixels to the scores of a folder's code."""
-    net = read_facts(path)
+    net = read_metadata(path)
     sources, includes = ([path / part for part in parts] for parts in (net.sources, net.includes))
     return scorer(net.name, sources, includes, dtype, len(net.classes))

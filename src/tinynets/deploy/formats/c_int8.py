@@ -12,7 +12,7 @@ import numpy as np
 
 from ..firmware import templates
 from ..firmware.estimate import code_bytes
-from ..firmware.folder import Net, class_names, identifier, read_facts, write_plain
+from ..firmware.folder import Net, class_names, identifier, read_metadata, write_plain
 from ..firmware.int8 import Baked, bake
 from ..source import Source
 from ..tflite_operators import with_convolutions
@@ -54,14 +54,14 @@ def facts_of(baked: Baked, name: str, size: tuple[int, int, int], names: tuple[s
 
 
 def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    net, run = read_facts(path), c_fp32.scores_of(path, np.int8)
+    net, run = read_metadata(path), c_fp32.scores_of(path, np.int8)
     del threads
     return lambda batch: _logits(run(batch), net.scale, net.zero_point)
 
 
 def load_reference(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     """The .tflite file of a folder, run by LiteRT's reference kernels."""
-    net, run = read_facts(path), tflite.load_integers(path / REFERENCE)
+    net, run = read_metadata(path), tflite.load_integers(path / REFERENCE)
     return lambda batch: _logits(run(batch), net.scale, net.zero_point)
 
 

@@ -15,7 +15,7 @@ from ..source import Source
 
 
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
-    """Write an ONNX file with a dynamic batch size. Its metadata hold the normalisation and the class names."""
+    """Write an ONNX file with a dynamic batch size. Its metadata hold the normalization and the class names."""
     del calibration
     import onnx_ir
 

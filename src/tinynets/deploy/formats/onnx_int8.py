@@ -1,4 +1,4 @@
-"""ONNX with 8-bit integers, quantised and run by ONNX Runtime.
+"""ONNX with 8-bit integers, quantized and run by ONNX Runtime.
 
 Weights and activations are both unsigned. The converter's default, signed weights, saturates on processors without
 VNNI: measured on one, Optimized200K fell from 92.9 to 11.2 %. The zero point of the weights is 128, so they represent
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..equalise import equalised
+from ..equalize import equalized
 from ..quiet import quiet
 from ..source import Source
 from . import onnx as plain
@@ -29,7 +29,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     assert calibration is not None
-    source = equalised(source, calibration)
+    source = equalized(source, calibration)
     with tempfile.TemporaryDirectory() as folder, quiet():
         written, prepared = Path(folder) / "plain.onnx", Path(folder) / "prepared.onnx"
         graph = onnx_ir.to_proto(plain.graph(source, blocked=False))

@@ -44,8 +44,8 @@ def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
         return interpreter.get_tensor(given["index"]).copy()
 
     def run(batch: np.ndarray) -> np.ndarray:
-        images = quantised(as_nhwc(batch, taken["shape"]), taken)
-        return dequantised(np.concatenate([one(image[None]) for image in images]), given)
+        images = quantized(as_nhwc(batch, taken["shape"]), taken)
+        return dequantized(np.concatenate([one(image[None]) for image in images]), given)
 
     return run
 
@@ -76,7 +76,7 @@ def as_nhwc(batch: np.ndarray, shape: np.ndarray) -> np.ndarray:
     return batch if batch.shape[1:] == tuple(shape[1:]) else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
 
 
-def quantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+def quantized(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     """Values in the type of a tensor: as they are, or as its integers."""
     scale, zero_point = details["quantization"]
     if not scale:
@@ -86,6 +86,6 @@ def quantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     return rounded.clip(limits.min, limits.max).astype(details["dtype"])
 
 
-def dequantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+def dequantized(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     scale, zero_point = details["quantization"]
     return values if not scale else np.float32(scale) * (values.astype(np.float32) - zero_point)

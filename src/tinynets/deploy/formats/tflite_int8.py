@@ -1,4 +1,4 @@
-"""TFLite with 8-bit integers, quantised by ai-edge-quantizer, run by LiteRT and by TensorFlow Lite Micro.
+"""TFLite with 8-bit integers, quantized by ai-edge-quantizer, run by LiteRT and by TensorFlow Lite Micro.
 
 The range of an activation is the widest that any calibration image has. The quantizer's default, a moving average,
 clips: on 5,000 test images C1C2C3C4O's logits were off by 0.52 on average, and by 0.22 with the widest range.
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..equalise import equalised
+from ..equalize import equalized
 from ..portable import PortableDivisiveNorm
 from ..quiet import quiet
 from ..source import Source
@@ -25,7 +25,7 @@ __all__ = ["load", "write"]
 def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     """A TFLite file whose input, weights, activations and output are int8; with `pixels` the input is pixel - 128."""
     assert calibration is not None
-    source = equalised(source, calibration)
+    source = equalized(source, calibration)
     channels, height, width = source.input_size
     images = as_nhwc(calibration, np.array([1, height, width, channels])).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:

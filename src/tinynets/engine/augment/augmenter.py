@@ -3,9 +3,9 @@ from torch import Tensor
 
 from tinynets.engine.recipes import Augment
 
-from .colour import random_hsv, random_light
+from .batch_rng import BatchRNG
+from .color import random_hsv, random_light
 from .cutout import random_cutout
-from .draws import Draws
 from .geometry import random_affine, random_crop, random_flip
 from .normalize import Normalize
 from .policy import auto_augment, trivial_augment
@@ -14,10 +14,10 @@ _POLICIES = {"autoaugment": auto_augment, "trivialaugment": trivial_augment}
 
 
 class Augmenter(Normalize):
-    """Turn uint8 images into augmented, normalised floating-point images, a batch at a time on the images' device.
+    """Turn uint8 images into augmented, normalized floating-point images, a batch at a time on the images' device.
 
     Every image gets its own random parameters. The order is: crop, flip, policy, affine map (rotation, scale, shear,
-    shift), contrast and brightness, hue, saturation and value, normalisation, cutout.
+    shift), contrast and brightness, hue, saturation and value, normalization, cutout.
 
     Args:
         augment: the augmentation.
@@ -36,32 +36,32 @@ class Augmenter(Normalize):
         super().__init__(mean, std)
         self.augment = augment
 
-    def __call__(self, images: Tensor, draws: Draws | None = None) -> Tensor:
-        """Augment and normalise images.
+    def __call__(self, images: Tensor, rng: BatchRNG | None = None) -> Tensor:
+        """Augment and normalize images.
 
         Args:
             images: uint8 (N, C, H, W).
-            draws: source of the random numbers, None for torch's default generator.
+            rng: source of the random numbers, None for torch's default generator.
 
         Returns:
             fp32 (N, C, H, W), channels_last.
         """
         a = self.augment
-        draws = draws or Draws(None, len(images), device=images.device)
+        rng = rng or BatchRNG(None, len(images), device=images.device)
         if a.pad:
-            images = random_crop(images, a.pad, draws, a.pad_mode)
+            images = random_crop(images, a.pad, rng, a.pad_mode)
         if a.flip:
-            images = random_flip(images, draws)
+            images = random_flip(images, rng)
         if a.policy:
-            images = _POLICIES[a.policy](images, draws)
+            images = _POLICIES[a.policy](images, rng)
         x = images.float() / 255
         if a.rotate or a.scale or a.shear or a.shift:
-            x = random_affine(x, a.rotate, a.scale, a.shear, a.shift, draws, a.affine_prob)
+            x = random_affine(x, a.rotate, a.scale, a.shear, a.shift, rng, a.affine_prob)
         if a.contrast or a.brightness:
-            x = random_light(x, a.contrast, a.brightness, draws, a.light_prob)
+            x = random_light(x, a.contrast, a.brightness, rng, a.light_prob)
         if a.hue or a.saturation or a.value:
-            x = random_hsv(x, a.hue, a.saturation, a.value, draws, a.hsv_prob)
+            x = random_hsv(x, a.hue, a.saturation, a.value, rng, a.hsv_prob)
         x = self.scale(x)
         if a.cutout:
-            x = random_cutout(x, a.cutout, draws, a.cutout_prob)
+            x = random_cutout(x, a.cutout, rng, a.cutout_prob)
         return x.contiguous(memory_format=torch.channels_last)

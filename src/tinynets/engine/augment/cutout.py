@@ -1,18 +1,18 @@
 import torch
 from torch import Tensor
 
-from .draws import Draws
+from .batch_rng import BatchRNG
 
 
-def random_cutout(x: Tensor, size: int, draws: Draws, probability: float = 1.0) -> Tensor:
-    """Set a square of the given side to 0. Its centre lies anywhere in the image, and it is clipped at the border.
+def random_cutout(x: Tensor, size: int, rng: BatchRNG, probability: float = 1.0) -> Tensor:
+    """Set a square of the given side to 0. Its center lies anywhere in the image, and it is clipped at the border.
 
     Source: DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017.
     """
     height, width = x.shape[2:]
-    chosen = draws.chosen(probability).view(-1, 1, 1)
-    top = draws.integers(height).unsqueeze(1) - size // 2
-    left = draws.integers(width).unsqueeze(1) - size // 2
+    chosen = rng.chosen(probability).view(-1, 1, 1)
+    top = rng.integers(height).unsqueeze(1) - size // 2
+    left = rng.integers(width).unsqueeze(1) - size // 2
     inside = rectangles(height, width, top, left, top + size, left + size) & chosen
     return x.masked_fill(inside.unsqueeze(1), 0)
 

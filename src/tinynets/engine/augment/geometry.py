@@ -4,16 +4,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .draws import Draws
+from .batch_rng import BatchRNG
 
 
-def random_crop(images: Tensor, pad: int, draws: Draws, mode: str = "constant") -> Tensor:
+def random_crop(images: Tensor, pad: int, rng: BatchRNG, mode: str = "constant") -> Tensor:
     """Add pad pixels on every side, then cut each image back to its size at a random position.
 
     mode: "constant" adds black pixels, "reflect" mirrors the image and needs pad < side.
     """
     n, _, height, width = images.shape
-    top, left = draws.integers(2 * pad + 1, 2)
+    top, left = rng.integers(2 * pad + 1, 2)
     if mode == "reflect" and pad >= min(height, width):
         raise ValueError(
             f"augment.pad ({pad}) must be below the images' side ({min(height, width)}) to reflect: lower it or set "
@@ -26,21 +26,21 @@ def random_crop(images: Tensor, pad: int, draws: Draws, mode: str = "constant") 
     return windows[torch.arange(n, device=images.device), :, top, left]
 
 
-def random_flip(images: Tensor, draws: Draws) -> Tensor:
+def random_flip(images: Tensor, rng: BatchRNG) -> Tensor:
     """Mirror each image left to right with probability 1/2."""
-    return torch.where(draws.chosen(0.5).view(-1, 1, 1, 1), images.flip(3), images)
+    return torch.where(rng.chosen(0.5).view(-1, 1, 1, 1), images.flip(3), images)
 
 
 def random_affine(
-    x: Tensor, rotate: float, scale: float, shear: float, shift: float, draws: Draws, probability: float = 1.0
+    x: Tensor, rotate: float, scale: float, shear: float, shift: float, rng: BatchRNG, probability: float = 1.0
 ) -> Tensor:
-    """Shear along x, scale and rotate about the centre, then shift. Black outside, bilinear interpolation.
+    """Shear along x, scale and rotate about the center, then shift. Black outside, bilinear interpolation.
 
     Rotation and shear (degrees), the change of scale, and the shift (fraction of the side) are uniform from -value to
     +value. With probability 1 - probability an image stays unchanged. x is floating point.
     """
     _, _, height, width = x.shape
-    draw = draws.signed(5).to(x) * draws.chosen(probability)
+    draw = rng.signed(5).to(x) * rng.chosen(probability)
     return affine(
         x,
         angle=draw[0] * math.radians(rotate),
@@ -52,12 +52,12 @@ def random_affine(
 
 
 def affine(x: Tensor, angle: Tensor, factor: Tensor, slant_x: Tensor, right: Tensor, down: Tensor) -> Tensor:
-    """Shear along x by slant_x, scale by factor, rotate by angle (radians, clockwise) about the centre, then shift.
+    """Shear along x by slant_x, scale by factor, rotate by angle (radians, clockwise) about the center, then shift.
 
     x is (N, C, H, W) floating point, all others are (N,), shifts in pixels. Pixels from outside are black. The map is
     that of torchvision.transforms.v2.functional.affine.
     """
-    # where an output pixel comes from, in pixels from the centre: the inverse of scale, shear, rotation, shift
+    # where an output pixel comes from, in pixels from the center: the inverse of scale, shear, rotation, shift
     a = (angle.cos() - angle.sin() * slant_x) / factor
     b = (angle.cos() * slant_x + angle.sin()) / factor
     c, d = -angle.sin() / factor, angle.cos() / factor
@@ -66,7 +66,7 @@ def affine(x: Tensor, angle: Tensor, factor: Tensor, slant_x: Tensor, right: Ten
 
 
 def resample(x: Tensor, source: Tensor, mode: str = "bilinear") -> Tensor:
-    """Take output pixel p of each image from source @ (p, 1), source (N, 2, 3), in pixels from the centre. Black
+    """Take output pixel p of each image from source @ (p, 1), source (N, 2, 3), in pixels from the center. Black
     outside.
     """
     height, width = x.shape[2:]

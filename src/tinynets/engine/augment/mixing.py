@@ -4,8 +4,8 @@ from torch.nn import functional as F
 
 from tinynets.engine.recipes import Mixing
 
+from .batch_rng import BatchRNG
 from .cutout import rectangles
-from .draws import Draws
 
 
 class Mixer:
@@ -22,9 +22,9 @@ class Mixer:
     Examples:
         >>> import torch
         >>> from tinynets.engine import Mixing
-        >>> from tinynets.engine.augment import Draws, Mixer
+        >>> from tinynets.engine.augment import BatchRNG, Mixer
         >>> mix = Mixer(Mixing(cutmix=1.0), num_classes=10)
-        >>> x, targets = mix(torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 3]), Draws(None, 4))
+        >>> x, targets = mix(torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 3]), BatchRNG(None, 4))
         >>> x.shape, targets.shape
         (torch.Size([4, 3, 32, 32]), torch.Size([4, 10]))
     """
@@ -33,14 +33,14 @@ class Mixer:
         self.mixing, self.num_classes = mixing, num_classes
 
     def __call__(
-        self, x: Tensor, labels: Tensor, draws: Draws, strength: float = 1.0, logits: Tensor | None = None
+        self, x: Tensor, labels: Tensor, rng: BatchRNG, strength: float = 1.0, logits: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Mix a batch.
 
         Args:
             x: images, (N, C, H, W).
             labels: int64 (N,).
-            draws: source of the random numbers.
+            rng: source of the random numbers.
             strength: factor on the probabilities, in 0..1.
             logits: a teacher's, (N, num_classes). They are mixed like the shares of the classes.
 
@@ -55,39 +55,39 @@ class Mixer:
             targets = shares = torch.cat([shares, logits], 1)
         if not m.any or strength <= 0:
             return x, targets
-        draw = draws.once()
+        draw = rng.once()
         for probability, mix in ((m.mixup, mixup), (m.cutmix, cutmix), (m.ricap, ricap)):
             draw -= probability * strength
             if draw < 0:
-                return mix(x, shares, draws)
+                return mix(x, shares, rng)
         return x, targets
 
 
-def mixup(x: Tensor, targets: Tensor, draws: Draws, alpha: float = 0.2) -> tuple[Tensor, Tensor]:
+def mixup(x: Tensor, targets: Tensor, rng: BatchRNG, alpha: float = 0.2) -> tuple[Tensor, Tensor]:
     """share * x_i + (1 - share) * x_j with share from Beta(alpha, alpha); Zhang et al., 2017."""
-    share, other = draws.beta(alpha), _neighbour(x, 1)
+    share, other = rng.beta(alpha), _neighbor(x, 1)
     return _blend(x, x[other], share.view(-1, 1, 1, 1)), _blend(targets, targets[other], share.unsqueeze(1))
 
 
-def cutmix(x: Tensor, targets: Tensor, draws: Draws, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
+def cutmix(x: Tensor, targets: Tensor, rng: BatchRNG, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
     """A box of image j pasted into image i. Its area is 1 - Beta(alpha, alpha) before clipping; Yun et al., 2019."""
     height, width = x.shape[2:]
-    other = _neighbour(x, 1)
-    side = (1 - draws.beta(alpha)).sqrt().unsqueeze(1)
-    row = draws.integers(height).unsqueeze(1)
-    column = draws.integers(width).unsqueeze(1)
+    other = _neighbor(x, 1)
+    side = (1 - rng.beta(alpha)).sqrt().unsqueeze(1)
+    row = rng.integers(height).unsqueeze(1)
+    column = rng.integers(width).unsqueeze(1)
     half_height, half_width = (height * side / 2).int(), (width * side / 2).int()
     box = rectangles(height, width, row - half_height, column - half_width, row + half_height, column + half_width)
     share = 1 - box.float().mean((1, 2)).unsqueeze(1)
     return torch.where(box.unsqueeze(1), x[other], x), _blend(targets, targets[other], share)
 
 
-def ricap(x: Tensor, targets: Tensor, draws: Draws, beta: float = 0.3) -> tuple[Tensor, Tensor]:
+def ricap(x: Tensor, targets: Tensor, rng: BatchRNG, beta: float = 0.3) -> tuple[Tensor, Tensor]:
     """Crops of four images around a corner point at Beta(beta, beta) of each side; Takahashi et al., 2018."""
     n, _, height, width = x.shape
-    corner_row = (draws.beta(beta) * (height + 1)).int().clamp(0, height).view(-1, 1, 1)
-    corner_column = (draws.beta(beta) * (width + 1)).int().clamp(0, width).view(-1, 1, 1)
-    offset = draws.uniform(4, 2)
+    corner_row = (rng.beta(beta) * (height + 1)).int().clamp(0, height).view(-1, 1, 1)
+    corner_column = (rng.beta(beta) * (width + 1)).int().clamp(0, width).view(-1, 1, 1)
+    offset = rng.uniform(4, 2)
     rows = torch.arange(height, device=x.device).view(1, -1, 1)
     columns = torch.arange(width, device=x.device).view(1, 1, -1)
     below, beside = rows >= corner_row, columns >= corner_column
@@ -99,17 +99,17 @@ def ricap(x: Tensor, targets: Tensor, draws: Draws, beta: float = 0.3) -> tuple[
     sample = torch.arange(n, device=x.device).view(-1, 1, 1)
     slack_row = (offset[quadrant, 0, sample] * (height - own_rows + 1)).int()
     slack_column = (offset[quadrant, 1, sample] * (width - own_columns + 1)).int()
-    source = torch.stack([_neighbour(x, q) for q in range(4)])[quadrant, sample]
+    source = torch.stack([_neighbor(x, q) for q in range(4)])[quadrant, sample]
     source_row = rows - below * corner_row + slack_row
     source_column = columns - beside * corner_column + slack_column
     mixed = x.permute(0, 2, 3, 1)[source, source_row, source_column].permute(0, 3, 1, 2)
 
     shares = F.one_hot(quadrant.long(), 4).to(targets).mean((1, 2))
-    parts = torch.stack([targets[_neighbour(x, q)] for q in range(4)], 1)
+    parts = torch.stack([targets[_neighbor(x, q)] for q in range(4)], 1)
     return mixed, (shares.unsqueeze(2) * parts).sum(1)
 
 
-def _neighbour(x: Tensor, distance: int) -> Tensor:
+def _neighbor(x: Tensor, distance: int) -> Tensor:
     index = torch.arange(len(x), device=x.device)
     other = index ^ distance
     return torch.where(other < len(x), other, index)

@@ -22,7 +22,7 @@ class Normalize:
         )
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Normalise uint8 (N, C, H, W). Returns fp32 (N, C, H, W), channels_last."""
+        """Normalize uint8 (N, C, H, W). Returns fp32 (N, C, H, W), channels_last."""
         return self.scale(images.float() / 255).contiguous(memory_format=torch.channels_last)
 
     def scale(self, x: Tensor) -> Tensor:
@@ -32,5 +32,5 @@ class Normalize:
         return (x - self.mean) / self.std
 
     def restore(self, x: Tensor) -> Tensor:
-        """Undo the normalisation, to show images: (N, C, H, W) -> (N, C, H, W) in 0..1."""
+        """Undo the normalization, to show images: (N, C, H, W) -> (N, C, H, W) in 0..1."""
         return (x * self.std.to(x.device) + self.mean.to(x.device)).clamp(0, 1)

@@ -30,7 +30,7 @@ def translate_y(images: Tensor, shift: Tensor) -> Tensor:
 
 
 def rotate(images: Tensor, degrees: Tensor) -> Tensor:
-    """Counter-clockwise about the centre."""
+    """Counter-clockwise about the center."""
     angle = degrees * (math.pi / 180)
     return _warp(images, a=angle.cos(), b=-angle.sin(), c=angle.sin(), d=angle.cos())
 
@@ -115,7 +115,7 @@ def _warp(
     right: Tensor | float = 0.0,
     down: Tensor | float = 0.0,
 ) -> Tensor:
-    """Output pixel p from [[a, b], [c, d]] p - (right, down), measured from the centre; black from outside."""
+    """Output pixel p from [[a, b], [c, d]] p - (right, down), measured from the center; black from outside."""
     one = torch.ones(len(images), device=images.device)
     rows = [one * (v.flatten() if isinstance(v, Tensor) else v) for v in (a, b, -right, c, d, -down)]
     x = resample(images.float(), torch.stack(rows, 1).view(-1, 2, 3), mode="nearest")

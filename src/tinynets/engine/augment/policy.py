@@ -1,7 +1,7 @@
 """AutoAugment's CIFAR-10 policy and TrivialAugment (wide), a batch at a time.
 
 Sources: Cubuk et al., AutoAugment, 2018; Mueller and Hutter, TrivialAugment, 2021. Operations and magnitudes are those
-of torchvision.transforms, nearest-neighbour interpolation included.
+of torchvision.transforms, nearest-neighbor interpolation included.
 """
 
 import math
@@ -13,15 +13,15 @@ from torch import Tensor
 from torchvision.transforms import AutoAugment, AutoAugmentPolicy
 
 from . import pixels
-from .draws import Draws
+from .batch_rng import BatchRNG
 
 
-def auto_augment(images: Tensor, draws: Draws) -> Tensor:
+def auto_augment(images: Tensor, rng: BatchRNG) -> Tensor:
     """Apply one of the 25 sub-policies to each image. Each of its two operations has its own probability."""
     operations, probabilities, magnitudes, signed = _cifar10_tables(images.shape[3])
-    draws = draws.on_cpu()
-    which = draws.integers(len(operations))
-    happens, sign = draws.uniform(2), draws.uniform(2)
+    rng = rng.on_cpu()
+    which = rng.integers(len(operations))
+    happens, sign = rng.uniform(2), rng.uniform(2)
     for turn in range(2):
         operation = operations[which, turn].where(happens[turn] < probabilities[which, turn], -1)
         flips = signed[which, turn] & (sign[turn] < 0.5)
@@ -29,12 +29,12 @@ def auto_augment(images: Tensor, draws: Draws) -> Tensor:
     return images
 
 
-def trivial_augment(images: Tensor, draws: Draws) -> Tensor:
+def trivial_augment(images: Tensor, rng: BatchRNG) -> Tensor:
     """Apply one operation to each image, at one of 31 strengths. One image in fourteen stays unchanged."""
-    draws = draws.on_cpu()
-    which = draws.integers(len(_TRIVIAL) + 1)
-    strength = draws.integers(31) / 30
-    sign = draws.uniform()
+    rng = rng.on_cpu()
+    which = rng.integers(len(_TRIVIAL) + 1)
+    strength = rng.integers(31) / 30
+    sign = rng.uniform()
     operation = torch.full_like(which, -1)
     magnitude = torch.zeros(len(which))
     for index, (name, scale) in enumerate(_TRIVIAL.items()):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinynets._guest import plain_defaults
+from tinynets._context import plain_defaults
 from tinynets._text import printable
 
 from .arrays import load_arrays
@@ -53,8 +53,8 @@ def load_data(
         img_size: (H, W) of the images. Images of a folder are resized by their short side and cropped, others are
             resized.
         default_size: (H, W) without img_size, for a folder whose images are large or differ in size.
-        in_chans: 1 or 3, number of channels of a folder's images. None for 1 if all images are grey, else 3.
-        background: colour behind the transparent pixels of a folder's images.
+        in_chans: 1 or 3, number of channels of a folder's images. None for 1 if all images are gray, else 3.
+        background: color behind the transparent pixels of a folder's images.
         skip_bad: leave out images of a folder that cannot be read. They are listed in `skipped` of the result.
         config: how a folder's images are resized, as in `read_image`.
 

@@ -139,13 +139,13 @@ def _pixels(key: str, values: np.ndarray) -> Tensor:
     axes = [axis for axis in (1, 3) if len(shape) == 4 and shape[axis] in (1, 3)]
     if len(shape) == 4 and len(axes) != 1:
         raise ValueError(
-            f"{key} {shape} has an ambiguous layout, (N, H, W, C) or (N, C, H, W) with 1 or 3 channels: save grey "
+            f"{key} {shape} has an ambiguous layout, (N, H, W, C) or (N, C, H, W) with 1 or 3 channels: save gray "
             "images as (N, H, W), and others with only one of these axes of length 1 or 3"
         )
     low, high = values.min(), values.max()
     if values.dtype != np.uint8:
         if not (low >= 0 and high <= 1 + _TOLERANCE):  # not even NaN is
-            raise ValueError(f"{key} holds {low:g} to {high:g}, floats must be in 0..1: undo the normalisation")
+            raise ValueError(f"{key} holds {low:g} to {high:g}, floats must be in 0..1: undo the normalization")
         values = (values.astype(np.float32) * 255 + 0.5).clip(0, 255).astype(np.uint8)
     elif high == 1:
         raise ValueError(f"{key} holds only 0 and 1: multiply it by 255")

@@ -1,25 +1,25 @@
-"""Convert any Pillow image to 8-bit grey or colour, as an image viewer shows it."""
+"""Convert any Pillow image to 8-bit gray or color, as an image viewer shows it."""
 
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageColor
 
-GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")
+GRAY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")
 _DEEP = ("I", "I;16", "I;16B")
-_COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+_COLOR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 _BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF
 
 
 def flatten(image: Image.Image, background: str = "white") -> Image.Image:
     """Convert an image to mode "L" or "RGB": 8 bits, with transparency composited on the background.
 
-    16-bit grey runs from 0 to 65535.
+    16-bit gray runs from 0 to 65535.
 
     Raises:
-        ValueError: the mode is not supported, or the composited image is one flat colour.
+        ValueError: the mode is not supported, or the composited image is one flat color.
     """
-    if image.mode not in GREY_MODES + _COLOUR:
+    if image.mode not in GRAY_MODES + _COLOR:
         raise ValueError(f"images of mode {image.mode} are not supported: save it with 8 bits")
     if image.mode in _DEEP:
         return _eight_bits(image)
@@ -28,26 +28,26 @@ def flatten(image: Image.Image, background: str = "white") -> Image.Image:
     return image.convert("L" if image.mode in ("L", "1") else "RGB")
 
 
-def is_grey(image: Image.Image) -> bool:
-    """Whether an image has no colour by its mode or palette. It need not be decoded yet."""
+def is_gray(image: Image.Image) -> bool:
+    """Whether an image has no color by its mode or palette. It need not be decoded yet."""
     if image.mode != "P" or image.palette is None or not image.palette.mode.startswith("RGB"):
-        return image.mode in GREY_MODES
+        return image.mode in GRAY_MODES
     width = len(image.palette.mode)
-    colours = np.frombuffer(bytes(image.palette.palette), np.uint8)
-    colours = colours[: len(colours) // width * width].reshape(-1, width)[:, :3]
-    return bool((colours == colours[:, :1]).all())
+    colors = np.frombuffer(bytes(image.palette.palette), np.uint8)
+    colors = colors[: len(colors) // width * width].reshape(-1, width)[:, :3]
+    return bool((colors == colors[:, :1]).all())
 
 
-def rgb(colour: str) -> tuple[int, int, int]:
-    """Convert a colour such as "white" or "#808080" to numbers.
+def rgb(color: str) -> tuple[int, int, int]:
+    """Convert a color such as "white" or "#808080" to numbers.
 
     Raises:
-        ValueError: it is not a colour.
+        ValueError: it is not a color.
     """
     try:
-        return ImageColor.getrgb(colour)[:3]
+        return ImageColor.getrgb(color)[:3]
     except (ValueError, AttributeError) as error:
-        raise ValueError(f"background must be a colour such as white, black or #808080, got {colour!r}") from error
+        raise ValueError(f"background must be a color such as white, black or #808080, got {color!r}") from error
 
 
 def _composite(image: Image.Image, background: str) -> Image.Image:
@@ -56,17 +56,17 @@ def _composite(image: Image.Image, background: str) -> Image.Image:
     canvas.alpha_composite(layer)
     flat = canvas.convert("RGB")
     alphas: Any = layer.getchannel("A").getextrema()
-    colours: Any = flat.getextrema()
-    if alphas[0] != alphas[1] and all(low == high for low, high in colours):
-        raise ValueError(f"it is one flat colour on a {background} background: choose another background")
+    colors: Any = flat.getextrema()
+    if alphas[0] != alphas[1] and all(low == high for low, high in colors):
+        raise ValueError(f"it is one flat color on a {background} background: choose another background")
     return flat
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Convert 16-bit grey to "L"."""
+    """Convert 16-bit gray to "L"."""
     values = np.asarray(image)
     tags = getattr(image, "tag_v2", {})
     other = tags.get(_BITS, (16,)) != (16,) or tags.get(_PHOTOMETRIC, 1) != 1 or "transparency" in image.info
     if other or values.min() < 0 or values.max() > 65535:
-        raise ValueError("grey of another kind than 0 (black) to 65535 (white) is not supported: save it with 8 bits")
+        raise ValueError("gray of another kind than 0 (black) to 65535 (white) is not supported: save it with 8 bits")
     return Image.fromarray((values * np.float32(255 / 65535) + np.float32(0.5)).astype(np.uint8))

@@ -41,8 +41,8 @@ def load_folder(
         img_size: (H, W) of every image. None: the size that all images share, if it is at most 128 pixels a side (any
             size without default_size), else default_size.
         default_size: (H, W) of the model.
-        in_chans: 1 for grey, 3 for colour. None for grey if all images are grey.
-        background: colour behind transparent pixels.
+        in_chans: 1 for gray, 3 for color. None for gray if all images are gray.
+        background: color behind transparent pixels.
         skip_bad: leave out images that cannot be read, and list them in `skipped` of the result.
         config: as in `read_image`.
 
@@ -163,7 +163,7 @@ def _choose_size(
 def _choose_mode(headers: list[Header], in_chans: int | None) -> str:
     if in_chans not in (None, 1, 3):
         raise ValueError(f"image files have 1 or 3 channels, the model takes {in_chans}")
-    return "L" if in_chans == 1 or (in_chans is None and all(header.grey for header in headers)) else "RGB"
+    return "L" if in_chans == 1 or (in_chans is None and all(header.gray for header in headers)) else "RGB"
 
 
 def _plan_memory(root: Path, headers: list[Header], channels: int, size: tuple[int, int]) -> int:

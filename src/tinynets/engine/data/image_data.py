@@ -93,7 +93,7 @@ class ImageData:
     def changed(self, classes: list[int] | None, in_chans: int, img_size: tuple[int, int]) -> "ImageData":
         """Convert the images to other channels and another size, and label i to classes[i]. Class names stay unchanged.
 
-        Grey becomes three equal channels. Colour becomes ITU-R 601 grey, as in Pillow. Resizing is bilinear with
+        Gray becomes three equal channels. Color becomes ITU-R 601 gray, as in Pillow. Resizing is bilinear with
         antialiasing.
 
         Args:

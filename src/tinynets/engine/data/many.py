@@ -37,7 +37,7 @@ def read_images(
         paths: the files.
         mode: "L" for one channel, "RGB" for three.
         img_size: (H, W) of the result.
-        background: colour behind transparent pixels, by name or as "#rrggbb".
+        background: color behind transparent pixels, by name or as "#rrggbb".
         threads: number of threads, None for the number of cores.
         progress: show a progress bar on stderr, if that is a terminal, after one second.
         config: as in `read_image`.

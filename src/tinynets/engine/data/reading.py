@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tinynets._checks import unknown
 
-from .decode import flatten, is_grey, rgb
+from .decode import flatten, is_gray, rgb
 from .guard import named, quiet_pillow
 from .image_data import channels_first
 from .memory import check_memory
@@ -32,10 +32,10 @@ _PLAIN = {"crop_pct": 1.0, "interpolation": "bilinear"}
 
 
 class Header(NamedTuple):
-    """What an image file says before it is decoded: its displayed (H, W), and whether it is grey."""
+    """What an image file says before it is decoded: its displayed (H, W), and whether it is gray."""
 
     size: tuple[int, int]
-    grey: bool
+    gray: bool
 
     @property
     def decoding_bytes(self) -> int:
@@ -59,9 +59,9 @@ def read_image(
         path: a file of any format that Pillow reads.
         mode: "L" for one channel, "RGB" for three.
         img_size: (H, W). None for the file's own size.
-        background: colour behind transparent pixels, by name or as "#rrggbb".
+        background: color behind transparent pixels, by name or as "#rrggbb".
         config: timm's crop_pct, crop_mode and interpolation. None for those of our models: the short side is resized,
-            bilinear with antialiasing, and the long side cropped around its centre.
+            bilinear with antialiasing, and the long side cropped around its center.
 
     Returns:
         uint8 (C, H, W).
@@ -96,7 +96,7 @@ def read_header(path: str | Path) -> Header:
         known = image.format != "PNG" or "exif" in image.info
         if known and _orientation(image) > 4:
             height, width = width, height
-        return Header((height, width), is_grey(image))
+        return Header((height, width), is_gray(image))
 
 
 def check_size(img_size: tuple[int, int] | None) -> None:

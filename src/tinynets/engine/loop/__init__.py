@@ -1,8 +1,8 @@
 """Training: one step, an epoch, a run, with one or several processes."""
 
 from .build import build_model
-from .processes import Workers, workers
+from .distributed import DistributedContext, distributed_context
 from .run import Run
 from .training import train
 
-__all__ = ["Run", "Workers", "build_model", "train", "workers"]
+__all__ = ["Run", "DistributedContext", "build_model", "train", "workers"]

@@ -10,7 +10,7 @@ import torch
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
-from tinynets._modes import evaluation_mode
+from tinynets._context import evaluation_mode
 from tinynets.engine.any_model import create_any_model
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Recipe
@@ -95,48 +95,48 @@ class Start:
 
     name: str
     state: dict[str, Tensor]
-    facts: Checkpoint
+    metadata: Checkpoint
 
     @property
     def model_args(self) -> dict[str, Any]:
         """Arguments of the model's class that do not follow from the data."""
-        return {key: value for key, value in self.facts.model_args.items() if key not in _OF_THE_DATA}
+        return {key: value for key, value in self.metadata.model_args.items() if key not in _OF_THE_DATA}
 
     @property
     def fixed_size(self) -> tuple[int, ...] | None:
         """The only (H, W) that the model takes, None if it takes any."""
-        cfg = None if self.facts.own_module else timm.models.get_pretrained_cfg(self.facts.model)
-        return self.facts.img_size if cfg is not None and cfg.fixed_input_size else None
+        cfg = None if self.metadata.own_module else timm.models.get_pretrained_cfg(self.metadata.model)
+        return self.metadata.img_size if cfg is not None and cfg.fixed_input_size else None
 
     def adapt_data(self, data: ImageData) -> ImageData:
-        """The data with the normalisation of the weights, and with their image size if the model has a fixed one."""
-        return as_known(data, self.facts, resize=self.fixed_size is not None)
+        """The data with the normalization of the weights, and with their image size if the model has a fixed one."""
+        return as_known(data, self.metadata, resize=self.fixed_size is not None)
 
     def load(self, model: Any, data: ImageData) -> str:
         """Load the weights into a model for other classes and channels. Returns a sentence about what was kept."""
         state, target = dict(self.state), model.state_dict()
-        story = []
+        message = []
         layer = classifier_of(model)
         head = next((name for name, module in model.named_modules() if module is layer), None)
-        order = class_order(data.class_names, self.facts.class_names)
-        same = order is not None and len(order) == len(self.facts.class_names)
+        order = class_order(data.class_names, self.metadata.class_names)
+        same = order is not None and len(order) == len(self.metadata.class_names)
         for key in [key for key in state if head and key.startswith(f"{head}.")]:
             if same and key in target:
                 state[key] = state[key][order]
             else:
                 state[key] = target.get(key, state[key])
         if head and not same:
-            story.append(f"new classifier for {data.num_classes} classes")
+            message.append(f"new classifier for {data.num_classes} classes")
         first = next((f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.Conv2d)), None)
         if first in state and state[first].shape[1] != target[first].shape[1]:
-            story.append(f"input adapted from {state[first].shape[1]} to {target[first].shape[1]} channels")
+            message.append(f"input adapted from {state[first].shape[1]} to {target[first].shape[1]} channels")
             state[first] = adapt_channels(state[first], target[first].shape[1])
         load_into(model, state, self.name)
         kept = sum(torch.equal(tensor.cpu(), self.state[key]) for key, tensor in target.items() if key in self.state)
-        trained_on = f", trained on {self.facts.data}" if self.facts.data else ""
-        changes = "".join(f"; {part}" for part in story)
+        trained_on = f", trained on {self.metadata.data}" if self.metadata.data else ""
+        changes = "".join(f"; {part}" for part in message)
         return (
-            f"starts from {self.name} ({self.facts.model}{trained_on}): {kept} of {len(target)} tensors kept{changes}; "
+            f"starts from {self.name} ({self.metadata.model}{trained_on}): {kept} of {len(target)} tensors kept{changes}; "
             "optimizer, schedule and random numbers start anew"
         )
 
@@ -147,17 +147,17 @@ def find_start(name: str | Path) -> Start:
     weights = find_weights(full_name(str(name))) if path is None else None
     if path is None and weights is None:
         trained = load_trained(name)
-        return Start(str(name), trained.model.state_dict(), trained.facts)
-    state, facts = read_checkpoint(path or weights.path)  # pyright: ignore[reportOptionalMemberAccess]
-    return Start(str(path.absolute()) if path else str(name), state, facts)
+        return Start(str(name), trained.model.state_dict(), trained.metadata)
+    state, metadata = read_checkpoint(path or weights.path)  # pyright: ignore[reportOptionalMemberAccess]
+    return Start(str(path.absolute()) if path else str(name), state, metadata)
 
 
-def as_known(data: ImageData, facts: Checkpoint, resize: bool) -> ImageData:
-    """The data with the normalisation and, on request, the image size of a checkpoint. The number of channels may
+def as_known(data: ImageData, metadata: Checkpoint, resize: bool) -> ImageData:
+    """The data with the normalization and, on request, the image size of a checkpoint. The number of channels may
     differ.
     """
-    size = facts.img_size if resize and facts.img_size else data.img_size
-    mean, std = facts.mean, facts.std
+    size = metadata.img_size if resize and metadata.img_size else data.img_size
+    mean, std = metadata.mean, metadata.std
     if len(mean) != data.in_chans:
         mean, std = (((sum(values) / len(values)),) * data.in_chans for values in (mean, std))
     return dataclasses.replace(data.changed(None, data.in_chans, (size[0], size[1])), mean=mean, std=std)

@@ -27,9 +27,9 @@ class Training:
     Args:
         run: the model in training.
         data: the data set.
-        facts: what the files of weights say about themselves.
+        metadata: what the files of weights say about themselves.
         directory: where the files go.
-        story: what the run starts from, in words; None for random weights.
+        message: what the run starts from, in words; None for random weights.
         save_seconds: as in `train`.
         tensorboard: as in `train`.
     """
@@ -38,15 +38,21 @@ class Training:
         self,
         run: Run,
         data: ImageData,
-        facts: Checkpoint,
+        metadata: Checkpoint,
         directory: RunDir,
-        story: str | None,
+        message: str | None,
         save_seconds: float,
         tensorboard: bool,
     ) -> None:
-        self.run, self.data, self.facts, self.directory, self.team = run, data, facts, directory, run.team
-        self.story, self.save_seconds = story, save_seconds
-        self.tensorboard = _tensorboard(directory.path) if tensorboard and self.team.is_main else None
+        self.run, self.data, self.metadata, self.directory, self.distributed = (
+            run,
+            data,
+            metadata,
+            directory,
+            run.distributed,
+        )
+        self.message, self.save_seconds = message, save_seconds
+        self.tensorboard = _tensorboard(directory.path) if tensorboard and self.distributed.is_main else None
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {}
         self.patience_from = 0  # number of epochs when the run was extended
@@ -54,23 +60,23 @@ class Training:
         self.epoch_started = self.saved_at = self.started
 
     def go(self, interrupt: Interrupt) -> dict[str, Any]:
-        state = self.team.share(self.directory.state() if self.team.is_main else None)
+        state = self.distributed.broadcast(self.directory.state() if self.distributed.is_main else None)
         if state is None:
             self._start()
         else:
             longer = self._continue(state)
-            if state["finished"] and not longer and (summary := self.team.share(self._finished_summary())):
+            if state["finished"] and not longer and (summary := self.distributed.broadcast(self._finished_summary())):
                 return summary
         epochs = self.run.recipe.schedule.epochs
-        terminal = Terminal(self.run.steps, epochs, self.run.step) if self.team.is_main else None
+        terminal = Terminal(self.run.steps, epochs, self.run.step) if self.distributed.is_main else None
         if terminal is not None:
             terminal.line(self._headline())
-            if self.story:
-                terminal.line(self.story)
+            if self.message:
+                terminal.line(self.message)
         try:
             cache = self.directory.path / "teacher_logits.safetensors"
-            self.run.make_views(cache, self.facts.data_sha256, lambda: self._stop_if_asked(interrupt))
-            while self.run.epochs_done < epochs and not self.team.share(self._out_of_patience()):
+            self.run.make_views(cache, self.metadata.data_sha256, lambda: self._stop_if_asked(interrupt))
+            while self.run.epochs_done < epochs and not self.distributed.broadcast(self._out_of_patience()):
                 row = {"epoch": self.run.epochs_done + 1}
                 row |= self.run.train_epoch(lambda: self._after_step(interrupt, terminal))
                 if terminal is not None:
@@ -81,25 +87,25 @@ class Training:
                 terminal.close()
             if self.tensorboard is not None:
                 self.tensorboard.close()
-        return self.team.share(self._finish() if self.team.is_main else None)
+        return self.distributed.broadcast(self._finish() if self.distributed.is_main else None)
 
     def _headline(self) -> str:
         train, val = len(self.run.train_labels), len(self.run.val_labels)
         images = f"{train:,} images of {self.data.name}" + (f" and {val:,} to validate" if val else "")
-        return f"{self.facts.model}  {_params(self.run):,} parameters, {images}"
+        return f"{self.metadata.model}  {_params(self.run):,} parameters, {images}"
 
     def _identity(self) -> dict[str, Any]:
         return {
-            "model": self.facts.model,
-            "model_args": self.facts.model_args,
+            "model": self.metadata.model,
+            "model_args": self.metadata.model_args,
             "data": self.data.name,
-            "data_sha256": self.facts.data_sha256,
+            "data_sha256": self.metadata.data_sha256,
             "recipe": self.run.recipe.to_dict(),
         }
 
     def _start(self) -> None:
         self.identity = self._identity()
-        if self.team.is_main:
+        if self.distributed.is_main:
             self.directory.write_json("recipe.json", self.run.recipe.to_dict())
             if self.data.skipped:
                 self.directory.write_lines("skipped.txt", self.data.skipped)
@@ -119,8 +125,8 @@ class Training:
         longer = self.run.recipe.schedule.epochs > had
         if longer:
             self.patience_from = self.run.epochs_done
-            self.story = self._longer(had)
-        if self.team.is_main:
+            self.message = self._longer(had)
+        if self.distributed.is_main:
             if longer:
                 self.directory.write_json("recipe.json", self.run.recipe.to_dict())
                 self._save_state()
@@ -184,10 +190,10 @@ class Training:
         row = dict(self.history[-1])
         behind = self._mend_norms(row)
         summary = {
-            "model": self.facts.model,
-            "model_args": self.facts.model_args,
+            "model": self.metadata.model,
+            "model_args": self.metadata.model_args,
             "params": _params(self.run),
-            "started_from": self.facts.started_from,
+            "started_from": self.metadata.started_from,
             "data": self.data.name,
             "data_sha256": self.identity["data_sha256"],
             "seed": self.run.recipe.seed,
@@ -199,8 +205,8 @@ class Training:
             **({"norms_estimated": True} if behind else {}),
             "train_seconds": time.perf_counter() - self.started,
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "processes": self.team.count,
-            **environment(self.team.device),
+            "processes": self.distributed.world_size,
+            **environment(self.distributed.device),
         }
         self.directory.write_json("summary.json", summary)
         self._event("finish", last=summary["last"], best=summary["best"])
@@ -229,18 +235,18 @@ class Training:
         return True
 
     def _finished_summary(self) -> dict[str, Any] | None:
-        return self.directory.read_json("summary.json") if self.team.is_main else None
+        return self.directory.read_json("summary.json") if self.distributed.is_main else None
 
     def _test(self, which: str) -> dict[str, float]:
-        own = copied(self.run.averaged) if self.facts.own_module else None
+        own = copied(self.run.averaged) if self.metadata.own_module else None
         model, _ = load_checkpoint(self.directory.path / f"{which}.safetensors", own)
         images, labels = self.data.split("test")
-        result = evaluate(model.to(self.team.device), images, labels, self.run.normalise)
+        result = evaluate(model.to(self.distributed.device), images, labels, self.run.normalize)
         return {"test_loss": result["loss"], "test_top1": result["top1"]}
 
     def _save_weights(self, which: str, row: dict[str, Any]) -> None:
-        facts = replace(self.facts, results=row)
-        save_checkpoint(self.directory.path / f"{which}.safetensors", self.run.averaged, facts)
+        metadata = replace(self.metadata, results=row)
+        save_checkpoint(self.directory.path / f"{which}.safetensors", self.run.averaged, metadata)
 
     def _save_state(self, finished: bool = False) -> None:
         self.run.check_finite()
@@ -248,7 +254,7 @@ class Training:
         self.directory.save_state(
             {
                 "identity": self.identity,
-                "facts": asdict(self.facts),
+                "metadata": asdict(self.metadata),
                 "patience_from": self.patience_from,
                 "run": self.run.state_dict(),
                 "history": self.history,
@@ -259,9 +265,9 @@ class Training:
             }
         )
 
-    def _event(self, kind: str, **facts: Any) -> None:
+    def _event(self, kind: str, **metadata: Any) -> None:
         moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        self.directory.add_event({"time": moment, "event": kind, "step": self.run.step, **facts})
+        self.directory.add_event({"time": moment, "event": kind, "step": self.run.step, **metadata})
 
 
 def _params(run: Run) -> int:

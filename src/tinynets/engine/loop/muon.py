@@ -22,10 +22,10 @@ class Muon(torch.optim.Optimizer):
     """Muon for matrices and convolution kernels, AdamW for the rest. The same steps as timm's "muon".
 
     M <- momentum M + (1 - momentum) grad
-    W <- (1 - lr weight_decay) W - 0.2 sqrt(max(rows, columns)) lr orthogonalised(M)
+    W <- (1 - lr weight_decay) W - 0.2 sqrt(max(rows, columns)) lr orthogonalized(M)
 
     A kernel counts as a matrix with out_chans rows. The packed parameter of SymmetricConv1x1 holds L, with W = L + L^T:
-    its step is made on W, which stays symmetric, because its gradient is and an orthogonalised symmetric matrix is.
+    its step is made on W, which stays symmetric, because its gradient is and an orthogonalized symmetric matrix is.
     AdamW takes depthwise kernels, vectors, and matrices with a side below 4 or with one side more than 128 times the
     other.
 
@@ -33,7 +33,7 @@ class Muon(torch.optim.Optimizer):
         params: parameters or groups of them.
         lr: learning rate, of AdamW too.
         momentum: momentum of the matrices.
-        precision: type of the orthogonalisation, torch.bfloat16 or torch.float32.
+        precision: type of the orthogonalization, torch.bfloat16 or torch.float32.
         symmetric: sides of the symmetric matrices, by their packed parameter.
 
     Source: Jordan et al., Muon, 2024 (https://kellerjordan.github.io/posts/muon/), with the scale of Liu et al., Muon
@@ -80,7 +80,7 @@ class Muon(torch.optim.Optimizer):
         matrix = momentum.reshape(len(momentum), -1)
         lr, scale = group["lr"], 0.2 * max(matrix.shape) ** 0.5
         weight.mul_(1 - lr * group["weight_decay"])
-        weight.sub_(orthogonalised(matrix, self.precision).to(weight.dtype).reshape(weight.shape) * (lr * scale))
+        weight.sub_(orthogonalized(matrix, self.precision).to(weight.dtype).reshape(weight.shape) * (lr * scale))
 
     def _adamw(self, params: list[Tensor], group: dict[str, Any]) -> None:
         capturable = group["capturable"]
@@ -109,7 +109,7 @@ class Muon(torch.optim.Optimizer):
         )
 
 
-def orthogonalised(matrix: Tensor, precision: torch.dtype) -> Tensor:
+def orthogonalized(matrix: Tensor, precision: torch.dtype) -> Tensor:
     """About U V^T of the singular value decomposition U S V^T of a matrix: five steps of a Newton-Schulz iteration."""
     x = matrix.to(precision)
     if tall := x.shape[0] > x.shape[1]:

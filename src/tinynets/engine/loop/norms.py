@@ -2,7 +2,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from tinynets._modes import evaluation_mode
+from tinynets._context import evaluation_mode
 from tinynets.engine.augment import Normalize
 from tinynets.engine.evaluation import evaluate
 
@@ -10,7 +10,7 @@ LAG = 5.0  # percent of the images
 
 
 @torch.no_grad()
-def estimate_norms(model: nn.Module, images: Tensor, normalise: Normalize, batch_size: int) -> None:
+def estimate_norms(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: int) -> None:
     """Compute the running statistics of all batch norms again, as the plain mean over batches of clean images.
 
     All other modules are in evaluation mode: no dropout, no noise in gates, full depth. An average of weights has no
@@ -28,14 +28,14 @@ def estimate_norms(model: nn.Module, images: Tensor, normalise: Normalize, batch
             norm.momentum = None  # torch's cumulative mean
             norm.train()
         for batch in images.split(batch_size):
-            model(normalise(batch))
+            model(normalize(batch))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
 
 @torch.no_grad()
 def mend_lagging_norms(
-    model: nn.Module, images: Tensor, labels: Tensor, normalise: Normalize, batch_size: int
+    model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int
 ) -> tuple[float, float] | None:
     """Compute the running statistics again if they lag behind the weights, as they do after a few dozen steps.
 
@@ -45,7 +45,7 @@ def mend_lagging_norms(
         model: the model.
         images: clean training images, uint8 (N, C, H, W).
         labels: int64 (N,).
-        normalise: a `Normalize`.
+        normalize: a `Normalize`.
         batch_size: images per batch.
 
     Returns:
@@ -54,9 +54,9 @@ def mend_lagging_norms(
     if not (norms := _norms(model)):
         return None
     kept = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
-    before = evaluate(model, images, labels, normalise, batch_size)["top1"]
-    estimate_norms(model, images, normalise, batch_size)
-    after = evaluate(model, images, labels, normalise, batch_size)["top1"]
+    before = evaluate(model, images, labels, normalize, batch_size)["top1"]
+    estimate_norms(model, images, normalize, batch_size)
+    after = evaluate(model, images, labels, normalize, batch_size)["top1"]
     if after > before + LAG:
         return before, after
     for norm, buffers in zip(norms, kept, strict=True):

@@ -25,7 +25,7 @@ class Objective:
     """The loss of a batch: cross-entropy with label smoothing, and distillation from a teacher.
 
     loss = (1 - weight) CE(student, targets) + weight T^2 KL(softmax(teacher / T) || softmax(student / T)), both means
-    over the batch. "logit_std" standardises the logits of every image first.
+    over the batch. "logit_std" standardizes the logits of every image first.
 
     class_weights: (C,), factors on the cross-entropy of each class. The mean still divides by the number of images.
 
@@ -81,16 +81,16 @@ def balanced_weights(labels: Tensor, classes: int) -> Tensor:
 
 
 def distillation(logits: Tensor, wanted: Tensor, distill: Distill) -> Tensor:
-    """T^2 KL(softmax(wanted / T) || softmax(logits / T)), standardised first for "logit_std"."""
+    """T^2 KL(softmax(wanted / T) || softmax(logits / T)), standardized first for "logit_std"."""
     t = distill.temperature
     if distill.kind == "logit_std":
-        logits, wanted = standardise(logits), standardise(wanted)
+        logits, wanted = standardize(logits), standardize(wanted)
     return t**2 * F.kl_div(
         F.log_softmax(logits / t, 1), F.log_softmax(wanted / t, 1), reduction="batchmean", log_target=True
     )
 
 
-def standardise(logits: Tensor) -> Tensor:
+def standardize(logits: Tensor) -> Tensor:
     """(z - mean) / std over the classes of each image."""
     return (logits - logits.mean(1, keepdim=True)) / (1e-7 + logits.std(1, keepdim=True))
 
@@ -106,7 +106,7 @@ def with_absolute_teacher(recipe: Recipe) -> Recipe:
 
 
 def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Load a trained model for images normalised as in `data`, with logits in the order of its classes.
+    """Load a trained model for images normalized as in `data`, with logits in the order of its classes.
 
     Args:
         name: a model of ours or of timm with pretrained weights, or a checkpoint.
@@ -119,29 +119,30 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
         RuntimeError: weights are missing.
     """
     trained = load_trained(name)
-    model, facts = trained.model, trained.facts
+    model, metadata = trained.model, trained.metadata
     if (model.num_classes, trained.in_chans) != (data.num_classes, data.in_chans):
         raise ValueError(
             f"distill.teacher {name} takes {trained.in_chans}-channel images of {model.num_classes} classes, "
             f"{data.name} has {data.in_chans} and {data.num_classes}: name a teacher trained on {data.name}"
         )
-    order = class_order(data.class_names, facts.class_names)
-    if order is None and facts.class_names:
+    order = class_order(data.class_names, metadata.class_names)
+    if order is None and metadata.class_names:
         raise ValueError(
-            f"distill.teacher {name} was trained on other classes ({facts.class_names[0]}, ...) than {data.name} "
+            f"distill.teacher {name} was trained on other classes ({metadata.class_names[0]}, ...) than {data.name} "
             f"({data.class_names[0]}, ...): name a teacher trained on them"
         )
-    if facts.img_size and tuple(facts.img_size) != tuple(data.img_size):
+    if metadata.img_size and tuple(metadata.img_size) != tuple(data.img_size):
         _logger.warning(
-            f"distill.teacher {name} was trained on images of {facts.img_size} and sees {data.img_size}, "
+            f"distill.teacher {name} was trained on images of {metadata.img_size} and sees {data.img_size}, "
             "where it may be much worse: train it at this size"
         )
     model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
-    same = (facts.mean, facts.std) == (data.mean, data.std)
+    same = (metadata.mean, metadata.std) == (data.mean, data.std)
     if same and order in (None, list(range(data.num_classes))):
         return model
     our_mean, our_std, its_mean, its_std = (
-        torch.tensor(values, device=device).view(-1, 1, 1) for values in (data.mean, data.std, facts.mean, facts.std)
+        torch.tensor(values, device=device).view(-1, 1, 1)
+        for values in (data.mean, data.std, metadata.mean, metadata.std)
     )
     places = torch.tensor(order or range(data.num_classes), device=device)
     return lambda x: model(x if same else (x * our_std + our_mean - its_mean) / its_std)[:, places]

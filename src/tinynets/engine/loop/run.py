@@ -10,16 +10,16 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
 from tinynets._modules import copied
-from tinynets.engine.augment import Augmenter, Draws, Mixer, Normalize
+from tinynets.engine.augment import Augmenter, BatchRNG, Mixer, Normalize
 from tinynets.engine.data import ImageData, split_validation
 from tinynets.engine.evaluation import evaluate
 from tinynets.engine.recipes import Recipe
 
 from .build import check_recursion, freeze_backbone
+from .distributed import DistributedContext
 from .norms import estimate_norms, mend_lagging_norms
 from .objective import Objective, autocast, balanced_weights
 from .optimizer import create_optimizer
-from .processes import Workers
 from .schedules import active_steps, learning_rate_setter, mixing_strength, temperature
 from .step_graphs import StepGraphs, make_capturable
 from .views import Views
@@ -34,7 +34,7 @@ class Run:
         model: the model.
         data: the data set.
         recipe: how to train.
-        team: the processes that train together.
+        distributed: the processes that train together.
 
     Raises:
         ValueError: the recipe does not fit the model, the data or the number of processes.
@@ -42,23 +42,23 @@ class Run:
     Examples:
         >>> import torch, tinynets
         >>> from tinynets.engine import Recipe, load_data
-        >>> from tinynets.engine.loop import Run, Workers
+        >>> from tinynets.engine.loop import Run, DistributedContext
         >>> model = tinynets.create_model("simplecnn_mnist", img_size=8)
-        >>> run = Run(model, load_data("digits"), Recipe(batch_size=128), Workers(0, 1, torch.device("cpu")))
+        >>> run = Run(model, load_data("digits"), Recipe(batch_size=128), DistributedContext(0, 1, torch.device("cpu")))
         >>> run.steps, run.epochs_done
         (10, 0)
     """
 
-    def __init__(self, model: nn.Module, data: ImageData, recipe: Recipe, team: Workers) -> None:
-        self.recipe, self.team, self.device = recipe, team, team.device
+    def __init__(self, model: nn.Module, data: ImageData, recipe: Recipe, distributed: DistributedContext) -> None:
+        self.recipe, self.distributed, self.device = recipe, distributed, distributed.device
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.augment = Augmenter(recipe.augment, data.mean, data.std)
-        self.normalise = Normalize(data.mean, data.std)
+        self.normalize = Normalize(data.mean, data.std)
         self.statistics = data.mean, data.std
         self.mix = Mixer(recipe.mixing, data.num_classes)
         self._take_data(data)
 
-        self.model = model.to(team.device).to(memory_format=torch.channels_last)
+        self.model = model.to(distributed.device).to(memory_format=torch.channels_last)
         self.frozen = freeze_backbone(self.model) if recipe.freeze == "backbone" else []
         self.deepest = check_recursion(model, recipe)
         self.optimizer = create_optimizer(self.model, recipe.optimizer)
@@ -70,7 +70,7 @@ class Run:
         weights = balanced_weights(self.train_labels, data.num_classes) if balanced else None
         self.objective = Objective(recipe, data, self.device, weights)
         self.views: Views | None = None
-        self.forward: Any = team.parallel(self.model, find_unused=recipe.recursion.depth_warmup_epochs > 0)
+        self.forward: Any = distributed.parallel(self.model, find_unused=recipe.recursion.depth_warmup_epochs > 0)
         if recipe.compile:
             self.forward = torch.compile(self.forward)
         self.graphs = self._graphs()
@@ -97,7 +97,7 @@ class Run:
             train, val = split_validation(data.train_labels, recipe.val_size, self.generator)
             self.val_images, self.val_labels = data.train_images[val], data.train_labels[val]
             lacking = data.train_labels.unique().numel() - self.val_labels.unique().numel()
-            if recipe.val_size and lacking and self.team.is_main:
+            if recipe.val_size and lacking and self.distributed.is_main:
                 _logger.warning(
                     f"{lacking} of {data.num_classes} classes have no validation image: {recipe.val_size:g} (val_size) "
                     "of their images rounds to none"
@@ -110,9 +110,9 @@ class Run:
             raise ValueError(
                 f"batch_size ({recipe.batch_size}) is larger than the training set ({len(self.train_labels)} images)"
             )
-        if recipe.batch_size % self.team.count:
+        if recipe.batch_size % self.distributed.world_size:
             raise ValueError(
-                f"batch_size ({recipe.batch_size}) must be a multiple of the number of processes ({self.team.count})"
+                f"batch_size ({recipe.batch_size}) must be a multiple of the number of processes ({self.distributed.world_size})"
             )
 
     @property
@@ -139,7 +139,7 @@ class Run:
         """Augment the training images in distill.views ways, with the teacher's logits from the file cache."""
         if self.recipe.distill.views:
             self.views = Views(self.recipe, self.train_images, *self.statistics)
-            self.views.take_logits(self.objective.ask_teacher, cache, data_sha256, self.team, after_batch)
+            self.views.take_logits(self.objective.ask_teacher, cache, data_sha256, self.distributed, after_batch)
 
     def train_epoch(self, after_step: Callable[[], None]) -> dict[str, float]:
         """Train to the end of the epoch.
@@ -173,7 +173,9 @@ class Run:
         lr = 0.0
         for rows in order.split(self.recipe.batch_size)[self.step % self.steps :]:
             lr = self.lr
-            self._train_step(rows[self.team.part(self.recipe.batch_size)].to(self.device, non_blocking=True))
+            self._train_step(
+                rows[self.distributed.local_slice(self.recipe.batch_size)].to(self.device, non_blocking=True)
+            )
             self.step += 1
             self.set_learning_rate(self.step)
             if self.looks_at_every_loss:
@@ -188,14 +190,14 @@ class Run:
 
     def _train_step(self, rows: Tensor) -> None:
         recipe = self.recipe
-        draws = Draws(self.generator, recipe.batch_size, self.team.part(recipe.batch_size), self.device)
+        rng = BatchRNG(self.generator, recipe.batch_size, self.distributed.local_slice(recipe.batch_size), self.device)
         labels = self.train_labels[rows]
         if self.views is None:
-            x, logits = self.augment(self.train_images[rows], draws), None
+            x, logits = self.augment(self.train_images[rows], rng), None
         else:
-            x, logits = self.views(rows, draws)
+            x, logits = self.views(rows, rng)
         epoch = self.step / self.steps
-        x, targets = self.mix(x, labels, draws, mixing_strength(recipe.mixing, epoch), logits)
+        x, targets = self.mix(x, labels, rng, mixing_strength(recipe.mixing, epoch), logits)
         depth = self._set_recursion(epoch)
         self._seed_noise()
         if self.graphs is not None:
@@ -203,7 +205,7 @@ class Run:
         else:
             seen = self._gradients(depth, x, targets, labels)
             self._update()
-        self.loss_sum += seen[0] / self.team.count  # here, because a resumed run may have another count
+        self.loss_sum += seen[0] / self.distributed.world_size  # here, because a resumed run may have another count
         self.hits += seen[1]
         self.first_bad = torch.where((self.first_bad < 0) & ~self.loss_sum.isfinite(), self.step, self.first_bad)
         if self.ema is not None:
@@ -221,7 +223,7 @@ class Run:
         loss = self.objective(logits, targets, x)
         self.scaler.scale(loss).backward()
         seen = torch.stack([loss.detach(), (logits.detach().argmax(1) == labels).sum()])
-        self.team.total(seen)
+        self.distributed.all_reduce(seen)
         if self.recipe.clip_grad:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_grad)
@@ -234,13 +236,18 @@ class Run:
     def _graphs(self) -> StepGraphs | None:
         """Use CUDA graphs for the steps, where all steps are alike and there is only one process."""
         recipe = self.recipe
-        if self.device.type != "cuda" or self.team.count > 1 or recipe.compile or recipe.precision == "fp16":
+        if (
+            self.device.type != "cuda"
+            or self.distributed.world_size > 1
+            or recipe.compile
+            or recipe.precision == "fp16"
+        ):
             return None
         return StepGraphs(self._gradients, self._update, self.optimizer)
 
     def _seed_noise(self) -> None:
         """Seed dropout and gate noise by the number of the step, so that a resumed run draws the same."""
-        seed = zlib.crc32(f"{self.recipe.seed} {self.step} {self.team.rank}".encode())
+        seed = zlib.crc32(f"{self.recipe.seed} {self.step} {self.distributed.rank}".encode())
         torch.default_generator.manual_seed(seed)  # torch.manual_seed also queues calls for missing devices
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(seed)
@@ -270,13 +277,13 @@ class Run:
         """Loss and accuracy in percent on the validation images, by name. Empty without validation images."""
         if len(self.val_labels) == 0:
             return {}
-        result = evaluate(self.averaged, self.val_images, self.val_labels, self.normalise)
+        result = evaluate(self.averaged, self.val_images, self.val_labels, self.normalize)
         return {"val_loss": result["loss"], "val_top1": result["top1"]}
 
     def estimate_norms(self) -> None:
         """Compute the batch norm statistics of the averaged weights again, on recipe.bn_images clean images."""
         images, _ = self._clean_images(self.recipe.bn_images)
-        estimate_norms(self.averaged, images, self.normalise, self.recipe.batch_size)
+        estimate_norms(self.averaged, images, self.normalize, self.recipe.batch_size)
 
     def mend_lagging_norms(self) -> tuple[float, float] | None:
         """Do the same if the statistics lag behind the weights.
@@ -287,7 +294,7 @@ class Run:
         if self.recipe.freeze == "backbone":
             return None
         images, labels = self._clean_images(1000)
-        return mend_lagging_norms(self.averaged, images, labels, self.normalise, self.recipe.batch_size)
+        return mend_lagging_norms(self.averaged, images, labels, self.normalize, self.recipe.batch_size)
 
     def _clean_images(self, count: int) -> tuple[Tensor, Tensor]:
         rows = torch.randperm(len(self.train_labels), generator=torch.Generator().manual_seed(self.recipe.seed))

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tinynets._guest import generators_kept, plain_defaults, timed_convolutions
+from tinynets._context import generators_kept, plain_defaults, timed_convolutions
 from tinynets._modules import unwrapped
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Recipe
@@ -15,10 +15,10 @@ from tinynets.models import full_name
 
 from .build import as_known, build_model, check_fit, find_start
 from .cpu import freed_memory_kept
+from .distributed import distributed_context
 from .epochs import Training
 from .interrupt import interruptible
 from .objective import with_absolute_teacher
-from .processes import workers
 from .run import Run
 
 
@@ -62,7 +62,7 @@ def train(
         pretrained: start from the pretrained weights of the model.
         init: start from these weights: a checkpoint, a run directory, or the name of a model with weights. With init or
             pretrained the classifier is new unless the classes are the same, the first layer is adapted to the
-            channels, and images are normalised as for these weights.
+            channels, and images are normalized as for these weights.
 
     Returns:
         The content of summary.json.
@@ -85,32 +85,35 @@ def train(
     """
     with contextlib.ExitStack() as inside:
         inside.enter_context(plain_defaults())
-        team = inside.enter_context(workers(device))
-        inside.enter_context(generators_kept(team.device))
-        inside.enter_context(timed_convolutions(team.device))
-        if team.device.type == "cpu":
+        distributed = inside.enter_context(distributed_context(device))
+        inside.enter_context(generators_kept(distributed.device))
+        inside.enter_context(timed_convolutions(distributed.device))
+        if distributed.device.type == "cpu":
             inside.enter_context(freed_memory_kept())
         directory = RunDir(out)
-        before = team.share(_facts_in(directory) if resume and team.is_main else None)
-        net, data, facts, story = _begin(model, data, recipe, model_args, pretrained, init, before)
-        run = Run(net, data, with_absolute_teacher(recipe), team)
+        before = distributed.broadcast(_metadata_in(directory) if resume and distributed.is_main else None)
+        net, data, metadata, message = _begin(model, data, recipe, model_args, pretrained, init, before)
+        run = Run(net, data, with_absolute_teacher(recipe), distributed)
         try:
-            with directory.claim(resume) if team.is_main else contextlib.nullcontext(), interruptible() as interrupt:
-                training = Training(run, data, facts, directory, story, save_seconds, tensorboard)
+            with (
+                directory.claim(resume) if distributed.is_main else contextlib.nullcontext(),
+                interruptible() as interrupt,
+            ):
+                training = Training(run, data, metadata, directory, message, save_seconds, tensorboard)
                 try:
                     return training.go(interrupt)
                 except RuntimeError as error:
-                    if interrupt.requested and not team.is_main:  # the main process has saved the run and ended
+                    if interrupt.requested and not distributed.is_main:  # the main process has saved the run and ended
                         raise KeyboardInterrupt from error
                     raise
         finally:
             run.release()
 
 
-def _facts_in(directory: RunDir) -> dict[str, Any]:
+def _metadata_in(directory: RunDir) -> dict[str, Any]:
     """What the run in the directory says about its model and data. Empty without a run."""
     state = directory.state()
-    return {} if state is None else state["facts"]
+    return {} if state is None else state["metadata"]
 
 
 def _check_start(held: dict[str, Any], model: str | nn.Module, pretrained: bool, init: str | Path | None) -> None:
@@ -135,9 +138,9 @@ def _begin(
     init: str | Path | None,
     before: dict[str, Any] | None,
 ) -> tuple[Any, ImageData, Checkpoint, str | None]:
-    """The model at the start of a run, its data, the facts about both, and what it starts from, in words.
+    """The model at the start of a run, its data, the metadata about both, and what it starts from, in words.
 
-    before: the facts of the run that is continued, if there is one. Its weights are loaded from there later.
+    before: the metadata of the run that is continued, if there is one. Its weights are loaded from there later.
     """
     if pretrained and init is not None:
         raise ValueError("pretrained and init both choose the weights to start from: use one of them")
@@ -155,7 +158,7 @@ def _begin(
         data, started_from = start.adapt_data(data), start.name
     if isinstance(model, str):
         name = before["model"] if before else model
-        args = (start.model_args if start and start.facts.model == name else {}) | (model_args or {})
+        args = (start.model_args if start and start.metadata.model == name else {}) | (model_args or {})
         net, args = build_model(name, data, recipe, args)
     else:
         if model_args:
@@ -163,8 +166,8 @@ def _begin(
         net, args = unwrapped(model), {}
         name = f"{type(net).__module__}.{type(net).__qualname__}"
     check_fit(net, name, data)
-    story = start.load(net, data) if start else None
-    facts = Checkpoint(
+    message = start.load(net, data) if start else None
+    metadata = Checkpoint(
         name,
         args,
         data.name,
@@ -177,5 +180,5 @@ def _begin(
         started_from=started_from,
         own_module=not isinstance(model, str),
     )
-    configure(net, facts)
-    return net, data, facts, story
+    configure(net, metadata)
+    return net, data, metadata, message

@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tinynets.engine.augment import Augmenter, Draws, Normalize
+from tinynets.engine.augment import Augmenter, BatchRNG, Normalize
 from tinynets.engine.data.memory import check_memory
 from tinynets.engine.recipes import Augment, Recipe
 from tinynets.weights import read_weights, save_weights
 
-from .processes import Workers
+from .distributed import DistributedContext
 
 _logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Views:
         self.images = images.new_empty(count, *images.shape)
         for view in self.images:
             for source, target in zip(images.split(500), view.split(500), strict=True):
-                x = augment(source, Draws(generator, len(source), device=images.device))
+                x = augment(source, BatchRNG(generator, len(source), device=images.device))
                 target.copy_(augment.restore(x).mul_(255).round_())
         self.logits = torch.empty(0)
 
@@ -55,7 +55,7 @@ class Views:
         teacher: Callable[[Tensor], Tensor],
         cache: Path,
         data_sha256: str | None,
-        team: Workers,
+        distributed: DistributedContext,
         after_batch: Callable[[], None],
     ) -> None:
         """Read the teacher's logits from the file cache, or compute them and write it."""
@@ -69,13 +69,13 @@ class Views:
             "data_sha256": data_sha256,
         }
         logits = None
-        if team.is_main:
+        if distributed.is_main:
             logits = _cached(cache, key)
             if logits is None:
                 _logger.info(f"computing the logits of {distill.teacher} for {distill.views} views of each image, once")
                 logits = self._logits(teacher, after_batch)
                 save_weights(cache, {"logits": logits}, key)
-        self.logits = team.share(logits).to(self.images.device)
+        self.logits = distributed.broadcast(logits).to(self.images.device)
 
     @torch.no_grad()
     def _logits(self, teacher: Callable[[Tensor], Tensor], after_batch: Callable[[], None]) -> Tensor:
@@ -85,15 +85,15 @@ class Views:
             after_batch()
         return torch.cat(logits).unflatten(0, (len(self.images), -1))
 
-    def __call__(self, rows: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Normalised images (n, C, H, W) of random views of the rows (n,), and their logits (n, classes), fp32."""
-        view = draws.integers(len(self.images))
-        return self.batch(self.images[view, rows], draws), self.logits[view, rows].float()
+    def __call__(self, rows: Tensor, rng: BatchRNG) -> tuple[Tensor, Tensor]:
+        """Normalized images (n, C, H, W) of random views of the rows (n,), and their logits (n, classes), fp32."""
+        view = rng.integers(len(self.images))
+        return self.batch(self.images[view, rows], rng), self.logits[view, rows].float()
 
 
 def _cached(path: Path, key: dict) -> Tensor | None:
     try:
-        state, facts = read_weights(path)
+        state, metadata = read_weights(path)
     except (FileNotFoundError, ValueError):
         return None
-    return state["logits"] if facts == key else None
+    return state["logits"] if metadata == key else None

@@ -19,7 +19,7 @@ class Optimizer(Section):
 
     Norms, biases and other 1-D parameters get no weight decay. "sgd" uses Nesterov momentum.
 
-    "muon" updates matrices along their orthogonalised momentum. A convolution kernel counts as a matrix with out_chans
+    "muon" updates matrices along their orthogonalized momentum. A convolution kernel counts as a matrix with out_chans
     rows. This includes the stem, the classifier and the symmetric matrices of SymmetricConv1x1. AdamW updates the rest:
     depthwise kernels, biases, the weights of norms, and matrices with a side below 4 or with one side more than 128
     times the other.
@@ -30,7 +30,7 @@ class Optimizer(Section):
         momentum: None for the usual 0.9. Only for optimizers with momentum: Adam and its variants have betas, which
             keep timm's values.
         weight_decay: weight decay.
-        muon_precision: "bf16" or "fp32", for the orthogonalisation of Muon. On a processor without bf16 units, fp32 is
+        muon_precision: "bf16" or "fp32", for the orthogonalization of Muon. On a processor without bf16 units, fp32 is
             about 20 times faster.
 
     Raises:
@@ -147,7 +147,7 @@ class Augment(Section):
         saturation: largest change of saturation, in 0..1.
         value: largest change of value, in 0..1.
         hsv_prob: fraction of images that change hue, saturation and value.
-        cutout: side of the cutout square in pixels. It gets the mean colour.
+        cutout: side of the cutout square in pixels. It gets the mean color.
         cutout_prob: fraction of images with a cutout square.
 
     Raises:
@@ -274,7 +274,7 @@ class Distill(Section):
 
     Attributes:
         teacher: a model with pretrained weights by name, or a checkpoint. None for no teacher.
-        kind: "kd", or "logit_std", which standardises the logits of both first.
+        kind: "kd", or "logit_std", which standardizes the logits of both first.
         weight: weight of the teacher in the loss, in 0..1.
         temperature: T.
         views: the training images are augmented in this many fixed ways at the start, and the teacher's logits of them

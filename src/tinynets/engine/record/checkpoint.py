@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tinynets._guest import plain_defaults
+from tinynets._context import plain_defaults
 from tinynets._modules import own_config, unwrapped
 from tinynets.engine.any_model import create_any_model
 from tinynets.weights import load_into, read_weights, save_weights
@@ -20,8 +20,8 @@ class Checkpoint:
         model: name of the model; the class for a module of your own.
         model_args: arguments of `create_model`.
         data: name of the data set.
-        mean: mean of the normalisation, per channel.
-        std: standard deviation of the normalisation, per channel.
+        mean: mean of the normalization, per channel.
+        std: standard deviation of the normalization, per channel.
         class_names: names of the classes in the order of the logits; empty if unknown.
         img_size: (H, W) of the images, None if unknown.
         results: figures of the last epoch.
@@ -29,7 +29,7 @@ class Checkpoint:
         data_sha256: `ImageData.digest` of the data.
         started_from: name or file of the weights that training started from, None for random weights.
         own_module: whether the model was a module given to `train`, which `load_checkpoint` then needs.
-        format: version of these facts.
+        format: version of these metadata.
 
     Examples:
         >>> from tinynets.engine import Checkpoint
@@ -52,35 +52,37 @@ class Checkpoint:
     format: int = FORMAT
 
     @classmethod
-    def from_dict(cls, facts: dict[str, Any], source: str) -> "Checkpoint":
-        """Convert the facts in a file of weights.
+    def from_dict(cls, metadata: dict[str, Any], source: str) -> "Checkpoint":
+        """Convert the metadata in a file of weights.
 
         Args:
-            facts: the facts.
+            metadata: the metadata.
             source: what error messages call the file.
 
         Raises:
-            ValueError: these are not such facts, or of another format.
+            ValueError: these are not such metadata, or of another format.
         """
-        if "model" in facts and facts.get("format") != FORMAT:
+        if "model" in metadata and metadata.get("format") != FORMAT:
             raise ValueError(
-                f"{source} has checkpoint format {facts.get('format')}, this tinynets reads {FORMAT}: take the "
+                f"{source} has checkpoint format {metadata.get('format')}, this tinynets reads {FORMAT}: take the "
                 "tinynets that wrote it, or the newest"
             )
-        sequences = {name: tuple(facts[name]) for name in ("mean", "std", "class_names", "img_size") if facts.get(name)}
+        sequences = {
+            name: tuple(metadata[name]) for name in ("mean", "std", "class_names", "img_size") if metadata.get(name)
+        }
         try:
-            return cls(**{"class_names": (), **facts, **sequences})
+            return cls(**{"class_names": (), **metadata, **sequences})
         except TypeError as error:
             raise ValueError(f"{source} does not say which model it holds: it is not a tinynets checkpoint") from error
 
 
 def save_checkpoint(path: str | Path, model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Write a model's tensors and facts to a safetensors file. The file is either complete or not there at all.
+    """Write a model's tensors and metadata to a safetensors file. The file is either complete or not there at all.
 
     Args:
         path: the file to write.
         model: the model.
-        checkpoint: the facts.
+        checkpoint: the metadata.
 
     Raises:
         OSError: the file cannot be written.
@@ -97,13 +99,13 @@ def save_checkpoint(path: str | Path, model: nn.Module, checkpoint: Checkpoint) 
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Checkpoint]:
-    """Read the tensors and facts of a checkpoint without creating the model.
+    """Read the tensors and metadata of a checkpoint without creating the model.
 
     Args:
         path: the file.
 
     Returns:
-        Tensors by name, and the facts.
+        Tensors by name, and the metadata.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -115,8 +117,8 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Checkpoint]:
         >>> read_checkpoint(find_weights("simplecnn_mnist").path)[1].model
         'simplecnn_mnist'
     """
-    state, facts = read_weights(path)
-    return state, Checkpoint.from_dict(facts, str(path))
+    state, metadata = read_weights(path)
+    return state, Checkpoint.from_dict(metadata, str(path))
 
 
 def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[nn.Module, Checkpoint]:
@@ -127,7 +129,7 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
         model: load the tensors into this module instead. Needed for checkpoints of a module of your own.
 
     Returns:
-        The model in evaluation mode, and the facts.
+        The model in evaluation mode, and the metadata.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -137,8 +139,8 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
     Examples:
         >>> from tinynets.engine import load_checkpoint
         >>> from tinynets.weights import find_weights
-        >>> model, facts = load_checkpoint(find_weights("simplecnn_mnist").path)
-        >>> model.num_classes, facts.data
+        >>> model, metadata = load_checkpoint(find_weights("simplecnn_mnist").path)
+        >>> model.num_classes, metadata.data
         (10, 'mnist')
     """
     state, checkpoint = read_checkpoint(path)

@@ -17,7 +17,7 @@ def launcher(kernel: Any) -> Any:
 def tiles(x: Tensor, elements: int) -> dict[str, int]:
     """Arguments of `locate`: a program has a tile of so many pixels and channels of one image.
 
-    In channels_last memory, neighbouring lanes take neighbouring channels, and a power of two that divides their number
+    In channels_last memory, neighboring lanes take neighboring channels, and a power of two that divides their number
     lets them load 16 bytes at once.
     """
     _, c, h, w = x.shape

@@ -84,7 +84,7 @@ def _grad_of_gate(grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor, dilatio
 
 
 def _by_taps(weight: Tensor) -> Tensor:
-    """(K * K, C), in the type of the sums: neighbouring lanes, which have neighbouring channels, load neighbours."""
+    """(K * K, C), in the type of the sums: neighboring lanes, which have neighboring channels, load neighbors."""
     wide = torch.promote_types(weight.dtype, torch.float32)
     taps = torch.empty(weight[0].numel(), weight.shape[0], dtype=wide, device=weight.device)
     return taps.copy_(weight.flatten(1).t())
@@ -97,10 +97,10 @@ def _or_any(given: Tensor | None, other: Tensor) -> Tensor:
 
 def _kernel(x: Tensor, weight: Tensor, dilations: Sequence[int]) -> dict[str, Any]:
     """What the kernels know at compile time: side of the kernel, dilations, 10 bits each, from the lowest up, and a bit
-    for each dilation so large that only its centre tap sees anything but padding."""
+    for each dilation so large that only its center tap sees anything but padding."""
     packed = sum(dilation << (10 * k) for k, dilation in enumerate(dilations))
-    centre_only = sum((dilation >= max(x.shape[2:])) << k for k, dilation in enumerate(dilations))
-    return {"KERNEL": weight.shape[-1], "GATES": len(dilations), "DILATIONS": packed, "CENTRE_ONLY": centre_only}
+    center_only = sum((dilation >= max(x.shape[2:])) << k for k, dilation in enumerate(dilations))
+    return {"KERNEL": weight.shape[-1], "GATES": len(dilations), "DILATIONS": packed, "CENTRE_ONLY": center_only}
 
 
 @jit
@@ -116,13 +116,13 @@ def gated_conv_kernel(
     at_g = n * sgn + h.to(tl.int64) * sgh + w.to(tl.int64) * sgw
     w_ptrs = w_ptr + c.to(tl.int64) * swc
     middle: tl.constexpr = REACH * KERNEL + REACH
-    centre = widen(tl.load(x_ptr + at_x, exists, 0.0)) * widen(tl.load(w_ptrs + middle * swt, c < C, 0.0))
-    y = tl.zeros_like(centre)
+    center = widen(tl.load(x_ptr + at_x, exists, 0.0)) * widen(tl.load(w_ptrs + middle * swt, c < C, 0.0))
+    y = tl.zeros_like(center)
     if HAS_BIAS:
         y += widen(tl.load(b_ptr + c.to(tl.int64) * sbc, c < C, 0.0))
     for k in tl.static_range(GATES):
         D = (DILATIONS >> (10 * k)) & 1023
-        branch = centre
+        branch = center
         if (CENTRE_ONLY >> k) & 1 == 0:
             for i in tl.static_range(-REACH, REACH + 1):
                 for j in tl.static_range(-REACH, REACH + 1):
@@ -150,14 +150,14 @@ def gated_conv_grad_x_kernel(
     at_g = n * sgn + h.to(tl.int64) * sgh + w.to(tl.int64) * sgw
     w_ptrs = w_ptr + c.to(tl.int64) * swc
     middle: tl.constexpr = REACH * KERNEL + REACH
-    centre = widen(tl.load(u_ptr + at_u, exists, 0.0)) * widen(tl.load(w_ptrs + middle * swt, c < C, 0.0))
-    total = tl.zeros_like(centre)
+    center = widen(tl.load(u_ptr + at_u, exists, 0.0)) * widen(tl.load(w_ptrs + middle * swt, c < C, 0.0))
+    total = tl.zeros_like(center)
     for k in tl.static_range(GATES):
         D = (DILATIONS >> (10 * k)) & 1023
         if GATED:
-            total += centre * widen(tl.load(g_ptr + at_g + k * sgc, h < H, 0.0))
+            total += center * widen(tl.load(g_ptr + at_g + k * sgc, h < H, 0.0))
         else:
-            total += centre
+            total += center
         if (CENTRE_ONLY >> k) & 1 == 0:
             for i in tl.static_range(-REACH, REACH + 1):
                 for j in tl.static_range(-REACH, REACH + 1):
@@ -194,10 +194,10 @@ def gated_conv_grad_gate_kernel(
         at_x = offset(n, c, h, w, sxn, sxc, sxh, sxw)
         w_ptrs = w_ptr + c.to(tl.int64) * swc
         u = widen(tl.load(u_ptr + offset(n, c, h, w, sun, suc, suh, suw), exists, 0.0))
-        centre = widen(tl.load(x_ptr + at_x, exists, 0.0)) * widen(tl.load(w_ptrs + middle * swt, c < C, 0.0))
+        center = widen(tl.load(x_ptr + at_x, exists, 0.0)) * widen(tl.load(w_ptrs + middle * swt, c < C, 0.0))
         for k in tl.static_range(GATES):
             D = (DILATIONS >> (10 * k)) & 1023
-            branch = centre
+            branch = center
             if (CENTRE_ONLY >> k) & 1 == 0:
                 for i in tl.static_range(-REACH, REACH + 1):
                     for j in tl.static_range(-REACH, REACH + 1):

@@ -35,16 +35,16 @@ def backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
 
 
 @jit
-def centred_moments(x_ptr, at, h, w, H, W, sh, sw, exists, RADIUS: tl.constexpr):
-    """mean(d) and mean(d^2) over the window, d the difference to its centre."""
-    centre = widen(tl.load(x_ptr + at, exists, 0.0))
-    shift = tl.zeros_like(centre)
-    square = tl.zeros_like(centre)
+def centered_moments(x_ptr, at, h, w, H, W, sh, sw, exists, RADIUS: tl.constexpr):
+    """mean(d) and mean(d^2) over the window, d the difference to its center."""
+    center = widen(tl.load(x_ptr + at, exists, 0.0))
+    shift = tl.zeros_like(center)
+    square = tl.zeros_like(center)
     for i in tl.static_range(-RADIUS, RADIUS + 1):
         for j in tl.static_range(-RADIUS, RADIUS + 1):
             if i != 0 or j != 0:
                 inside = exists & within(h + i, w + j, H, W)
-                d = tl.where(inside, widen(tl.load(x_ptr + at + step_by(i, j, sh, sw), inside, 0.0)) - centre, 0.0)
+                d = tl.where(inside, widen(tl.load(x_ptr + at + step_by(i, j, sh, sw), inside, 0.0)) - center, 0.0)
                 shift += d
                 square += d * d
     share = inverse_count(h, w, H, W, RADIUS, square)
@@ -58,7 +58,7 @@ def local_variance_kernel(
 ):  # fmt: skip
     n, c, h, w, exists = locate(C, H, W, BLOCK_PIXELS, BLOCK_CHANNELS)
     at = offset(n, c, h, w, sxn, sxc, sxh, sxw)
-    shift, square = centred_moments(x_ptr, at, h, w, H, W, sxh, sxw, exists, RADIUS)
+    shift, square = centered_moments(x_ptr, at, h, w, H, W, sxh, sxw, exists, RADIUS)
     variance = tl.maximum(square - shift * shift, 0.0, propagate_nan=tl.PropagateNan.ALL)
     tl.store(y_ptr + offset(n, c, h, w, syn, syc, syh, syw), variance, exists)
 
@@ -68,10 +68,10 @@ def local_shift_kernel(
     x_ptr, y_ptr, sxn, sxc, sxh, sxw, syn, syc, syh, syw, C, H, W,
     RADIUS: tl.constexpr, BLOCK_PIXELS: tl.constexpr, BLOCK_CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """The window's mean less its centre."""
+    """The window's mean less its center."""
     n, c, h, w, exists = locate(C, H, W, BLOCK_PIXELS, BLOCK_CHANNELS)
     at = offset(n, c, h, w, sxn, sxc, sxh, sxw)
-    shift, _ = centred_moments(x_ptr, at, h, w, H, W, sxh, sxw, exists, RADIUS)
+    shift, _ = centered_moments(x_ptr, at, h, w, H, W, sxh, sxw, exists, RADIUS)
     tl.store(y_ptr + offset(n, c, h, w, syn, syc, syh, syw), shift, exists)
 
 
@@ -92,8 +92,8 @@ def local_variance_backward_kernel(
         for j in tl.static_range(-RADIUS, RADIUS + 1):
             inside = exists & within(h + i, w + j, H, W)
             g = widen(tl.load(g_ptr + at_g + step_by(i, j, sgh, sgw), inside, 0.0))
-            centre = widen(tl.load(x_ptr + at_x + step_by(i, j, sxh, sxw), inside, 0.0))
+            center = widen(tl.load(x_ptr + at_x + step_by(i, j, sxh, sxw), inside, 0.0))
             shift = tl.load(shift_ptr + at_s + step_by(i, j, ssh, ssw), inside, 0.0)
             share = g * inverse_count(h + i, w + j, H, W, RADIUS, total)
-            total += tl.where(inside, share * (x - centre - shift), 0.0)
+            total += tl.where(inside, share * (x - center - shift), 0.0)
     tl.store(out_ptr + offset(n, c, h, w, son, soc, soh, sow), 2 * total, exists)

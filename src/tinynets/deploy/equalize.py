@@ -21,7 +21,7 @@ from .source import Source
 _BATCH = 64
 
 
-def equalised(source: Source, inputs: np.ndarray) -> Source:
+def equalized(source: Source, inputs: np.ndarray) -> Source:
     """The same function, with equal ranges of the channels inside of ECNet's blocks.
 
     ReLU and the divisive norm commute with a positive factor per channel. So every channel is divided by its largest
@@ -43,12 +43,12 @@ def equalised(source: Source, inputs: np.ndarray) -> Source:
     _put(made.model, tops)
     for batch in torch.from_numpy(inputs).split(_BATCH):
         made.network()(batch)
-    _put(made.model, {name: EqualisedECBlock(top) for name, top in tops.items()})
+    _put(made.model, {name: EqualizedECBlock(top) for name, top in tops.items()})
     return made
 
 
-class EqualisedECBlock(nn.Module):
-    """`PortableECBlock` with separate weights for every step, equalised."""
+class EqualizedECBlock(nn.Module):
+    """`PortableECBlock` with separate weights for every step, equalized."""
 
     def __init__(self, tops: "_Tops") -> None:
         super().__init__()
@@ -110,6 +110,6 @@ def _factor(top: Tensor) -> Tensor:
     return top.clamp_min(max(float(top.max()) / 256, 1e-6)).view(-1, 1, 1, 1)
 
 
-def _put(model: nn.Module, modules: dict[str, "_Tops"] | dict[str, EqualisedECBlock]) -> None:
+def _put(model: nn.Module, modules: dict[str, "_Tops"] | dict[str, EqualizedECBlock]) -> None:
     for name, module in modules.items():
         model.set_submodule(name, module)

@@ -11,47 +11,47 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 
-class Workers:
+class DistributedContext:
     """The processes of a run, seen from one of them. With a single process every method does nothing.
 
     Args:
         rank: index of this process.
-        count: number of processes.
+        world_size: number of processes.
         device: device of this process.
 
     Examples:
         >>> import torch
-        >>> from tinynets.engine.loop import Workers
-        >>> team = Workers(rank=1, count=2, device=torch.device("cpu"))
-        >>> team.is_main, team.part(128)
+        >>> from tinynets.engine.loop import DistributedContext
+        >>> distributed = DistributedContext(rank=1, world_size=2, device=torch.device("cpu"))
+        >>> distributed.is_main, distributed.local_slice(128)
         (False, slice(64, 128, None))
     """
 
-    def __init__(self, rank: int, count: int, device: torch.device) -> None:
-        self.rank, self.count, self.device = rank, count, device
+    def __init__(self, rank: int, world_size: int, device: torch.device) -> None:
+        self.rank, self.world_size, self.device = rank, world_size, device
 
     @property
     def is_main(self) -> bool:
         """Whether this process writes files, validates and prints."""
         return self.rank == 0
 
-    def share(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """Send the main process's value to all processes. Returns that value."""
-        if self.count == 1:
+        if self.world_size == 1:
             return value
         box = [value]
         dist.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
 
-    def total(self, values: Tensor) -> Tensor:
+    def all_reduce(self, values: Tensor) -> Tensor:
         """Add up a tensor over all processes, in place. Returns it."""
-        if self.count > 1:
+        if self.world_size > 1:
             dist.all_reduce(values)
         return values
 
-    def part(self, batch_size: int) -> slice:
+    def local_slice(self, batch_size: int) -> slice:
         """The slice of a batch that this process works on."""
-        each = batch_size // self.count
+        each = batch_size // self.world_size
         return slice(self.rank * each, (self.rank + 1) * each)
 
     def parallel(self, model: nn.Module, find_unused: bool) -> nn.Module:
@@ -62,30 +62,30 @@ class Workers:
             find_unused: whether some parameters may get no gradient, such as those of steps that a depth warm-up leaves
                 out.
         """
-        if self.count == 1:
+        if self.world_size == 1:
             return model
         devices = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(model, device_ids=devices, find_unused_parameters=find_unused)
 
 
 @contextmanager
-def workers(device: str | torch.device) -> Iterator[Workers]:
+def distributed_context(device: str | torch.device) -> Iterator[DistributedContext]:
     """Join the processes that torchrun started, if any. On CUDA each process uses the device of its local rank.
 
     Args:
         device: device to train on.
 
     Yields:
-        The processes, as a `Workers`.
+        The processes, as a `DistributedContext`.
 
     Raises:
         RuntimeError: the device is not available, or WORLD_SIZE names several processes that were not started by
             torchrun.
 
     Examples:
-        >>> from tinynets.engine.loop import workers
-        >>> with workers("cpu") as team:
-        ...     team.count
+        >>> from tinynets.engine.loop import distributed_context
+        >>> with distributed_context("cpu") as distributed:
+        ...     distributed.world_size
         1
     """
     device = torch.device(device)
@@ -94,14 +94,14 @@ def workers(device: str | torch.device) -> Iterator[Workers]:
     count = 1 if dist.is_initialized() else _world_size(device)
     if count == 1 or dist.is_initialized():
         rank, count = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-        yield Workers(rank, count, device)
+        yield DistributedContext(rank, count, device)
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Workers(dist.get_rank(), count, device)
+        yield DistributedContext(dist.get_rank(), count, device)
     finally:
         dist.destroy_process_group()
 

@@ -12,7 +12,7 @@ import torch
 from support import QUICK, rows_of
 
 from tinynets.engine import override
-from tinynets.engine.loop import Run, Workers, build_model
+from tinynets.engine.loop import DistributedContext, Run, build_model
 
 PROGRAM = """
 import os, signal, sys, torch
@@ -115,13 +115,13 @@ def test_egrr_with_depth_warm_up_from_the_command_line(program, tmp_path):
 
 
 def test_the_parts_make_the_batch():
-    parts = [Workers(rank, 3, torch.device("cpu")).part(12) for rank in range(3)]
+    parts = [DistributedContext(rank, 3, torch.device("cpu")).part(12) for rank in range(3)]
     assert [list(range(12)[part]) for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
 
 def test_what_processes_cannot_share_is_refused(tiny_data):
-    team = Workers(0, 2, torch.device("cpu"))
+    distributed = DistributedContext(0, 2, torch.device("cpu"))
     recipe = override(QUICK, {"batch_size": 15})
     model, _ = build_model("simplecnn_mnist", tiny_data, recipe, None)
     with pytest.raises(ValueError, match=r"batch_size \(15\) must be a multiple of the number of processes \(2\)"):
-        Run(model, tiny_data, recipe, team)
+        Run(model, tiny_data, recipe, distributed)

@@ -3,14 +3,14 @@ import torch
 from support import randomised
 
 import tinynets
-from tinynets.deploy.equalise import EqualisedECBlock, equalised
+from tinynets.deploy.equalize import EqualizedECBlock, equalized
 from tinynets.deploy.exporter import source_of
-from tinynets.deploy.images import made_up_images
+from tinynets.deploy.images import synthetic_images
 
-IMAGES = made_up_images(70, (3, 32, 32))  # more than one batch
+IMAGES = synthetic_images(70, (3, 32, 32))  # more than one batch
 
 
-@pytest.fixture(params=[False, True], ids=["normalised", "pixels"])
+@pytest.fixture(params=[False, True], ids=["normalized", "pixels"])
 def source(request):
     model = randomised(tinynets.create_model("ecnet_cifar10", channels=8, iterations=3))
     with torch.no_grad():  # channels of very different ranges, and one that is silent
@@ -22,7 +22,7 @@ def source(request):
 
 
 def maps(block, x, step):
-    """What is behind ReLU and behind the depthwise convolution of an equalised block."""
+    """What is behind ReLU and behind the depthwise convolution of an equalized block."""
     hidden = torch.relu(torch.nn.functional.conv2d(x, block.expand[step], block.expand_bias[step]))
     return hidden, torch.nn.functional.conv2d(
         hidden, block.depthwise[step], block.depthwise_bias[step], 1, block.dilations[step], block.dilations[step], 32
@@ -31,10 +31,10 @@ def maps(block, x, step):
 
 def test_is_the_same_function_with_equal_ranges(source):
     inputs = source.inputs(IMAGES)
-    made = equalised(source, inputs.numpy())
+    made = equalized(source, inputs.numpy())
     seen = {}
     block = made.model.block
-    assert isinstance(block, EqualisedECBlock)
+    assert isinstance(block, EqualizedECBlock)
     block.register_forward_pre_hook(lambda module, args: seen.update({args[1]: args[0]}))
     with torch.no_grad():
         wanted, got = source.network()(inputs), made.network()(inputs)
@@ -49,7 +49,7 @@ def test_is_the_same_function_with_equal_ranges(source):
 
 def test_the_model_itself_does_not_change(source):
     before = {name: value.clone() for name, value in source.model.state_dict().items()}
-    equalised(source, source.inputs(IMAGES).numpy())
+    equalized(source, source.inputs(IMAGES).numpy())
     after = source.model.state_dict()
     assert after.keys() == before.keys()
     assert all(torch.equal(after[name], before[name]) for name in before)
@@ -61,9 +61,9 @@ def test_a_swapped_depthwise_convolution_keeps_its_place():
     convolution = torch.nn.Conv2d(32, 32, 3, padding=1, groups=32)
     model.block.depthwise = torch.nn.Sequential(convolution, torch.nn.Tanh())
     source = source_of("net", model)
-    assert equalised(source, source.inputs(IMAGES).numpy()) is source
+    assert equalized(source, source.inputs(IMAGES).numpy()) is source
 
 
 def test_other_models_stay_as_they_are():
     source = source_of("net", tinynets.create_model("c1c2c3c4o_cifar10", width=0.25))
-    assert equalised(source, source.inputs(IMAGES).numpy()) is source
+    assert equalized(source, source.inputs(IMAGES).numpy()) is source

@@ -11,7 +11,7 @@ from torch.fx.proxy import TraceError
 from torch.nn import functional as F
 
 from tinynets import ops
-from tinynets._modes import evaluation_mode
+from tinynets._context import evaluation_mode
 from tinynets._modules import unwrapped
 from tinynets.layers import DivisiveNorm, EntropyGate, GatedDilatedConv2d, SymmetricConv1x1
 from tinynets.layers.dilated_depthwise import DilatedDepthwise, DilatesDepthwise
@@ -49,7 +49,7 @@ class FieldRow:
         stride: stride of the window.
         dilation: spacing of the window's taps.
         receptive_field: side of the receptive field behind the layer, in pixels of the image; inf for the whole image.
-        jump: distance between neighbouring elements behind the layer, in pixels of the image.
+        jump: distance between neighboring elements behind the layer, in pixels of the image.
     """
 
     layer: str
@@ -66,7 +66,7 @@ class ReceptiveField:
 
     Attributes:
         size: side of the square that an element of the last feature map sees, in pixels; inf for the whole image.
-        jump: distance between neighbouring elements of that map, in pixels of the image.
+        jump: distance between neighboring elements of that map, in pixels of the image.
         rows: one `FieldRow` for each layer with a window.
 
     Examples:
@@ -180,7 +180,7 @@ def _pool(module: nn.MaxPool2d | nn.AvgPool2d) -> Window:
     return Window(_side(module.kernel_size), _side(module.stride), dilation, _side(module.padding))
 
 
-def _centred(kernel: int, stride: int = 1, dilation: int = 1) -> Window:
+def _centered(kernel: int, stride: int = 1, dilation: int = 1) -> Window:
     return Window(kernel, stride, dilation, dilation * (kernel // 2))
 
 
@@ -192,10 +192,10 @@ _MODULES: dict[type[nn.Module], Callable[[Any], Window]] = {
     nn.AdaptiveMaxPool2d: lambda _: _EVERYWHERE,
     SelectAdaptivePool2d: lambda pool: Window(1) if pool.is_identity() else _EVERYWHERE,
     BlurPool2d: lambda blur: Window(blur.filt_size, blur.stride, 1, blur.padding[0]),
-    DivisiveNorm: lambda norm: _centred(norm.kernel_size),
-    EntropyGate: lambda gate: _centred(gate.kernel_size),
-    SymmetricConv1x1: lambda _: _centred(1),
-    GatedDilatedConv2d: lambda conv: _centred(conv.weight.shape[-1], 1, max(conv.dilations)),
+    DivisiveNorm: lambda norm: _centered(norm.kernel_size),
+    EntropyGate: lambda gate: _centered(gate.kernel_size),
+    SymmetricConv1x1: lambda _: _centered(1),
+    GatedDilatedConv2d: lambda conv: _centered(conv.weight.shape[-1], 1, max(conv.dilations)),
 }
 
 
@@ -233,7 +233,7 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
                 f"{node.target}: {type(module).__name__} is not a sliding window: it has no receptive field"
             )
         if isinstance(module, DilatedDepthwise) and len(node.args) > 1:
-            return str(node.target), _centred(_side(module.kernel_size), 1, _side(node.args[1]))
+            return str(node.target), _centered(_side(module.kernel_size), 1, _side(node.args[1]))
         handler = _handler(module)
         return str(node.target), None if handler is None else handler(module)
     stack = list(node.meta.get("nn_module_stack", {}).values())
@@ -242,12 +242,12 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
         return name, _functional_conv(node, model)
     if node.target is ops.depthwise_conv2d:
         given = _given(node, "x", "weight", "bias", "dilation")
-        return name, _centred(_kernel(given["weight"], node, model), 1, given.get("dilation", 1))
+        return name, _centered(_kernel(given["weight"], node, model), 1, given.get("dilation", 1))
     if node.target is ops.gated_dilated_conv2d:
         given = _given(node, "x", "weight", "bias", "gate", "dilations")
-        return name, _centred(_kernel(given["weight"], node, model), 1, max(given["dilations"]))
+        return name, _centered(_kernel(given["weight"], node, model), 1, max(given["dilations"]))
     if node.target in _WINDOW_STATISTICS:
-        return name, _centred(_given(node, *_WINDOW_STATISTICS[node.target]).get("kernel_size", 3))
+        return name, _centered(_given(node, *_WINDOW_STATISTICS[node.target]).get("kernel_size", 3))
     if node.target in (F.max_pool2d, torch.max_pool2d, F.avg_pool2d):
         return name, _functional_pool(node)
     if node.target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean) or node.target == "mean":

@@ -1,27 +1,27 @@
-"""Brightness and colour of floating-point images in 0..1, (N, C, H, W)."""
+"""Brightness and color of floating-point images in 0..1, (N, C, H, W)."""
 
 import torch
 from torch import Tensor
 
-from .draws import Draws
+from .batch_rng import BatchRNG
 
 
-def random_light(x: Tensor, contrast: float, brightness: float, draws: Draws, probability: float = 1.0) -> Tensor:
+def random_light(x: Tensor, contrast: float, brightness: float, rng: BatchRNG, probability: float = 1.0) -> Tensor:
     """x (1 + c) + b clipped to 0..1, c and b of each image uniform within their bounds."""
-    draw = draws.signed(2) * draws.chosen(probability)
+    draw = rng.signed(2) * rng.chosen(probability)
     c, b = (bound * number.view(-1, 1, 1, 1) for bound, number in zip((contrast, brightness), draw, strict=True))
     return (x * (1 + c) + b).clamp(0, 1)
 
 
 def random_hsv(
-    x: Tensor, hue: float, saturation: float, value: float, draws: Draws, probability: float = 1.0
+    x: Tensor, hue: float, saturation: float, value: float, rng: BatchRNG, probability: float = 1.0
 ) -> Tensor:
     """Add to hue (degrees, cyclic), saturation and value (clipped to 0..1), uniform within the bounds.
 
-    Grey images have no hue and saturation, so only their value changes.
+    Gray images have no hue and saturation, so only their value changes.
     """
-    draw = draws.signed(3)
-    chosen = draws.chosen(probability)
+    draw = rng.signed(3)
+    chosen = rng.chosen(probability)
     if x.shape[1] != 3:
         shifted = (x + value * draw[2].view(-1, 1, 1, 1)).clamp(0, 1)
     else:

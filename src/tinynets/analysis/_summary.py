@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from tinynets._modes import evaluation_mode
+from tinynets._context import evaluation_mode
 from tinynets._modules import float_tensor, image_size_of, unwrapped
 from tinynets.report import text_table
 

@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 
 
-class Draws:
+class BatchRNG:
     """Random numbers for the images of a batch, from one generator on the CPU.
 
     Numbers are always drawn for the whole batch, even if a process works on a slice of it. So the augmentation of an
@@ -16,8 +16,8 @@ class Draws:
 
     Examples:
         >>> import torch
-        >>> from tinynets.engine.augment import Draws
-        >>> Draws(torch.Generator().manual_seed(0), total=4, part=slice(2, 4)).integers(10)
+        >>> from tinynets.engine.augment import BatchRNG
+        >>> BatchRNG(torch.Generator().manual_seed(0), total=4, part=slice(2, 4)).integers(10)
         tensor([3, 0])
     """
 
@@ -30,9 +30,9 @@ class Draws:
     ) -> None:
         self.generator, self.total, self.part, self.device = generator, total, part or slice(None), device
 
-    def on_cpu(self) -> "Draws":
+    def on_cpu(self) -> "BatchRNG":
         """The same draws with numbers on the CPU. They decide which operations run, without waiting for a GPU."""
-        return Draws(self.generator, self.total, self.part)
+        return BatchRNG(self.generator, self.total, self.part)
 
     def uniform(self, *lead: int) -> Tensor:
         """Draw (*lead, N) numbers in [0, 1)."""
