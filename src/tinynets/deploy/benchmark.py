@@ -224,7 +224,7 @@ def _in_turns(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, 
     for call in calls.values():
         with quiet():
             call()
-    while any(len(taken) < _BLOCK or sum(taken) < seconds for taken in times.values()):
+    while any(len(samples) < _BLOCK or sum(samples) < seconds for samples in times.values()):
         for name, call in calls.items():
             if len(times[name]) >= _BLOCK and sum(times[name]) >= seconds:
                 continue
