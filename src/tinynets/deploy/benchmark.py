@@ -20,10 +20,10 @@ from tinynets._checks import check_positive, unknown
 from tinynets._context import plain_defaults
 from tinynets._modules import unwrapped
 
-from ._fuse import fuse
 from .exporter import first_reason, source_of
 from .formats import FORMATS, Format
 from .images import synthetic_images
+from .inference import fuse
 from .quiet import quiet
 from .source import Source
 

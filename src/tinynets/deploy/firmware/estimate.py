@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..portable import portable
+from ..inference import portable
 from ..source import Pixels
 
 # Bytes of code on a Cortex-M4 (gcc 12, -O3): of each kernel, of what every net has, and of each call.
