@@ -71,7 +71,7 @@ def test_nothing_to_evaluate_and_unknown_classes():
     with pytest.raises(ValueError, match="no images"):
         evaluate(Oracle(), *data([]), IDENTITY)
     images, _ = data([0, 0])
-    with pytest.raises(ValueError, match="the data have class 7, the model has 6 classes"):
+    with pytest.raises(ValueError, match="label 7 out of range for 6 classes"):
         evaluate(Oracle(), images, torch.tensor([0, 7]), IDENTITY)
 
 

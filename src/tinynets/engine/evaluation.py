@@ -161,7 +161,7 @@ def metrics(logits: Tensor, labels: Tensor) -> dict[str, Any]:
     classes = logits.shape[1]
     check_finite(logits)
     if labels.max() >= classes:
-        raise ValueError(f"the data have class {int(labels.max())}, the model has {classes} classes")
+        raise ValueError(f"label {int(labels.max())} out of range for {classes} classes")
     share, confidence, accuracy = calibration_bins(logits, labels).unbind(1)
     ranked = logits.topk(min(5, classes), dim=1).indices == labels.unsqueeze(1)
     counts = torch.bincount(labels, minlength=classes)
