@@ -44,12 +44,14 @@ def _exported() -> dict[str, Any]:
 
 
 def _members(cls: type) -> Iterator[tuple[str, Any]]:
-    """Public methods and properties that a class and its bases in this package define."""
+    """Public methods and properties that a class and its bases in this package define, without those that torch
+    documents.
+    """
     for base in cls.__mro__:
         if base.__module__.startswith("tinynets."):
             for name, value in vars(base).items():
                 is_code = inspect.isroutine(value) or isinstance(value, property | staticmethod | classmethod)
-                if is_code and not name.startswith("_"):
+                if is_code and not name.startswith("_") and not hasattr(torch.nn.Module, name):
                     yield f"{base.__module__}.{base.__qualname__}.{name}", value
 
 

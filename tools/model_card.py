@@ -22,7 +22,7 @@ from tinynets.engine import (
     match_data,
     predict,
 )
-from tinynets.engine.evaluation import TTA, figures, shift_consistency
+from tinynets.engine.evaluation import TTA, metrics, shift_consistency
 from tinynets.engine.loop.cpu import keep_freed_memory
 from tinynets.layers import EntropyGate
 from tinynets.report.plots import plot_calibration, plot_confusion, plot_curves
@@ -46,7 +46,7 @@ def main() -> None:
     data = match_data(data, trained)
     normalize = Normalize(metadata.mean, metadata.std)
     logits = {tta: predict(model, data.test_images, normalize, tta=tta) for tta in _views(data.name)}
-    results = {tta: figures(values, data.test_labels) for tta, values in logits.items()}
+    results = {tta: metrics(values, data.test_labels) for tta, values in logits.items()}
     if abs(results["none"]["top1"] - weights.metadata["top1"]) > 0.02:
         raise SystemExit(f"{args.name} reaches {results['none']['top1']:.2f} %, the manifest says otherwise: ship anew")
 
@@ -113,7 +113,7 @@ def _fused_forms(model: Any) -> dict[str, bool]:
 def _forms(logits: dict[str, Any], labels: Any) -> str:
     rows = []
     for form, values in logits.items():
-        r = figures(values, labels)
+        r = metrics(values, labels)
         change = (values - logits["as trained"]).abs().max().item()
         rows.append((form, f"{r['top1']:.2f} %", f"{r['loss']:.4f}", f"{change:.1g}"))
     header = ("form", "top-1", "loss (nats)", "largest change of a logit")

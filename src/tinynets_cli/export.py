@@ -73,21 +73,21 @@ def run(args: argparse.Namespace) -> None:
     trained = trained_of(args)
     metadata = trained.metadata
     out = Path(args.out or f"{_stem(args.model)}-{args.to}{kind.suffix}")
-    given: dict[str, Any] = {}
+    tensors: dict[str, Any] = {}
     if kind.integer or args.data or args.data_dir or _are_at_hand(metadata):
-        given = _images(args, trained, count if kind.integer else 0, _TRIED if kind.folder else None)
+        tensors = _images(args, trained, count if kind.integer else 0, _TRIED if kind.folder else None)
     elif args.images or args.background or args.skip_bad:
         raise ValueError("--images, --background and --skip-bad have no effect without data: choose them with --data")
     result = export(
         trained.model,
         args.to,
         out,
-        **given,
+        **tensors,
         pixels=args.pixels,
         mean=metadata.mean,
         std=metadata.std,
         class_names=metadata.class_names,
-        img_size=given["images"].shape[2:] if given else args.img_size,
+        img_size=tensors["images"].shape[2:] if tensors else args.img_size,
         tolerance=args.tolerance,
         project=args.project,
         flash=_bytes(args.flash),
@@ -140,15 +140,15 @@ def _images(args: argparse.Namespace, trained: Any, calibration: int, tried: int
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split("test")
     some = slice(tried if args.images is None else args.images)
-    given: dict[str, Any] = {"images": images[some], "labels": labels[some]}
+    tensors: dict[str, Any] = {"images": images[some], "labels": labels[some]}
     if calibration:
         train, _ = data.split("train")
         if len(train) == 0:
             raise ValueError(
                 f"{data.name} has no training images, which {args.to} needs to find the ranges of its integers"
             )
-        given["calibration"] = calibration_images(train, calibration)
-    return given
+        tensors["calibration"] = calibration_images(train, calibration)
+    return tensors
 
 
 def _text(result: "Exported", values: dict[str, Any]) -> str:

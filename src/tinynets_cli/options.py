@@ -141,13 +141,13 @@ def recipe_of(
             model, args.recipe or ("digits" if (data_name, default) == ("digits", "default") else default)
         )
     fields = {"batch_size": "batch_size", "lr": "optimizer.lr", "val_size": "val_size", "seed": "seed"}
-    given = {field: getattr(args, option, None) for option, field in fields.items()}
-    given = {field: value for field, value in given.items() if value is not None} | parse_settings(args.set)
+    changes = {field: getattr(args, option, None) for option, field in fields.items()}
+    changes = {field: value for field, value in changes.items() if value is not None} | parse_settings(args.set)
     if getattr(args, "epochs", None) is not None:
         base = with_epochs(base, args.epochs)
-    recipe = override(base, given)
-    check_effect(recipe, given)
-    if recipe.optimizer.name != base.optimizer.name and (kept := _KEPT - given.keys()):
+    recipe = override(base, changes)
+    check_effect(recipe, changes)
+    if recipe.optimizer.name != base.optimizer.name and (kept := _KEPT - changes.keys()):
         values = ", ".join(f"{name} {getattr(recipe.optimizer, name.partition('.')[2]):g}" for name in sorted(kept))
         logger.warning(f"{values} stay as chosen for {base.optimizer.name}: set them for {recipe.optimizer.name} too")
     return recipe
@@ -208,10 +208,10 @@ def load_data_of(
         raise ValueError("no data set is known for this model: choose one with --data")
     options: dict[str, Any] = {"default_size": size_of(model), "in_chans": in_chans, "config": config} | source
     size = args.img_size or options.get("img_size") or (metadata.img_size if metadata else None)
-    given = {"data_dir": args.data_dir, "img_size": size, "background": args.background}
-    given["skip_bad"] = args.skip_bad or None
+    values = {"data_dir": args.data_dir, "img_size": size, "background": args.background}
+    values["skip_bad"] = args.skip_bad or None
     options["cache"] = args.cache or not args.no_cache
-    options |= {"name": name} | {key: value for key, value in given.items() if value is not None}
+    options |= {"name": name} | {key: value for key, value in values.items() if value is not None}
     if "test_size" in source:
         if (split := split_file(run)) is not None:
             options["split"] = split

@@ -2,9 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .options import common_options, data_options, device_of, device_options, load_data_of, logger, report
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tinynets.engine import ImageData, Trained
 
 _SAMPLES = 16
 
@@ -52,22 +57,12 @@ def _names(runs: list[Path]) -> list[str]:
 
 def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> list[str]:
     """Plots that need the data. Without the data they are skipped, with a line that says so."""
-    from tinynets.engine import (
-        Augmenter,
-        Normalize,
-        calibration_bins,
-        confusion_matrix,
-        load_trained,
-        match_data,
-        predict,
-        read_recipe,
-    )
-    from tinynets.report.plots import plot_calibration, plot_confusion, plot_grid, save_tiles
+    from tinynets.engine import load_trained, match_data
 
     path = Path(run)
     try:
         trained = load_trained(path if path.is_dir() else run)
-        model, metadata = trained.model, trained.metadata
+        metadata = trained.metadata
         data = load_data_of(args, None, metadata, metadata.model, trained.in_chans, trained.config, run=run)
         data = match_data(data, trained, resize=args.img_size is None)
     except (ValueError, RuntimeError, FileNotFoundError) as error:
@@ -75,32 +70,48 @@ def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> 
             raise
         logger.warning(f"only the curves of {path}: {error}")
         return []
-    normalize = Normalize(metadata.mean, metadata.std)
-    logits = predict(model.to(device_of(args)), data.test_images, normalize)
+    trained.model.to(device_of(args))
+    made = _plot_test(trained, data, out, prefix)
+    return made + _plot_training(path, data, out, prefix) if path.is_dir() else made
+
+
+def _plot_test(trained: "Trained", data: "ImageData", out: Path, prefix: str) -> list[str]:
+    """Confusion matrix, calibration and samples of the test images."""
+    from tinynets.engine import Normalize, calibration_bins, confusion_matrix, predict
+    from tinynets.report.plots import plot_calibration, plot_confusion
+
+    logits = predict(trained.model, data.test_images, Normalize(trained.metadata.mean, trained.metadata.std))
     plot_confusion(confusion_matrix(logits, data.test_labels), data.class_names, out / f"{prefix}confusion.png")
     plot_calibration(calibration_bins(logits, data.test_labels), out / f"{prefix}calibration.png")
-
     shown = _spread(len(data.test_labels))
     labels = [data.class_names[i] for i in data.test_labels[shown]]
-    said = [data.class_names[i] for i in logits[shown].argmax(1)]
-    titles = [label if label == word else f"{label}, not {word}" for label, word in zip(labels, said, strict=True)]
-    samples = data.test_images[shown].float() / 255
-    plot_grid(samples, out / f"{prefix}samples.png", titles)
-    save_tiles(samples, labels, out / f"{prefix}samples")
-
-    made = ("confusion.png", "calibration.png", "samples.png", "samples/")
-    if not path.is_dir():
-        return [f"{prefix}{name}" for name in made]
-    chosen = _spread(len(data.train_labels))
-    augment = Augmenter(read_recipe(path / "recipe.json").augment, data.mean, data.std)
-    augmented = augment.restore(augment(data.train_images[chosen]))
-    names = [data.class_names[i] for i in data.train_labels[chosen]]
-    plot_grid(augmented, out / f"{prefix}augmented.png", names)
-    save_tiles(augmented, names, out / f"{prefix}augmented")
-    return [f"{prefix}{name}" for name in (*made, "augmented.png", "augmented/")]
+    predicted = [data.class_names[i] for i in logits[shown].argmax(1)]
+    titles = [one if one == other else f"{one}, not {other}" for one, other in zip(labels, predicted, strict=True)]
+    samples = _plot_samples(data.test_images[shown].float() / 255, labels, titles, out, f"{prefix}samples")
+    return [f"{prefix}confusion.png", f"{prefix}calibration.png", *samples]
 
 
-def _spread(count: int) -> Any:
+def _plot_training(run: Path, data: "ImageData", out: Path, prefix: str) -> list[str]:
+    """Training images, augmented as in the run."""
+    from tinynets.engine import Augmenter, read_recipe
+
+    shown = _spread(len(data.train_labels))
+    augment = Augmenter(read_recipe(run / "recipe.json").augment, data.mean, data.std)
+    augmented = augment.restore(augment(data.train_images[shown]))
+    labels = [data.class_names[i] for i in data.train_labels[shown]]
+    return _plot_samples(augmented, labels, labels, out, f"{prefix}augmented")
+
+
+def _plot_samples(images: "Tensor", labels: list[str], titles: list[str], out: Path, name: str) -> list[str]:
+    """A grid, and a file for each image."""
+    from tinynets.report.plots import plot_grid, save_tiles
+
+    plot_grid(images, out / f"{name}.png", titles)
+    save_tiles(images, labels, out / name)
+    return [f"{name}.png", f"{name}/"]
+
+
+def _spread(count: int) -> "Tensor":
     """Up to 16 indices from a fixed shuffle."""
     import torch
 

@@ -81,14 +81,14 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(_complaint([error["error"] for error in errors], len(predictions)))
 
 
-def _find_images(given: list[str]) -> tuple[list[str], list[dict[str, str]], list[str]]:
+def _find_images(arguments: list[str]) -> tuple[list[str], list[dict[str, str]], list[str]]:
     """Files that the paths, folders and patterns name, an error for each that names none, and what was left out."""
     from tinynets.engine.data.listing import walk_images
 
     paths: list[str] = []
     errors: list[dict[str, str]] = []
     notes: list[str] = []
-    for text in given:
+    for text in arguments:
         found = [text]
         if glob.has_magic(text) and not os.path.exists(text):
             found = sorted(glob.glob(text, recursive=True))

@@ -181,15 +181,16 @@ def test_tensorboard_without_its_package(run, tmp_path, monkeypatch):
     assert "logging to TensorBoard needs its package: pip install 'tinynets[tensorboard]'" in err
 
 
-def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(tmp_path, monkeypatch):
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(run, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    command = [sys.executable, "-m", "tinynets", "train", "simplecnn_mnist", *DIGITS, "--epochs", "2", "--out"]
-    plain = subprocess.run([*command, tmp_path / "a"], capture_output=True, text=True, check=True)
-    head, *epochs = plain.stderr.splitlines()
+    command = ["train", "simplecnn_mnist", *DIGITS, "--epochs", "2", "--out"]
+    head, *epochs = run(*command, tmp_path / "a")[2].splitlines()
     assert head == "simplecnn_mnist  4,334 parameters, 1,295 images of digits and 143 to validate"
     assert [line.split()[0] for line in epochs] == ["epoch", "epoch"]
     assert "left" in epochs[0]
-    sized = f"stty cols 100 rows 30; exec {shlex.join([*command, str(tmp_path / 'b')])}"
+    sized = (
+        f"stty cols 100 rows 30; exec {shlex.join([sys.executable, '-m', 'tinynets', *command, str(tmp_path / 'b')])}"
+    )
     script = f"import pty, sys; sys.exit(pty.spawn(['sh', '-c', {sized!r}]) >> 8)"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, stdin=subprocess.DEVNULL)
     assert b"step/s" in shown.stdout

@@ -3,9 +3,10 @@ import torch
 from support import randomised
 
 import tinynets
-from tinynets.deploy.equalize import EqualizedECBlock, equalized
+from tinynets.deploy.equalize import equalized
 from tinynets.deploy.exporter import source_of
 from tinynets.deploy.images import synthetic_images
+from tinynets.deploy.inference.ecnet import EqualizedECBlock
 
 IMAGES = synthetic_images(70, (3, 32, 32))  # more than one batch
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tinynets.engine import Normalize, calibration_bins, confusion_matrix, evaluate, predict
-from tinynets.engine.evaluation import figures, shift_consistency
+from tinynets.engine.evaluation import metrics, shift_consistency
 
 IDENTITY = Normalize((0.0,), (1.0,))
 
@@ -71,32 +71,32 @@ def test_nothing_to_evaluate_and_unknown_classes():
     with pytest.raises(ValueError, match="no images"):
         evaluate(Oracle(), *data([]), IDENTITY)
     images, _ = data([0, 0])
-    with pytest.raises(ValueError, match="the data have class 7, the model has 6 classes"):
+    with pytest.raises(ValueError, match="label 7 out of range for 6 classes"):
         evaluate(Oracle(), images, torch.tensor([0, 7]), IDENTITY)
 
 
 def test_per_class_accuracy_and_confusion():
     logits = torch.eye(3)[[0, 0, 1, 2, 1]] * 4
     labels = torch.tensor([0, 1, 1, 2, 1])
-    result = figures(logits, labels)
+    result = metrics(logits, labels)
     assert result["per_class"] == pytest.approx([100.0, 200 / 3, 100.0])
     assert confusion_matrix(logits, labels).tolist() == [[1, 0, 0], [1, 2, 0], [0, 0, 1]]
-    assert figures(logits[:2], torch.tensor([0, 1]))["per_class"] == [100.0, 0.0, None]
+    assert metrics(logits[:2], torch.tensor([0, 1]))["per_class"] == [100.0, 0.0, None]
 
 
 def test_calibration_error():
     """Ten predictions of confidence 0.8, of which five are right: 30 % off; certain and right: 0."""
     confident = torch.tensor([[math.log(0.8), math.log(0.2)]]).repeat(10, 1)
     labels = torch.tensor([0] * 5 + [1] * 5)
-    assert figures(confident, labels)["calibration_error"] == pytest.approx(30, abs=1e-3)
+    assert metrics(confident, labels)["calibration_error"] == pytest.approx(30, abs=1e-3)
     # too sure at 0.9, not sure enough at 0.75: in bins of their own they do not cancel
     logits = torch.tensor([[math.log(0.9), math.log(0.1)], [math.log(0.75), math.log(0.25)]]).repeat_interleave(4, 0)
-    result = figures(logits, torch.tensor([0, 0, 0, 1, 0, 0, 0, 0]))
+    result = metrics(logits, torch.tensor([0, 0, 0, 1, 0, 0, 0, 0]))
     assert result["calibration_error"] == pytest.approx((15 + 25) / 2, abs=1e-3)
     certain = torch.eye(2)[[0, 1, 1]] * 100
-    assert figures(certain, torch.tensor([0, 1, 1]))["calibration_error"] == pytest.approx(0, abs=1e-3)
+    assert metrics(certain, torch.tensor([0, 1, 1]))["calibration_error"] == pytest.approx(0, abs=1e-3)
     both = torch.cat([confident, certain.repeat(10, 1)])
-    assert figures(both, torch.cat([labels, torch.tensor([0, 1, 1] * 10)]))["calibration_error"] == pytest.approx(
+    assert metrics(both, torch.cat([labels, torch.tensor([0, 1, 1] * 10)]))["calibration_error"] == pytest.approx(
         30 * 10 / 40, abs=1e-3
     )
 

@@ -62,7 +62,7 @@ def owners(model):
 @pytest.mark.parametrize("grad", [False, True])
 @pytest.mark.parametrize("form", ["plain", "trained", "fused", "portable"])
 def test_every_module_with_parameters_is_called_and_nothing_kept_is_overwritten(name, form, grad):
-    from tinynets.deploy.portable import portable
+    from tinynets.deploy.inference import portable
 
     model = build(name)
     if form in ("fused", "portable"):

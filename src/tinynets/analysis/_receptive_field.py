@@ -241,13 +241,13 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
     if node.target in (F.conv2d, torch.conv2d):
         return name, _functional_conv(node, model)
     if node.target is ops.depthwise_conv2d:
-        given = _given(node, "x", "weight", "bias", "dilation")
-        return name, _centered(_kernel(given["weight"], node, model), 1, given.get("dilation", 1))
+        args = _arguments(node, "x", "weight", "bias", "dilation")
+        return name, _centered(_kernel(args["weight"], node, model), 1, args.get("dilation", 1))
     if node.target is ops.gated_dilated_conv2d:
-        given = _given(node, "x", "weight", "bias", "gate", "dilations")
-        return name, _centered(_kernel(given["weight"], node, model), 1, max(given["dilations"]))
+        args = _arguments(node, "x", "weight", "bias", "gate", "dilations")
+        return name, _centered(_kernel(args["weight"], node, model), 1, max(args["dilations"]))
     if node.target in _WINDOW_STATISTICS:
-        return name, _centered(_given(node, *_WINDOW_STATISTICS[node.target]).get("kernel_size", 3))
+        return name, _centered(_arguments(node, *_WINDOW_STATISTICS[node.target]).get("kernel_size", 3))
     if node.target in (F.max_pool2d, torch.max_pool2d, F.avg_pool2d):
         return name, _functional_pool(node)
     if node.target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean) or node.target == "mean":
@@ -257,15 +257,15 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
     return name, None
 
 
-def _given(node: torch.fx.Node, *names: str) -> dict[str, Any]:
+def _arguments(node: torch.fx.Node, *names: str) -> dict[str, Any]:
     return {**dict(zip(names, node.args, strict=False)), **node.kwargs}
 
 
 def _functional_conv(node: torch.fx.Node, model: nn.Module) -> Window:
-    given = _given(node, "input", "weight", "bias", "stride", "padding", "dilation")
-    kernel = _kernel(given["weight"], node, model)
+    args = _arguments(node, "input", "weight", "bias", "stride", "padding", "dilation")
+    kernel = _kernel(args["weight"], node, model)
     stride, padding, dilation = (
-        _side(given.get(key, default)) for key, default in (("stride", 1), ("padding", 0), ("dilation", 1))
+        _side(args.get(key, default)) for key, default in (("stride", 1), ("padding", 0), ("dilation", 1))
     )
     return Window(kernel, stride, dilation, padding)
 
@@ -282,9 +282,9 @@ def _kernel(weight: Any, node: torch.fx.Node, model: nn.Module) -> int:
 
 def _functional_pool(node: torch.fx.Node) -> Window:
     dilation = () if node.target is F.avg_pool2d else ("dilation",)
-    given = _given(node, "input", "kernel_size", "stride", "padding", *dilation)
-    kernel, stride = given["kernel_size"], given.get("stride") or given["kernel_size"]
-    return Window(_side(kernel), _side(stride), _side(given.get("dilation", 1)), _side(given.get("padding", 0)))
+    args = _arguments(node, "input", "kernel_size", "stride", "padding", *dilation)
+    kernel, stride = args["kernel_size"], args.get("stride") or args["kernel_size"]
+    return Window(_side(kernel), _side(stride), _side(args.get("dilation", 1)), _side(args.get("padding", 0)))
 
 
 def _side(value: Any) -> int:

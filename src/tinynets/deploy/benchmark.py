@@ -20,10 +20,10 @@ from tinynets._checks import check_positive, unknown
 from tinynets._context import plain_defaults
 from tinynets._modules import unwrapped
 
-from ._fuse import fuse
 from .exporter import first_reason, source_of
 from .formats import FORMATS, Format
 from .images import synthetic_images
+from .inference import fuse
 from .quiet import quiet
 from .source import Source
 
@@ -224,7 +224,7 @@ def _in_turns(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, 
     for call in calls.values():
         with quiet():
             call()
-    while any(len(taken) < _BLOCK or sum(taken) < seconds for taken in times.values()):
+    while any(len(samples) < _BLOCK or sum(samples) < seconds for samples in times.values()):
         for name, call in calls.items():
             if len(times[name]) >= _BLOCK and sum(times[name]) >= seconds:
                 continue

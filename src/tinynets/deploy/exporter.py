@@ -20,7 +20,7 @@ from .firmware.folder import read_metadata
 from .firmware.projects import PROJECTS, wrap
 from .formats import Format, find_format
 from .images import synthetic_images
-from .portable import portable
+from .inference import portable
 from .source import Source
 
 _PROVED = 1000  # images for which C has to give the bytes of the reference, at least

@@ -21,8 +21,8 @@ def main(runtime: str, path: str, inputs: str) -> None:
 
         interpreter = Interpreter(model_path=path)
         interpreter.allocate_tensors()
-        taken = interpreter.get_input_details()[0]
-        interpreter.set_tensor(taken["index"], np.zeros(taken["shape"], taken["dtype"]))
+        input_details = interpreter.get_input_details()[0]
+        interpreter.set_tensor(input_details["index"], np.zeros(input_details["shape"], input_details["dtype"]))
         interpreter.invoke()
     else:
         import torch

@@ -60,7 +60,9 @@ def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray
     arena = arena_bytes(content) if arena is None else arena
     with quiet():
         interpreter = _runtime().Interpreter.from_bytes(content, arena_size=arena)
-    taken, given = (_details(get(0)) for get in (interpreter.get_input_details, interpreter.get_output_details))
+    input_details, output_details = (
+        _details(get(0)) for get in (interpreter.get_input_details, interpreter.get_output_details)
+    )
 
     def one(image: np.ndarray) -> np.ndarray:
         interpreter.set_input(image, 0)
@@ -68,8 +70,8 @@ def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray
         return interpreter.get_output(0)
 
     def run(batch: np.ndarray) -> np.ndarray:
-        images = quantized(as_nhwc(batch, taken["shape"]), taken)
-        return dequantized(np.concatenate([one(image[None]) for image in images]), given)
+        images = quantized(as_nhwc(batch, input_details["shape"]), input_details)
+        return dequantized(np.concatenate([one(image[None]) for image in images]), output_details)
 
     return run
 

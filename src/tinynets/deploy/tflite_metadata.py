@@ -55,11 +55,11 @@ def _model_metadata(source: Source) -> bytes:
     vectors = (_vector(b, "Float32", [scale * value for value in values]) for values in (mean, std))
     normalization = _table(b, *((slot, "UOffsetTRelative", vector) for slot, vector in enumerate(vectors)))
     unit = _table(b, (0, "Uint8", _NORMALIZATION), (1, "UOffsetTRelative", normalization))
-    taken = _tensor(b, "image", (3, content), (4, _vector(b, "UOffsetTRelative", [unit])))
+    image = _tensor(b, "image", (3, content), (4, _vector(b, "UOffsetTRelative", [unit])))
     labels = _table(b, (0, "UOffsetTRelative", b.CreateString(LABELS)), (2, "Uint8", _AXIS_LABELS))
     named = [(6, _vector(b, "UOffsetTRelative", [labels]))] if source.class_names else []
-    given = _tensor(b, "logits", *named)
-    ends = [_vector(b, "UOffsetTRelative", [tensor]) for tensor in (taken, given)]
+    logits = _tensor(b, "logits", *named)
+    ends = [_vector(b, "UOffsetTRelative", [tensor]) for tensor in (image, logits)]
     graph = _table(b, (2, "UOffsetTRelative", ends[0]), (3, "UOffsetTRelative", ends[1]))
     name, graphs = b.CreateString(printable(source.name)), _vector(b, "UOffsetTRelative", [graph])
     b.Finish(_table(b, (0, "UOffsetTRelative", name), (3, "UOffsetTRelative", graphs)), b"M001")

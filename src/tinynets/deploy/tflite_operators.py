@@ -29,13 +29,13 @@ def with_pools(content: bytes) -> bytes:
         makers = {operator.outputs[0]: operator for operator in graph.operators}
         made, gone = [], []
         for operator in graph.operators:
-            taken = _averaged_map(model, graph, operator, makers)
-            if taken is None:
+            source = _averaged_map(model, graph, operator, makers)
+            if source is None:
                 made.append(operator)
                 continue
-            if taken != operator.inputs[0]:
+            if source != operator.inputs[0]:
                 gone.append(makers[operator.inputs[0]])
-            made += _pool(model, graph, taken, operator)
+            made += _pool(model, graph, source, operator)
         graph.operators = [operator for operator in made if all(operator is not other for other in gone)]
     return _written(_without_unused_codes(model))
 
@@ -51,15 +51,15 @@ def with_int8_versions(content: bytes) -> bytes:
         for operator in graph.operators:
             name = _name(model, operator)
             result = graph.tensors[operator.outputs[0]]
-            taken = graph.tensors[operator.inputs[0]]
+            source = graph.tensors[operator.inputs[0]]
             if name == "RESHAPE" and operator.builtinOptions is None:
                 operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
                 options: Any = schema.ReshapeOptionsT()
                 options.newShape = list(result.shape)
                 operator.builtinOptions = options
-            if name == "FULLY_CONNECTED" and len(taken.shape) == len(result.shape) == 2:
+            if name == "FULLY_CONNECTED" and len(source.shape) == len(result.shape) == 2:
                 operator.builtinOptions.keepNumDims = False
-            if name in _INT8_VERSIONS and taken.type == result.type == schema.TensorType.INT8:
+            if name in _INT8_VERSIONS and source.type == result.type == schema.TensorType.INT8:
                 operator.opcodeIndex = _code(model, name, _INT8_VERSIONS[name])
     return _written(_without_unused_codes(model))
 
@@ -77,8 +77,8 @@ def with_convolutions(content: bytes) -> bytes:
     for graph in model.subgraphs:
         made = []
         for operator in graph.operators:
-            taken, given = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
-            flat = len(taken.shape) == len(given.shape) == 2 and taken.type == schema.TensorType.INT8
+            source, target = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+            flat = len(source.shape) == len(target.shape) == 2 and source.type == schema.TensorType.INT8
             made += _as_convolution(model, graph, operator) if flat and _name(model, operator) == FC else [operator]
         graph.operators = made
     return with_int8_versions(_written(model))
@@ -114,16 +114,16 @@ def _name(model: Any, operator: Any) -> str:
 
 def _averaged_map(model: Any, graph: Any, operator: Any, makers: dict[int, Any]) -> int | None:
     """Index of the map (N, H, W, C) whose height and width a MEAN averages, None for any other operator."""
-    taken = operator.inputs[0] if len(operator.inputs) else -1
-    if _name(model, operator) != "MEAN" or len(graph.tensors[taken].shape) != 4:
+    source = operator.inputs[0] if len(operator.inputs) else -1
+    if _name(model, operator) != "MEAN" or len(graph.tensors[source].shape) != 4:
         return None
     axes = sorted(_values(model, graph, operator.inputs[1]))
     if axes == [1, 2]:
-        return taken
-    maker = makers.get(taken)
+        return source
+    maker = makers.get(source)
     if maker is None or _name(model, maker) != "TRANSPOSE":
         return None
-    alone = sum(taken in other.inputs for other in graph.operators) == 1 and taken not in graph.outputs
+    alone = sum(source in other.inputs for other in graph.operators) == 1 and source not in graph.outputs
     flat = len(graph.tensors[operator.outputs[0]].shape) == 2
     if alone and flat and axes == [2, 3] and _values(model, graph, maker.inputs[1]) == [0, 3, 1, 2]:
         return maker.inputs[0]
@@ -138,12 +138,12 @@ def _values(model: Any, graph: Any, tensor: int) -> list[int]:
     return [] if data is None else np.frombuffer(bytes(data), np.int32).tolist()
 
 
-def _pool(model: Any, graph: Any, taken: int, mean: Any) -> list[Any]:
+def _pool(model: Any, graph: Any, source: int, mean: Any) -> list[Any]:
     """The operators that average a map as a MEAN does. A transposed map, no longer needed, becomes theirs."""
     from ai_edge_litert import schema_py_generated as schema
 
-    given = mean.outputs[0]
-    count, height, width, channels = graph.tensors[taken].shape
+    target = mean.outputs[0]
+    count, height, width, channels = graph.tensors[source].shape
     pool: Any = schema.OperatorT()
     pool.opcodeIndex = _code(model, "AVERAGE_POOL_2D", 1)
     pool.builtinOptionsType = schema.BuiltinOptions.Pool2DOptions
@@ -151,26 +151,26 @@ def _pool(model: Any, graph: Any, taken: int, mean: Any) -> list[Any]:
     pool.builtinOptions = options
     options.padding = schema.Padding.VALID
     options.filterHeight, options.filterWidth, options.strideH, options.strideW = height, width, height, width
-    pool.inputs, pool.outputs = [taken], [given]
-    if len(graph.tensors[given].shape) == 4:
+    pool.inputs, pool.outputs = [source], [target]
+    if len(graph.tensors[target].shape) == 4:
         return [pool]
-    if mean.inputs[0] == taken:
-        pooled = _tensor(model, graph, "pooled", [count, 1, 1, channels], graph.tensors[taken].type)
+    if mean.inputs[0] == source:
+        pooled = _tensor(model, graph, "pooled", [count, 1, 1, channels], graph.tensors[source].type)
     else:
         pooled = mean.inputs[0]
         graph.tensors[pooled].shape, graph.tensors[pooled].shapeSignature = [count, 1, 1, channels], None
     pool.outputs = [pooled]
-    return [pool, _reshape(model, graph, pooled, given)]
+    return [pool, _reshape(model, graph, pooled, target)]
 
 
 def _as_convolution(model: Any, graph: Any, linear: Any) -> list[Any]:
     from ai_edge_litert import schema_py_generated as schema
 
-    (taken, filters, *bias), given = linear.inputs, linear.outputs[0]
+    (source, filters, *bias), target = linear.inputs, linear.outputs[0]
     rows, columns = graph.tensors[filters].shape
     graph.tensors[filters].shape = [rows, 1, 1, columns]
     ends = []
-    for index, channels in ((taken, columns), (given, rows)):
+    for index, channels in ((source, columns), (target, rows)):
         flat = graph.tensors[index]
         made = _tensor(model, graph, f"{flat.name.decode()}_map", [flat.shape[0], 1, 1, channels], flat.type)
         graph.tensors[made].quantization = flat.quantization
@@ -184,19 +184,19 @@ def _as_convolution(model: Any, graph: Any, linear: Any) -> list[Any]:
     options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
     options.fusedActivationFunction = linear.builtinOptions.fusedActivationFunction
     convolution.inputs, convolution.outputs = [ends[0], filters, *bias], [ends[1]]
-    return [_reshape(model, graph, taken, ends[0]), convolution, _reshape(model, graph, ends[1], given)]
+    return [_reshape(model, graph, source, ends[0]), convolution, _reshape(model, graph, ends[1], target)]
 
 
-def _reshape(model: Any, graph: Any, taken: int, given: int) -> Any:
+def _reshape(model: Any, graph: Any, source: int, target: int) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
-    sides = list(graph.tensors[given].shape)
+    sides = list(graph.tensors[target].shape)
     shape = _tensor(
-        model, graph, f"{graph.tensors[given].name.decode()}_shape", [len(sides)], schema.TensorType.INT32, sides
+        model, graph, f"{graph.tensors[target].name.decode()}_shape", [len(sides)], schema.TensorType.INT32, sides
     )
     reshape: Any = schema.OperatorT()
     reshape.opcodeIndex = _code(model, "RESHAPE", 1)
-    reshape.inputs, reshape.outputs = [taken, shape], [given]
+    reshape.inputs, reshape.outputs = [source, shape], [target]
     return reshape
 
 

@@ -48,8 +48,8 @@ def _accepted(name: str, error: TypeError) -> str:
     if not (unexpected and timm.is_model(name)):
         return ""
     cls = getattr(sys.modules[timm.models.model_entrypoint(name).__module__], unexpected[1], None)
-    taken = [p for p in inspect.signature(cls).parameters if p not in ("device", "dtype")] if cls else []
-    return f"{name} has no argument {unexpected[2]!r}: it takes {', '.join(taken)}" if taken else ""
+    accepted = [p for p in inspect.signature(cls).parameters if p not in ("device", "dtype")] if cls else []
+    return f"{name} has no argument {unexpected[2]!r}: it takes {', '.join(accepted)}" if accepted else ""
 
 
 def is_ours(name: str) -> bool:

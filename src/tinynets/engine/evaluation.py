@@ -1,4 +1,4 @@
-"""Logits of a model, and the figures computed from them."""
+"""Logits of a model, and the metrics computed from them."""
 
 import time
 from collections.abc import Iterator
@@ -110,7 +110,7 @@ def evaluate(
         tta: test-time augmentation, as in `predict`.
 
     Returns:
-        The result of `figures`, with images_per_second and images (their number).
+        The result of `metrics`, with images_per_second and images (their number).
 
     Raises:
         ValueError: there are no images, or labels without a class in the model.
@@ -130,11 +130,11 @@ def evaluate(
     started = time.perf_counter()
     logits = predict(model, images, normalize, batch_size, tta)
     seconds = time.perf_counter() - started
-    return {**figures(logits, labels.cpu()), "images_per_second": len(images) / seconds, "images": len(images)}
+    return {**metrics(logits, labels.cpu()), "images_per_second": len(images) / seconds, "images": len(images)}
 
 
 @plain_defaults()
-def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
+def metrics(logits: Tensor, labels: Tensor) -> dict[str, Any]:
     """Compute accuracy, loss and calibration from logits.
 
     Args:
@@ -154,14 +154,14 @@ def figures(logits: Tensor, labels: Tensor) -> dict[str, Any]:
 
     Examples:
         >>> import torch
-        >>> from tinynets.engine.evaluation import figures
-        >>> figures(torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1]))["top1"]
+        >>> from tinynets.engine.evaluation import metrics
+        >>> metrics(torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1]))["top1"]
         50.0
     """
     classes = logits.shape[1]
     check_finite(logits)
     if labels.max() >= classes:
-        raise ValueError(f"the data have class {int(labels.max())}, the model has {classes} classes")
+        raise ValueError(f"label {int(labels.max())} out of range for {classes} classes")
     share, confidence, accuracy = calibration_bins(logits, labels).unbind(1)
     ranked = logits.topk(min(5, classes), dim=1).indices == labels.unsqueeze(1)
     counts = torch.bincount(labels, minlength=classes)

@@ -67,5 +67,4 @@ class BlurPool(BlurPool2d):
         self.filt = (taps[:, None] * taps).expand(self.filt.shape[0], 1, 3, 3).contiguous()
 
     def extra_repr(self) -> str:
-        """The channels and the stride, for `print(layer)`."""
         return f"{self.channels}, stride={self.stride}"

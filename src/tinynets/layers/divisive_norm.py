@@ -56,5 +56,4 @@ class DivisiveNorm(nn.Module):
         return divisive_norm(x, self.kernel_size, self.eps)
 
     def extra_repr(self) -> str:
-        """The window and eps, for `print(layer)`."""
         return f"kernel_size={self.kernel_size}, eps={self.eps}"

@@ -91,5 +91,4 @@ class EntropyGate(nn.Module):
         return gumbel_gate(self.expand(F.relu(statistics)), self.tau, self.training, self.hard)
 
     def extra_repr(self) -> str:
-        """The window and whether gates are hard, for `print(layer)`."""
         return f"kernel_size={self.kernel_size}, hard={self.hard}"

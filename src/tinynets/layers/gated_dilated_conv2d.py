@@ -64,5 +64,4 @@ class GatedDilatedConv2d(nn.Module):
         return gated_dilated_conv2d(x, self.weight, self.bias, gate, self.dilations)
 
     def extra_repr(self) -> str:
-        """The channels, dilations and kernel size, for `print(layer)`."""
         return f"{self.weight.shape[0]}, dilations={tuple(self.dilations)}, kernel_size={self.weight.shape[-1]}"

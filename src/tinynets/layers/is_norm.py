@@ -68,5 +68,4 @@ class ISNorm(nn.Module):
         return x
 
     def extra_repr(self) -> str:
-        """The number of steps, for `print(layer)`."""
         return f"num_steps={self.num_steps}"

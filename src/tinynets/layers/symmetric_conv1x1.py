@@ -87,5 +87,4 @@ class SymmetricConv1x1(nn.Module):
         return F.conv2d(x, weight.unsqueeze(-1).unsqueeze(-1))
 
     def extra_repr(self) -> str:
-        """The number of channels, for `print(layer)`."""
         return f"{self.channels}"

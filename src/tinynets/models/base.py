@@ -154,13 +154,13 @@ class StagedClassifier(nn.Module):
         """
         if output_fmt != "NCHW":
             raise ValueError(f"output_fmt must be 'NCHW', got {output_fmt!r}")
-        taken, last = feature_take_indices(len(self.feature_info), indices)
+        take_indices, last = feature_take_indices(len(self.feature_info), indices)
         check_images(x, self.in_chans, self.total_stride, self.img_size)
         intermediates = []
         x = self.stem(x)
         for index in range(last + 1 if stop_early else len(self.feature_info)):
             x = self.forward_stage(x, index)
-            if index in taken:
+            if index in take_indices:
                 intermediates.append(x)
         return intermediates if intermediates_only else (x, intermediates)
 
@@ -182,7 +182,7 @@ class StagedClassifier(nn.Module):
         Returns:
             The indices that were asked for, as non-negative numbers.
         """
-        taken, last = feature_take_indices(len(self.feature_info), indices)
+        take_indices, last = feature_take_indices(len(self.feature_info), indices)
         if last < len(self.feature_info) - 1:
             self.prune_stages(last + 1)
             self.feature_info = self.feature_info[: last + 1]
@@ -191,7 +191,7 @@ class StagedClassifier(nn.Module):
             prune_head = True
         if prune_head:
             self.reset_classifier(0, "")
-        return taken
+        return take_indices
 
     def prune_stages(self, keep: int) -> None:
         """Keep the first stages, as many as keep says."""

@@ -27,9 +27,10 @@ def degrees(slope):
     return torch.rad2deg(torch.tensor(slope).atan()).item()
 
 
+# Shears by these values leave no pixel halfway between two others, where rounding would decide.
 CASES = {
-    "shear_x": ((0.3, -0.2, 0.99), lambda m: warp(shear=(degrees(m), 0.0), center=[0, 0])),
-    "shear_y": ((0.3, -0.2, 0.99), lambda m: warp(shear=(0.0, degrees(m)), center=[0, 0])),
+    "shear_x": ((0.31, -0.23, 0.97), lambda m: warp(shear=(degrees(m), 0.0), center=[0, 0])),
+    "shear_y": ((0.31, -0.23, 0.97), lambda m: warp(shear=(0.0, degrees(m)), center=[0, 0])),
     "translate_x": ((5, -9, 14), lambda m: warp(translate=(int(m), 0))),
     "translate_y": ((5, -9, 14), lambda m: warp(translate=(0, int(m)))),
     "rotate": ((20, -30, 135), lambda m: lambda image: reference.rotate(image, m)),

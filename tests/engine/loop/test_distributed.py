@@ -35,7 +35,7 @@ real = Run._train_step
 
 def step(self, rows):
     real(self, rows)
-    if self.team.is_main:
+    if self.distributed.is_main:
         with open(sys.argv[1] + ".losses", "a") as file:
             file.write(f"{self.loss_sum.item()}\\n")  # summed since the epoch began
         if self.step == 6 and "--stop" in sys.argv:
@@ -115,7 +115,7 @@ def test_egrr_with_depth_warm_up_from_the_command_line(program, tmp_path):
 
 
 def test_the_parts_make_the_batch():
-    parts = [DistributedContext(rank, 3, torch.device("cpu")).part(12) for rank in range(3)]
+    parts = [DistributedContext(rank, 3, torch.device("cpu")).local_slice(12) for rank in range(3)]
     assert [list(range(12)[part]) for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
 

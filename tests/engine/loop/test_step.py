@@ -29,7 +29,7 @@ def test_an_epochs_figures_are_means_over_its_images(tiny_data):
     still = override(QUICK, {"optimizer.lr": 1e-12, "optimizer.weight_decay": 0.0, "augment.pad": 0, "batch_size": 24})
     run = run_of(tiny_data, still, "groupnorm_net")
     seen = run.train_epoch(lambda: None)
-    result = evaluate(run.model, run.train_images, run.train_labels, run.normalize)
+    result = evaluate(run.model, run.images.train_images, run.images.train_labels, run.normalize)
     assert run.steps == 3
     assert seen["train_loss"] == pytest.approx(result["loss"], rel=1e-5)
     assert seen["train_top1"] == pytest.approx(result["top1"])

@@ -73,10 +73,10 @@ def test_a_kind_of_step_is_captured_once_and_replayed(stand_in):
 def test_a_replay_reads_the_new_inputs(stand_in):
     toy = Toy()
     for value in range(WARM_UP + 2):
-        figures = toy.step("one", torch.full((2,), float(value)))
+        stats = toy.step("one", torch.full((2,), float(value)))
     (graph,) = toy.step.graphs.values()
     assert graph.inputs[0].tolist() == [WARM_UP + 1, WARM_UP + 1]
-    assert figures is graph.figures
+    assert stats is graph.stats
 
 
 def test_the_update_is_captured_with_the_rate_as_a_tensor(stand_in):

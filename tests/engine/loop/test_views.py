@@ -41,7 +41,7 @@ def test_views_come_with_the_logits_of_their_images(tiny_data, recipe, tmp_path)
     recipe = override(recipe, {"augment.flip": False})
     run = started(tiny_data, recipe, tmp_path / "logits.safetensors")
     views = run.views
-    assert views.images.shape == (3, *run.train_images.shape)
+    assert views.images.shape == (3, *run.images.train_images.shape)
     assert views.images.dtype == torch.uint8
     assert not torch.equal(views.images[0], views.images[1])
     rows = torch.arange(16)
@@ -52,10 +52,10 @@ def test_views_come_with_the_logits_of_their_images(tiny_data, recipe, tmp_path)
 def test_views_without_augmentation_are_the_images(tiny_data, recipe, tmp_path):
     recipe = replace(recipe, augment=Augment(flip=True))
     run = started(tiny_data, recipe, tmp_path / "logits.safetensors")
-    assert all(torch.equal(view, run.train_images) for view in run.views.images)
+    assert all(torch.equal(view, run.images.train_images) for view in run.views.images)
     rows, rng = torch.arange(16), BatchRNG(torch.Generator().manual_seed(0), 16)
     x, logits = run.views(rows, rng)
-    plain = run.normalize(run.train_images[rows])
+    plain = run.normalize(run.images.train_images[rows])
     mirrored = (x != plain).flatten(1).any(1)
     assert 0 < mirrored.sum() < 16
     torch.testing.assert_close(x[mirrored], plain[mirrored].flip(3))

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..portable import portable
+from ..inference import portable
 from ..source import Pixels
 
 # Bytes of code on a Cortex-M4 (gcc 12, -O3): of each kernel, of what every net has, and of each call.
@@ -134,21 +134,21 @@ def _add(steps: list[_Step], node: Any, renamed: dict[str, str], image: str) -> 
         return
     name = node.target.name().removeprefix("aten::").partition(".")[0].rstrip("_")
     maps: list[str] = [arg.name for arg in node.all_input_nodes if arg.op != "placeholder" or arg.name == image]
-    taken: list[str] = [renamed.get(part, part) for part in maps]
+    inputs: list[str] = [renamed.get(part, part) for part in maps]
     size = math.prod(value.shape)
     made = {step.output for step in steps if step.kernel}
-    if name in _SAME or (name in _ACTIVATIONS and taken[0] in made and _only_reader(node)):
-        renamed[node.name] = taken[0]
+    if name in _SAME or (name in _ACTIVATIONS and inputs[0] in made and _only_reader(node)):
+        renamed[node.name] = inputs[0]
     elif name in ("conv2d", "linear"):
-        steps.append(_weighted(node, name, taken, size))
-    elif name == "add" and len(taken) == 2:
-        steps.append(_Step("add", taken, node.name, size))
-    elif name in ("avg_pool2d", "adaptive_avg_pool2d", "mean") and len(taken) == 1:
-        steps.append(_Step("average_pool", taken, node.name, size))
+        steps.append(_weighted(node, name, inputs, size))
+    elif name == "add" and len(inputs) == 2:
+        steps.append(_Step("add", inputs, node.name, size))
+    elif name in ("avg_pool2d", "adaptive_avg_pool2d", "mean") and len(inputs) == 1:
+        steps.append(_Step("average_pool", inputs, node.name, size))
     elif name == "max_pool2d":
-        steps.append(_Step("max_pool", taken, node.name, size))
+        steps.append(_Step("max_pool", inputs, node.name, size))
     elif name in _SHAPES:
-        steps.append(_Step("", taken, node.name, size))
+        steps.append(_Step("", inputs, node.name, size))
     else:
         raise RuntimeError(
             f"layer {_layer(node)} needs {name}, which the int8 C generator lacks: export it with --to c-fp32"
@@ -160,7 +160,7 @@ _SHAPES = {"view", "reshape", "flatten", "_unsafe_view", "squeeze", "unsqueeze"}
 _ACTIVATIONS = {"relu", "relu6", "hardtanh"}
 
 
-def _weighted(node: Any, name: str, taken: list[str], size: int) -> _Step:
+def _weighted(node: Any, name: str, inputs: list[str], size: int) -> _Step:
     weight = node.args[1].meta["val"].shape
     groups = node.args[6] if len(node.args) > 6 else 1
     if name == "linear" or (groups == 1 and math.prod(weight[2:]) == 1):
@@ -174,7 +174,7 @@ def _weighted(node: Any, name: str, taken: list[str], size: int) -> _Step:
             f"layer {_layer(node)} is a convolution in {groups} groups, which the int8 C generator lacks: "
             "export it with --to c-fp32"
         )
-    return _Step(kernel, taken, node.name, size, math.prod(weight), weight[0])
+    return _Step(kernel, inputs, node.name, size, math.prod(weight), weight[0])
 
 
 def _only_reader(node: Any) -> bool:

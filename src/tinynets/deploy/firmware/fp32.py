@@ -46,7 +46,8 @@ class Emitted:
 def emit(source: Source, folder: Path, name: str, classes: int) -> Emitted:
     """Generate the sources.
 
-    Activations become static, so that the linker knows how much RAM they take, and no stack overflows. The sources are C and C++.
+    Activations become static, so that the linker knows how much RAM they take, and no stack overflows. The sources
+    compile as C and as C++.
 
     Args:
         source: a model that takes pixels.
@@ -69,7 +70,7 @@ def emit(source: Source, folder: Path, name: str, classes: int) -> Emitted:
             code, data = compiler.Compiler(options).compile_with_data_file(model)
     except Exception as error:  # its errors have no common class
         raise RuntimeError(f"emx-onnx-cgen refuses this net: {error}") from error
-    # One file and no _Bool: C++ compiles it too, where a constant needs its declaration before it to be seen outside its file.
+    # C++ has no _Bool, and its constants are seen in other files only after a declaration: so it is one file.
     code = _TEMPORARY.sub(r"\1static \2", re.sub(r"\b_Bool\b", "bool", code))
     channels, height, width = source.input_size
     (folder / f"{symbol}.h").write_text(

@@ -9,7 +9,7 @@ import torch
 
 from tinynets._files import to_json
 
-from .. import onnx_functions
+from ..inference.onnx_functions import DOMAIN, OPSET, OnnxFunctions
 from ..quiet import quiet
 from ..source import Source
 
@@ -26,31 +26,32 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
 
 
 def graph(source: Source, blocked: bool = True) -> Any:
-    """The model as a graph of onnx_ir, with our layers as functions. blocked: see `onnx_functions`."""
+    """The model as a graph of onnx_ir, with our layers as functions. blocked: see `OnnxFunctions`."""
     import onnx
     import onnx_ir
     from onnxscript import optimizer
 
     batch = torch.export.Dim("batch")
-    with onnx_functions.emitted(blocked) as definitions, quiet():
+    functions = OnnxFunctions(blocked)
+    with quiet():
         program = torch.onnx.export(
-            source.network(),
+            functions.installed(source.network()),
             (source.example(2),),
             dynamo=True,
             dynamic_shapes=({0: batch},),
             input_names=["image"],
             output_names=["logits"],
-            opset_version=onnx_functions.OPSET,
+            opset_version=OPSET,
             optimize=False,
             verbose=False,
         )
     assert program is not None
     model = program.model
-    for text in definitions.values():
+    for text in functions.definitions.values():
         function = onnx_ir.from_proto(onnx.parser.parse_function(text))
         model.functions[function.identifier()] = function
-    if definitions:
-        model.opset_imports[onnx_functions.DOMAIN] = 1
+    if functions.definitions:
+        model.opset_imports[DOMAIN] = 1
     with quiet():  # no constant folding: the folded constants would be larger than their inputs
         optimizer.optimize_ir(model, inline=False, input_size_limit=0)
     for node in model.graph:

@@ -36,16 +36,16 @@ def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
     with quiet():
         interpreter = Interpreter(model_path=str(path), num_threads=threads)
         interpreter.allocate_tensors()
-    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    input_details, output_details = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
 
     def one(image: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(taken["index"], image)
+        interpreter.set_tensor(input_details["index"], image)
         interpreter.invoke()
-        return interpreter.get_tensor(given["index"]).copy()
+        return interpreter.get_tensor(output_details["index"]).copy()
 
     def run(batch: np.ndarray) -> np.ndarray:
-        images = quantized(as_nhwc(batch, taken["shape"]), taken)
-        return dequantized(np.concatenate([one(image[None]) for image in images]), given)
+        images = quantized(as_nhwc(batch, input_details["shape"]), input_details)
+        return dequantized(np.concatenate([one(image[None]) for image in images]), output_details)
 
     return run
 
@@ -59,12 +59,15 @@ def load_integers(path: Path) -> Callable[[np.ndarray], np.ndarray]:
             model_path=str(path), num_threads=1, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
         )
         interpreter.allocate_tensors()
-    taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    input_index, output_index = (
+        interpreter.get_input_details()[0]["index"],
+        interpreter.get_output_details()[0]["index"],
+    )
 
     def one(image: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(taken, image)
+        interpreter.set_tensor(input_index, image)
         interpreter.invoke()
-        return interpreter.get_tensor(given).copy()
+        return interpreter.get_tensor(output_index).copy()
 
     return lambda pixels: np.concatenate(
         [one((image[None].astype(np.int16) - 128).astype(np.int8)) for image in pixels]

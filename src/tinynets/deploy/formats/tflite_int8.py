@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..equalize import equalized
-from ..portable import PortableDivisiveNorm
+from ..inference.portable_layers import PortableDivisiveNorm
 from ..quiet import quiet
 from ..source import Source
 from ..tflite_metadata import with_metadata

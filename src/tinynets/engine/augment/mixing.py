@@ -64,9 +64,9 @@ class Mixer:
 
 
 def mixup(x: Tensor, targets: Tensor, rng: BatchRNG, alpha: float = 0.2) -> tuple[Tensor, Tensor]:
-    """share * x_i + (1 - share) * x_j with share from Beta(alpha, alpha); Zhang et al., 2017."""
-    share, other = rng.beta(alpha), _neighbor(x, 1)
-    return _blend(x, x[other], share.view(-1, 1, 1, 1)), _blend(targets, targets[other], share.unsqueeze(1))
+    """lam * x_i + (1 - lam) * x_j with lam from Beta(alpha, alpha); Zhang et al., 2017."""
+    lam, other = rng.beta(alpha), _neighbor(x, 1)
+    return _blend(x, x[other], lam.view(-1, 1, 1, 1)), _blend(targets, targets[other], lam.unsqueeze(1))
 
 
 def cutmix(x: Tensor, targets: Tensor, rng: BatchRNG, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -78,8 +78,8 @@ def cutmix(x: Tensor, targets: Tensor, rng: BatchRNG, alpha: float = 1.0) -> tup
     column = rng.integers(width).unsqueeze(1)
     half_height, half_width = (height * side / 2).int(), (width * side / 2).int()
     box = rectangles(height, width, row - half_height, column - half_width, row + half_height, column + half_width)
-    share = 1 - box.float().mean((1, 2)).unsqueeze(1)
-    return torch.where(box.unsqueeze(1), x[other], x), _blend(targets, targets[other], share)
+    lam = 1 - box.float().mean((1, 2)).unsqueeze(1)
+    return torch.where(box.unsqueeze(1), x[other], x), _blend(targets, targets[other], lam)
 
 
 def ricap(x: Tensor, targets: Tensor, rng: BatchRNG, beta: float = 0.3) -> tuple[Tensor, Tensor]:
@@ -115,5 +115,5 @@ def _neighbor(x: Tensor, distance: int) -> Tensor:
     return torch.where(other < len(x), other, index)
 
 
-def _blend(x: Tensor, other: Tensor, share: Tensor) -> Tensor:
-    return x * share + other * (1 - share)
+def _blend(x: Tensor, other: Tensor, lam: Tensor) -> Tensor:
+    return x * lam + other * (1 - lam)

@@ -5,4 +5,4 @@ from .distributed import DistributedContext, distributed_context
 from .run import Run
 from .training import train
 
-__all__ = ["Run", "DistributedContext", "build_model", "train", "workers"]
+__all__ = ["DistributedContext", "Run", "build_model", "distributed_context", "train"]

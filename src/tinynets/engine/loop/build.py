@@ -77,18 +77,6 @@ def check_fit(model: nn.Module, name: str, data: ImageData) -> None:
         )
 
 
-def check_recursion(model: Any, recipe: Recipe) -> int:
-    """Number of steps of the deepest stage. Raises ValueError if the model does not support the recipe's settings."""
-    r = recipe.recursion
-    if r.depth_warmup_epochs and not hasattr(model, "set_active_steps"):
-        raise ValueError(
-            f"recursion.depth_warmup_epochs needs a model with recursive stages, {type(model).__name__} has none"
-        )
-    if r.tau_end != 1 and not hasattr(model, "set_tau"):
-        raise ValueError(f"recursion.tau needs gates with a temperature, {type(model).__name__} has none")
-    return max((stage.num_steps for stage in model.stages), default=1) if r.depth_warmup_epochs else 1
-
-
 @dataclass(frozen=True)
 class Start:
     """Weights that a run starts from, and what is known about them."""
@@ -115,7 +103,7 @@ class Start:
     def load(self, model: Any, data: ImageData) -> str:
         """Load the weights into a model for other classes and channels. Returns a sentence about what was kept."""
         state, target = dict(self.state), model.state_dict()
-        message = []
+        notes = []
         layer = classifier_of(model)
         head = next((name for name, module in model.named_modules() if module is layer), None)
         order = class_order(data.class_names, self.metadata.class_names)
@@ -126,18 +114,18 @@ class Start:
             else:
                 state[key] = target.get(key, state[key])
         if head and not same:
-            message.append(f"new classifier for {data.num_classes} classes")
+            notes.append(f"new classifier for {data.num_classes} classes")
         first = next((f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.Conv2d)), None)
         if first in state and state[first].shape[1] != target[first].shape[1]:
-            message.append(f"input adapted from {state[first].shape[1]} to {target[first].shape[1]} channels")
+            notes.append(f"input adapted from {state[first].shape[1]} to {target[first].shape[1]} channels")
             state[first] = adapt_channels(state[first], target[first].shape[1])
         load_into(model, state, self.name)
         kept = sum(torch.equal(tensor.cpu(), self.state[key]) for key, tensor in target.items() if key in self.state)
         trained_on = f", trained on {self.metadata.data}" if self.metadata.data else ""
-        changes = "".join(f"; {part}" for part in message)
+        changes = "".join(f"; {part}" for part in notes)
         return (
-            f"starts from {self.name} ({self.metadata.model}{trained_on}): {kept} of {len(target)} tensors kept{changes}; "
-            "optimizer, schedule and random numbers start anew"
+            f"starts from {self.name} ({self.metadata.model}{trained_on}): {kept} of {len(target)} tensors kept"
+            f"{changes}; optimizer, schedule and random numbers start anew"
         )
 
 

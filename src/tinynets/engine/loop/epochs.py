@@ -90,7 +90,7 @@ class Training:
         return self.distributed.broadcast(self._finish() if self.distributed.is_main else None)
 
     def _headline(self) -> str:
-        train, val = len(self.run.train_labels), len(self.run.val_labels)
+        train, val = len(self.run.images.train_labels), len(self.run.images.val_labels)
         images = f"{train:,} images of {self.data.name}" + (f" and {val:,} to validate" if val else "")
         return f"{self.metadata.model}  {_params(self.run):,} parameters, {images}"
 
@@ -200,8 +200,8 @@ class Training:
             "data_sha256": self.identity["data_sha256"],
             "seed": self.run.recipe.seed,
             "recipe": self.run.recipe.to_dict(),
-            "train_images": len(self.run.train_labels),
-            "val_images": len(self.run.val_labels),
+            "train_images": len(self.run.images.train_labels),
+            "val_images": len(self.run.images.val_labels),
             "last": {**row, **self._test("last")},
             "best": {**self.best, **self._test("best")},
             **({"norms_estimated": True} if behind else {}),
@@ -267,9 +267,9 @@ class Training:
             }
         )
 
-    def _event(self, kind: str, **metadata: Any) -> None:
+    def _event(self, kind: str, **fields: Any) -> None:
         moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        self.directory.add_event({"time": moment, "event": kind, "step": self.run.step, **metadata})
+        self.directory.add_event({"time": moment, "event": kind, "step": self.run.step, **fields})
 
 
 def _params(run: Run) -> int:

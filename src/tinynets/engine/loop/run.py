@@ -1,5 +1,4 @@
 import gc
-import logging
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,20 +10,20 @@ from torch import Tensor, nn
 
 from tinynets._modules import copied
 from tinynets.engine.augment import Augmenter, BatchRNG, Mixer, Normalize
-from tinynets.engine.data import ImageData, split_validation
+from tinynets.engine.data import ImageData
 from tinynets.engine.evaluation import evaluate
 from tinynets.engine.recipes import Recipe
 
-from .build import check_recursion, freeze_backbone
+from .build import freeze_backbone
 from .distributed import DistributedContext
+from .images import RunImages
 from .norms import estimate_norms, mend_lagging_norms
 from .objective import Objective, autocast, balanced_weights
 from .optimizer import create_optimizer
-from .schedules import active_steps, learning_rate_setter, mixing_strength, temperature
+from .recursion import RecursionSchedule
+from .schedules import learning_rate_setter, mixing_strength
 from .step_graphs import StepGraphs, make_capturable
 from .views import Views
-
-_logger = logging.getLogger(__name__)
 
 
 class Run:
@@ -56,18 +55,19 @@ class Run:
         self.normalize = Normalize(data.mean, data.std)
         self.statistics = data.mean, data.std
         self.mix = Mixer(recipe.mixing, data.num_classes)
-        self._take_data(data)
+        self.images = RunImages(data, recipe, self.generator, distributed)
+        self.steps = self.images.steps
 
         self.model = model.to(distributed.device).to(memory_format=torch.channels_last)
         self.frozen = freeze_backbone(self.model) if recipe.freeze == "backbone" else []
-        self.deepest = check_recursion(model, recipe)
+        self.recursion = RecursionSchedule(self.model, recipe)
         self.optimizer = create_optimizer(self.model, recipe.optimizer)
         self.set_learning_rate = learning_rate_setter(self.optimizer, recipe.schedule, self.steps)
         self.set_learning_rate(0)
         self.ema = ModelEmaV3(copied(self.model), decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "fp16")
         balanced = recipe.class_weights == "balanced"
-        weights = balanced_weights(self.train_labels, data.num_classes) if balanced else None
+        weights = balanced_weights(self.images.train_labels, data.num_classes) if balanced else None
         self.objective = Objective(recipe, data, self.device, weights)
         self.views: Views | None = None
         self.forward: Any = distributed.parallel(self.model, find_unused=recipe.recursion.depth_warmup_epochs > 0)
@@ -81,48 +81,6 @@ class Run:
         self.hits = torch.zeros((), device=self.device)
         self.first_bad = torch.full((), -1, device=self.device)
         self.looks_at_every_loss = self.device.type == "cpu"  # on other devices reading the loss waits for the device
-
-    def _take_data(self, data: ImageData) -> None:
-        recipe, device = self.recipe, self.device
-        if len(data.train_labels) == 0:
-            raise ValueError(f"{data.name} has no training images: it can only be evaluated on")
-        if data.num_classes < 2:
-            raise ValueError(
-                f"{data.name} has only one class, {', '.join(data.class_names)!r}: training needs two or more, each in "
-                "a folder of its own, directly in train/ or in the folder of the data"
-            )
-        if data.val_images is not None and data.val_labels is not None:
-            train = torch.arange(len(data.train_labels))
-            self.val_images, self.val_labels = data.val_images, data.val_labels
-        else:
-            train, val = split_validation(data.train_labels, recipe.val_size, self.generator)
-            self.val_images, self.val_labels = data.train_images[val], data.train_labels[val]
-            lacking = data.train_labels.unique().numel() - self.val_labels.unique().numel()
-            if recipe.val_size and lacking and self.distributed.is_main:
-                _logger.warning(
-                    f"{lacking} of {data.num_classes} classes have no validation image: {recipe.val_size:g} (val_size) "
-                    "of their images rounds to none"
-                )
-        # all images and the rows of the training set, because a copy without the others would double the memory
-        self.images, self.rows = data.train_images.to(device), train.to(device)
-        self.train_labels = data.train_labels[train].to(device)
-        if recipe.schedule.patience and len(self.val_labels) == 0:
-            raise ValueError(f"schedule.patience needs validation images: {data.name} has too few for val_size")
-        self.steps = len(self.train_labels) // recipe.batch_size
-        if self.steps == 0:
-            raise ValueError(
-                f"batch_size ({recipe.batch_size}) is larger than the training set ({len(self.train_labels)} images): "
-                "add images, or lower it (--batch-size)"
-            )
-        if recipe.batch_size % self.distributed.world_size:
-            raise ValueError(
-                f"batch_size ({recipe.batch_size}) must be a multiple of the number of processes ({self.distributed.world_size})"
-            )
-
-    @property
-    def train_images(self) -> Tensor:
-        """A copy of the training images, without those for validation."""
-        return self.images[self.rows]
 
     @property
     def averaged(self) -> nn.Module:
@@ -147,7 +105,7 @@ class Run:
     def make_views(self, cache: Path, data_sha256: str | None, after_batch: Callable[[], None]) -> None:
         """Augment the training images in distill.views ways, with the teacher's logits from the file cache."""
         if self.recipe.distill.views:
-            self.views = Views(self.recipe, self.train_images, *self.statistics)
+            self.views = Views(self.recipe, self.images.train_images, *self.statistics)
             self.views.take_logits(self.objective.ask_teacher, cache, data_sha256, self.distributed, after_batch)
 
     def train_epoch(self, after_step: Callable[[], None]) -> dict[str, float]:
@@ -172,7 +130,7 @@ class Run:
         here = self.generator.get_state()
         self.generator.set_state(self.order_state)
         size = self.steps * self.recipe.batch_size
-        order = torch.randperm(len(self.train_labels), generator=self.generator)[:size]
+        order = torch.randperm(len(self.images.train_labels), generator=self.generator)[:size]
         if self.within_epoch:
             self.generator.set_state(here)
 
@@ -200,14 +158,14 @@ class Run:
     def _train_step(self, rows: Tensor) -> None:
         recipe = self.recipe
         rng = BatchRNG(self.generator, recipe.batch_size, self.distributed.local_slice(recipe.batch_size), self.device)
-        labels = self.train_labels[rows]
+        labels = self.images.train_labels[rows]
         if self.views is None:
-            x, logits = self.augment(self.images[self.rows[rows]], rng), None
+            x, logits = self.augment(self.images.take(rows), rng), None
         else:
             x, logits = self.views(rows, rng)
         epoch = self.step / self.steps
         x, targets = self.mix(x, labels, rng, mixing_strength(recipe.mixing, epoch), logits)
-        depth = self._set_recursion(epoch)
+        depth = self.recursion.set(epoch)
         self._seed_noise()
         if self.graphs is not None:
             seen = self.graphs(depth, x, targets, labels)
@@ -261,17 +219,6 @@ class Run:
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(seed)
 
-    def _set_recursion(self, epoch: float) -> int:
-        """Set depth and temperature. Returns the largest number of steps per stage."""
-        model: Any = self.model
-        depth = self.deepest
-        if self.recipe.recursion.depth_warmup_epochs:
-            depth = active_steps(self.recipe.recursion, self.deepest, epoch)
-            model.set_active_steps(depth)
-        if self.recipe.recursion.tau_end != 1:
-            model.set_tau(temperature(self.recipe.recursion, epoch / self.recipe.schedule.epochs))
-        return depth
-
     def check_finite(self) -> None:
         """Raise FloatingPointError if the loss of any step so far was not finite."""
         bad = int(self.first_bad)
@@ -284,14 +231,14 @@ class Run:
 
     def validate(self) -> dict[str, float]:
         """Loss and accuracy in percent on the validation images, by name. Empty without validation images."""
-        if len(self.val_labels) == 0:
+        if len(self.images.val_labels) == 0:
             return {}
-        result = evaluate(self.averaged, self.val_images, self.val_labels, self.normalize)
+        result = evaluate(self.averaged, self.images.val_images, self.images.val_labels, self.normalize)
         return {"val_loss": result["loss"], "val_top1": result["top1"]}
 
     def estimate_norms(self) -> None:
         """Compute the batch norm statistics of the averaged weights again, on recipe.bn_images clean images."""
-        images, _ = self._clean_images(self.recipe.bn_images)
+        images, _ = self.images.clean(self.recipe.bn_images, self.recipe.seed)
         estimate_norms(self.averaged, images, self.normalize, self.recipe.batch_size)
 
     def mend_lagging_norms(self) -> tuple[float, float] | None:
@@ -302,13 +249,8 @@ class Run:
         """
         if self.recipe.freeze == "backbone":
             return None
-        images, labels = self._clean_images(1000)
+        images, labels = self.images.clean(1000, self.recipe.seed)
         return mend_lagging_norms(self.averaged, images, labels, self.normalize, self.recipe.batch_size)
-
-    def _clean_images(self, count: int) -> tuple[Tensor, Tensor]:
-        rows = torch.randperm(len(self.train_labels), generator=torch.Generator().manual_seed(self.recipe.seed))
-        rows = rows[:count].to(self.device)
-        return self.images[self.rows[rows]], self.train_labels[rows]
 
     def release(self) -> None:
         """Drop the references to other processes before their group is destroyed. In the other order torch may hang."""

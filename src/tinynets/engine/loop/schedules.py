@@ -6,7 +6,7 @@ from collections.abc import Callable
 from timm.scheduler import CosineLRScheduler
 from torch.optim import Optimizer
 
-from tinynets.engine.recipes import Mixing, Recursion, Schedule
+from tinynets.engine.recipes import Mixing, Schedule
 
 
 def learning_rate_setter(optimizer: Optimizer, schedule: Schedule, steps: int) -> Callable[[int], None]:
@@ -43,18 +43,6 @@ def _warmup_cosine(optimizer: Optimizer, schedule: Schedule, total: int, warmup:
 
 def _cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
-
-
-def active_steps(recursion: Recursion, deepest: int, epoch: float) -> int:
-    """Number of steps per stage: 1 at the start, all steps of the deepest stage after the warm-up."""
-    if epoch >= recursion.depth_warmup_epochs:
-        return deepest
-    return 1 + int(epoch / recursion.depth_warmup_epochs * (deepest - 1))
-
-
-def temperature(recursion: Recursion, progress: float) -> float:
-    """tau_end^progress, with progress from 0 to 1 over the run."""
-    return recursion.tau_end**progress
 
 
 def mixing_strength(mixing: Mixing, epoch: float) -> float:

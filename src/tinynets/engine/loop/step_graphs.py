@@ -26,7 +26,7 @@ class StepGraphs:
     The graph contains the optimizer's update if the optimizer has the option `capturable`.
 
     Args:
-        gradients: function of (setting, *inputs). It computes the gradients and returns a tensor of figures.
+        gradients: function of (setting, *inputs). It computes the gradients and returns a tensor of stats.
         update: the optimizer's step.
         optimizer: the optimizer. Its groups are made capturable.
     """
@@ -51,37 +51,37 @@ class StepGraphs:
             graph = self._capture(kind, setting, inputs)
         if graph is None:
             self.steps[kind] += 1
-            figures = self._step(setting, inputs)
+            stats = self._step(setting, inputs)
         else:
-            figures = graph.replay(inputs)
+            stats = graph.replay(inputs)
             for parameter, grad in zip(self.parameters, graph.grads, strict=True):
                 parameter.grad = grad
         if not self.captures_update:
             self.update()
-        return figures
+        return stats
 
     def _step(self, setting: Hashable, inputs: tuple[Tensor, ...]) -> Tensor:
         """Run eagerly, on the stream of the later capture, because autograd remembers streams."""
         current = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
-            figures = self._compute(setting, inputs)
+            stats = self._compute(setting, inputs)
         current.wait_stream(self.stream)
-        return figures
+        return stats
 
     def _compute(self, setting: Hashable, inputs: tuple[Tensor, ...]) -> Tensor:
-        figures = self.gradients(setting, *inputs)
+        stats = self.gradients(setting, *inputs)
         if self.captures_update:
             with self._rates_on_device():
                 self.update()
-        return figures
+        return stats
 
     def _capture(self, kind: Hashable, setting: Hashable, inputs: tuple[Tensor, ...]) -> "_Graph | None":
         graph = _Graph(inputs)
         self.optimizer.zero_grad()
         try:
             with torch.cuda.graph(graph.graph, pool=self.pool, stream=self.stream):
-                graph.figures = self._compute(setting, graph.inputs)
+                graph.stats = self._compute(setting, graph.inputs)
         except RuntimeError as error:
             self.works = False
             _logger.warning(f"the training step cannot be captured as a CUDA graph, runs slower: {_first_line(error)}")
@@ -106,9 +106,9 @@ class StepGraphs:
 
 
 class _Graph:
-    """A captured step, the tensors it reads, and the figures and gradients it writes."""
+    """A captured step, the tensors it reads, and the stats and gradients it writes."""
 
-    figures: Tensor
+    stats: Tensor
     grads: list[Tensor | None]
 
     def __init__(self, inputs: tuple[Tensor, ...]) -> None:
@@ -119,7 +119,7 @@ class _Graph:
         for ours, given in zip(self.inputs, inputs, strict=True):
             ours.copy_(given)
         self.graph.replay()
-        return self.figures
+        return self.stats
 
 
 def make_capturable(groups: list[dict[str, Any]], capturable: bool) -> bool:

@@ -15,7 +15,7 @@ from tinynets.engine.record.checkpoint import configure
 from tinynets.models import full_name
 
 from .budget import fit_epochs
-from .build import as_known, build_model, check_fit, find_start
+from .build import Start, as_known, build_model, check_fit, find_start
 from .cpu import freed_memory_kept
 from .distributed import distributed_context
 from .epochs import Training
@@ -99,7 +99,33 @@ def train(
             inside.enter_context(freed_memory_kept())
         directory = RunDir(out)
         before = distributed.broadcast(_metadata_in(directory) if resume and distributed.is_main else None)
-        net, data, metadata, message = _begin(model, data, recipe, model_args, pretrained, init, before)
+        digest = data.digest()
+        _check_weights(model, pretrained, init)
+        if before is None:
+            start = find_start(str(model) if init is None else init) if pretrained or init is not None else None
+            data = start.adapt_data(data) if start else data
+            started_from = start.name if start else None
+        else:
+            _check_same_start(before, model, pretrained, init)
+            start, started_from = None, before.get("started_from")
+            data = as_known(data, Checkpoint.from_dict(before, "the run"), resize=True)
+            model = before["model"] if isinstance(model, str) else model
+        net, name, args = _model(model, data, recipe, model_args, start)
+        message = start.load(net, data) if start else None
+        metadata = Checkpoint(
+            name,
+            args,
+            data.name,
+            data.mean,
+            data.std,
+            data.class_names,
+            data.img_size,
+            data_source=data.source,
+            data_sha256=digest,
+            started_from=started_from,
+            own_module=not isinstance(model, str),
+        )
+        configure(net, metadata)
         recipe = with_absolute_teacher(recipe)
         if minutes is not None:
             if before:
@@ -122,18 +148,22 @@ def train(
             run.release()
 
 
-def _metadata_in(directory: RunDir) -> dict[str, Any]:
-    """What the run in the directory says about its model and data. Empty without a run."""
+def _metadata_in(directory: RunDir) -> dict[str, Any] | None:
+    """What the run in the directory says about its model and data. None without a run."""
     state = directory.state()
-    return {} if state is None else state["metadata"]
+    return None if state is None else state["metadata"]
 
 
-def _check_start(held: dict[str, Any], model: str | nn.Module, pretrained: bool, init: str | Path | None) -> None:
+def _check_same_start(
+    before: dict[str, Any], model: str | nn.Module, pretrained: bool, init: str | Path | None
+) -> None:
     """Raise ValueError if the run to continue trains another model, or began with other weights than those named."""
-    if isinstance(model, str) and full_name(held["model"]) != full_name(model):
-        raise ValueError(f"the run trains {held['model']}, not {model}: leave out {model}, or choose another directory")
+    if isinstance(model, str) and full_name(before["model"]) != full_name(model):
+        raise ValueError(
+            f"the run trains {before['model']}, not {model}: leave out {model}, or choose another directory"
+        )
     if pretrained or init is not None:
-        name, began = find_start(str(model) if init is None else init).name, held.get("started_from")
+        name, began = find_start(str(model) if init is None else init).name, before.get("started_from")
         if name != began:
             raise ValueError(
                 f"the run began with {began or 'random weights'}, not with {name}, and is continued with its own "
@@ -141,56 +171,28 @@ def _check_start(held: dict[str, Any], model: str | nn.Module, pretrained: bool,
             )
 
 
-def _begin(
-    model: str | nn.Module,
-    data: ImageData,
-    recipe: Recipe,
-    model_args: dict[str, Any] | None,
-    pretrained: bool,
-    init: str | Path | None,
-    before: dict[str, Any] | None,
-) -> tuple[Any, ImageData, Checkpoint, str | None]:
-    """The model at the start of a run, its data, the metadata about both, and what it starts from, in words.
-
-    before: the metadata of the run that is continued, if there is one. Its weights are loaded from there later.
-    """
+def _check_weights(model: str | nn.Module, pretrained: bool, init: str | Path | None) -> None:
+    """Raise ValueError if pretrained and init contradict each other or the model."""
     if pretrained and init is not None:
         raise ValueError("pretrained and init both choose the weights to start from: use one of them")
     if pretrained and not isinstance(model, str):
         raise ValueError(
             "pretrained needs the name of a model: load the weights into your own module before training, or use init"
         )
-    digest = data.digest()
-    start, started_from = None, (before or {}).get("started_from")
-    if before:
-        data = as_known(data, Checkpoint.from_dict(before, "the run"), resize=True)
-        _check_start(before, model, pretrained, init)
-    elif pretrained or init is not None:
-        start = find_start(str(model) if init is None else init)
-        data, started_from = start.adapt_data(data), start.name
+
+
+def _model(
+    model: str | nn.Module, data: ImageData, recipe: Recipe, model_args: dict[str, Any] | None, start: Start | None
+) -> tuple[Any, str, dict[str, Any]]:
+    """The module to train, its name, and the arguments that create it again."""
     if isinstance(model, str):
-        name = before["model"] if before else model
-        args = (start.model_args if start and start.metadata.model == name else {}) | (model_args or {})
-        net, args = build_model(name, data, recipe, args)
+        same = start is not None and start.metadata.model == model
+        net, args = build_model(model, data, recipe, (start.model_args if start and same else {}) | (model_args or {}))
+        name = model
+    elif model_args:
+        raise ValueError("model_args need the name of a model: pass them to your module when you create it")
     else:
-        if model_args:
-            raise ValueError("model_args need the name of a model: pass them to your module when you create it")
         net, args = unwrapped(model), {}
         name = f"{type(net).__module__}.{type(net).__qualname__}"
     check_fit(net, name, data)
-    message = start.load(net, data) if start else None
-    metadata = Checkpoint(
-        name,
-        args,
-        data.name,
-        data.mean,
-        data.std,
-        data.class_names,
-        data.img_size,
-        data_source=data.source,
-        data_sha256=digest,
-        started_from=started_from,
-        own_module=not isinstance(model, str),
-    )
-    configure(net, metadata)
-    return net, data, metadata, message
+    return net, name, args

@@ -4,11 +4,21 @@ field.
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from timm.optim import get_optimizer_info, list_optimizers
 
-from .section import Section
+from tinynets._checks import unknown
+
+from .section import (
+    BelowOne,
+    NonNegative,
+    NonNegativeInt,
+    Positive,
+    PositiveInt,
+    Probability,
+    Section,
+)
 
 _UNUSABLE = ("adahessian", "bnb", "fused")  # they need second derivatives, bitsandbytes, apex
 
@@ -45,19 +55,16 @@ class Optimizer(Section):
     prefix: ClassVar[str] = "optimizer."
 
     name: str = "sgd"
-    lr: float = 0.1
-    momentum: float | None = None
-    weight_decay: float = 5e-4
-    muon_precision: str = "bf16"
+    lr: Positive = 0.1
+    momentum: BelowOne | None = None
+    weight_decay: NonNegative = 5e-4
+    muon_precision: Literal["bf16", "fp32"] = "bf16"
 
     def check(self) -> None:
-        """Raise ValueError unless all values are valid."""
-        self.one_of("name", tuple(name for name in map(str, list_optimizers()) if not name.startswith(_UNUSABLE)))
-        self.one_of("muon_precision", ("bf16", "fp32"))
-        self.positive("lr")
-        self.at_least(0, "weight_decay")
-        if self.momentum is not None:
-            self.below_one("momentum")
+        """Raise ValueError unless there is such an optimizer and it has the options."""
+        names = [name for name in map(str, list_optimizers()) if not name.startswith(_UNUSABLE)]
+        if self.name not in names:
+            raise unknown("optimizer.name", self.name, names)
         for option in self.ignored(self.name):
             if (value := getattr(self, option)) != type(self).__dataclass_fields__[option].default:
                 raise ValueError(f"{self.name} does not use optimizer.{option}, got {value!r}: leave it out")
@@ -104,18 +111,15 @@ class Schedule(Section):
 
     prefix: ClassVar[str] = "schedule."
 
-    epochs: int = 30
-    warmup_epochs: float = 2.0
-    min_lr: float = 0.0
+    epochs: PositiveInt = 30
+    warmup_epochs: NonNegative = 2.0
+    min_lr: NonNegative = 0.0
     cosine_epochs: int | None = None
-    kind: str = "warmup_cosine"
-    patience: int = 0
+    kind: Literal["warmup_cosine", "cosine"] = "warmup_cosine"
+    patience: NonNegativeInt = 0
 
     def check(self) -> None:
-        """Raise ValueError unless all values are valid."""
-        self.at_least(1, "epochs")
-        self.at_least(0, "warmup_epochs", "min_lr", "patience")
-        self.one_of("kind", ("warmup_cosine", "cosine"))
+        """Raise ValueError if values contradict each other."""
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
                 f"schedule.warmup_epochs ({self.warmup_epochs:g}) must be below schedule.epochs ({self.epochs})"
@@ -161,33 +165,24 @@ class Augment(Section):
 
     prefix: ClassVar[str] = "augment."
 
-    pad: int = 0
-    pad_mode: str = "constant"
+    pad: NonNegativeInt = 0
+    pad_mode: Literal["constant", "reflect"] = "constant"
     flip: bool = False
-    policy: str | None = None
-    rotate: float = 0.0
-    scale: float = 0.0
-    shift: float = 0.0
-    shear: float = 0.0
-    affine_prob: float = 1.0
-    contrast: float = 0.0
-    brightness: float = 0.0
-    light_prob: float = 1.0
-    hue: float = 0.0
-    saturation: float = 0.0
-    value: float = 0.0
-    hsv_prob: float = 1.0
-    cutout: int = 0
-    cutout_prob: float = 1.0
-
-    def check(self) -> None:
-        """Raise ValueError unless all values are valid."""
-        self.at_least(0, "pad", "rotate", "shear", "contrast", "brightness", "hue", "saturation", "value", "cutout")
-        self.below_one("scale", "shift")
-        self.probability("affine_prob", "light_prob", "hsv_prob", "cutout_prob")
-        self.one_of("pad_mode", ("constant", "reflect"))
-        if self.policy is not None:
-            self.one_of("policy", ("autoaugment", "trivialaugment"))
+    policy: Literal["autoaugment", "trivialaugment"] | None = None
+    rotate: NonNegative = 0.0
+    scale: BelowOne = 0.0
+    shift: BelowOne = 0.0
+    shear: NonNegative = 0.0
+    affine_prob: Probability = 1.0
+    contrast: NonNegative = 0.0
+    brightness: NonNegative = 0.0
+    light_prob: Probability = 1.0
+    hue: NonNegative = 0.0
+    saturation: NonNegative = 0.0
+    value: NonNegative = 0.0
+    hsv_prob: Probability = 1.0
+    cutout: NonNegativeInt = 0
+    cutout_prob: Probability = 1.0
 
 
 @dataclass(frozen=True)
@@ -214,16 +209,14 @@ class Mixing(Section):
 
     prefix: ClassVar[str] = "mixing."
 
-    mixup: float = 0.0
-    cutmix: float = 0.0
-    ricap: float = 0.0
-    ramp_epochs: float = 0.0
-    off_epoch: float = 0.0
+    mixup: Probability = 0.0
+    cutmix: Probability = 0.0
+    ricap: Probability = 0.0
+    ramp_epochs: NonNegative = 0.0
+    off_epoch: NonNegative = 0.0
 
     def check(self) -> None:
-        """Raise ValueError unless all values are valid."""
-        self.probability("mixup", "cutmix", "ricap")
-        self.at_least(0, "ramp_epochs", "off_epoch")
+        """Raise ValueError if values contradict each other."""
         if self.off_epoch and self.off_epoch < self.ramp_epochs:
             raise ValueError(
                 f"mixing.off_epoch ({self.off_epoch:g}) must not be before the end of mixing.ramp_epochs "
@@ -257,13 +250,8 @@ class Recursion(Section):
 
     prefix: ClassVar[str] = "recursion."
 
-    depth_warmup_epochs: float = 0.0
-    tau_end: float = 1.0
-
-    def check(self) -> None:
-        """Raise ValueError unless all values are valid."""
-        self.at_least(0, "depth_warmup_epochs")
-        self.positive("tau_end")
+    depth_warmup_epochs: NonNegative = 0.0
+    tau_end: Positive = 1.0
 
 
 @dataclass(frozen=True)
@@ -295,17 +283,13 @@ class Distill(Section):
     prefix: ClassVar[str] = "distill."
 
     teacher: str | None = None
-    kind: str = "kd"
-    weight: float = 0.9
-    temperature: float = 4.0
-    views: int = 0
+    kind: Literal["kd", "logit_std"] = "kd"
+    weight: Probability = 0.9
+    temperature: Positive = 4.0
+    views: NonNegativeInt = 0
 
     def check(self) -> None:
-        """Raise ValueError unless all values are valid."""
-        self.one_of("kind", ("kd", "logit_std"))
-        self.probability("weight")
-        self.positive("temperature")
-        self.at_least(0, "views")
+        """Raise ValueError if values contradict each other."""
         if self.views and self.teacher is None:
             raise ValueError(f"distill.views ({self.views}) needs distill.teacher: name one or leave it out")
 
@@ -346,35 +330,27 @@ class Recipe(Section):
         10
     """
 
-    batch_size: int = 128
+    batch_size: PositiveInt = 128
     optimizer: Optimizer = field(default_factory=Optimizer)
     schedule: Schedule = field(default_factory=Schedule)
     augment: Augment = field(default_factory=Augment)
     mixing: Mixing = field(default_factory=Mixing)
     recursion: Recursion = field(default_factory=Recursion)
     distill: Distill = field(default_factory=Distill)
-    label_smoothing: float = 0.0
-    class_weights: str = "none"
-    clip_grad: float = 0.0
-    ema_decay: float = 0.0
-    drop_rate: float | None = None
-    freeze: str = "none"
-    bn_images: int = 0
-    precision: str = "fp32"
+    label_smoothing: BelowOne = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    clip_grad: NonNegative = 0.0
+    ema_decay: BelowOne = 0.0
+    drop_rate: BelowOne | None = None
+    freeze: Literal["none", "backbone"] = "none"
+    bn_images: NonNegativeInt = 0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     compile: bool = False
-    val_size: float = 0.1
-    seed: int = 0
+    val_size: BelowOne = 0.1
+    seed: NonNegativeInt = 0
 
     def check(self) -> None:
-        """Raise ValueError unless all values are valid and fit together."""
-        self.at_least(1, "batch_size")
-        self.at_least(0, "clip_grad", "bn_images", "seed")
-        self.below_one("label_smoothing", "ema_decay", "val_size")
-        if self.drop_rate is not None:
-            self.below_one("drop_rate")
-        self.one_of("precision", ("fp32", "bf16", "fp16"))
-        self.one_of("class_weights", ("none", "balanced"))
-        self.one_of("freeze", ("none", "backbone"))
+        """Raise ValueError if values contradict each other."""
         if self.freeze == "backbone" and self.bn_images:
             raise ValueError(
                 "bn_images changes the statistics of norms, which freeze=backbone keeps: set one of the two"

@@ -1,64 +1,78 @@
-"""What all parts of a recipe share: checks of their values, with messages that name the field."""
+"""What all parts of a recipe share: checks of their fields by their types, with messages that name the field.
+
+A field is an int, float, bool or str, a type below with its bounds, a Literal, or None beside one of these.
+"""
 
 import math
 import types
 import typing
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from tinynets._checks import unknown
+
+
+class Bound(NamedTuple):
+    """What a number must be, in words and as a function."""
+
+    text: str
+    holds: Callable[[float], bool]
+
+
+_NOT_NEGATIVE = Bound("at least 0", lambda value: value >= 0)
+NonNegative = Annotated[float, _NOT_NEGATIVE]
+NonNegativeInt = Annotated[int, _NOT_NEGATIVE]
+PositiveInt = Annotated[int, Bound("at least 1", lambda value: value >= 1)]
+Positive = Annotated[float, Bound("above 0", lambda value: value > 0)]
+BelowOne = Annotated[float, Bound("in [0, 1)", lambda value: 0 <= value < 1)]
+Probability = Annotated[float, Bound("a probability in [0, 1]", lambda value: 0 <= value <= 1)]
 
 _KINDS = {int: "an integer", float: "a finite number", bool: "true or false", str: "a string", type(None): "none"}
 
 
 class Section:
-    """Base class of the parts of a recipe. It checks the type of every field, then calls `check` for their values."""
+    """Base class of the parts of a recipe. It checks every field by its type, then calls `check` for what fields say
+    together.
+    """
 
     prefix: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        for name, kind in typing.get_type_hints(type(self)).items():
+        for name, kind in typing.get_type_hints(type(self), include_extras=True).items():
             if typing.get_origin(kind) is not ClassVar:
-                self._check_type(name, kind)
+                self._check_field(name, kind)
         self.check()
 
     def check(self) -> None:
-        """Raise ValueError unless all values are valid."""
+        """Raise ValueError if values contradict each other."""
 
-    def _check_type(self, name: str, kind: Any) -> None:
+    def _check_field(self, name: str, kind: Any) -> None:
         value = getattr(self, name)
-        kinds = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+        kinds, choices, bounds = _parts(kind)
         if float in kinds:
             kinds += (int,)
         fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
         if not fits or (isinstance(value, float) and not math.isfinite(value)):
             wanted = " or ".join(_KINDS.get(k, k.__name__) for k in kinds if not (k is int and float in kinds))
             raise ValueError(f"{self.prefix}{name} must be {wanted}, got {value!r}")
+        if value is None:
+            return
+        if choices and value not in choices:
+            raise unknown(f"{self.prefix}{name}", value, choices)
+        for bound in bounds:
+            if not bound.holds(value):
+                raise ValueError(f"{self.prefix}{name} must be {bound.text}, got {value!r}")
 
-    def at_least(self, low: float, *names: str) -> None:
-        """Raise ValueError unless each named field is at least low."""
-        for name in names:
-            if getattr(self, name) < low:
-                raise ValueError(f"{self.prefix}{name} must be at least {low:g}, got {getattr(self, name)!r}")
 
-    def below_one(self, *names: str) -> None:
-        """Raise ValueError unless each named field is in [0, 1)."""
-        for name in names:
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{self.prefix}{name} must be in [0, 1), got {getattr(self, name)!r}")
-
-    def probability(self, *names: str) -> None:
-        """Raise ValueError unless each named field is in [0, 1]."""
-        for name in names:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{self.prefix}{name} must be a probability in [0, 1], got {getattr(self, name)!r}")
-
-    def positive(self, *names: str) -> None:
-        """Raise ValueError unless each named field is above 0."""
-        for name in names:
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{self.prefix}{name} must be above 0, got {getattr(self, name)!r}")
-
-    def one_of(self, name: str, known: tuple[str, ...]) -> None:
-        """Raise ValueError unless the named field is one of the known values."""
-        if getattr(self, name) not in known:
-            raise unknown(f"{self.prefix}{name}", getattr(self, name), known)
+def _parts(kind: Any) -> tuple[tuple[type, ...], tuple[str, ...], tuple[Bound, ...]]:
+    """The classes of a type, the texts of its Literal, and its bounds."""
+    origin = typing.get_origin(kind)
+    if origin is Annotated:
+        inner, *bounds = typing.get_args(kind)
+        return (inner,), (), tuple(bounds)
+    if origin is Literal:
+        return (str,), typing.get_args(kind), ()
+    if origin in (typing.Union, types.UnionType):
+        classes, choices, bounds = zip(*map(_parts, typing.get_args(kind)), strict=True)
+        return sum(classes, ()), sum(choices, ()), sum(bounds, ())
+    return (kind,), (), ()

@@ -111,9 +111,9 @@ def test_gradients_of_the_image():
 
 @pytest.mark.parametrize("dynamic", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_compiled_recursion(dynamic, monkeypatch):
-    from tinynets.deploy._fuse import recursive
+    from tinynets.deploy.inference import egrr
 
-    monkeypatch.setattr(recursive, "pieces", lambda x: (slice(i, i + 2) for i in range(0, x.shape[0], 2)))
+    monkeypatch.setattr(egrr, "pieces", lambda x: (slice(i, i + 2) for i in range(0, x.shape[0], 2)))
     fused = tinynets.fuse(trained("egrr_cifar100", width=0.25))
     stage = fused.stages[2]
     torch._dynamo.reset()

@@ -1,4 +1,4 @@
-"""Fused forms of the recursive blocks: the batch norm of every step is folded into convolutions of that step."""
+"""EGRR's stage for inference: fused, and portable."""
 
 from typing import Any
 
@@ -9,10 +9,11 @@ from torch.nn import functional as F
 
 from tinynets._modules import hooked
 from tinynets.layers import EntropyGate, ISNorm
-from tinynets.layers.dilated_depthwise import DilatesDepthwise
-from tinynets.ops import divisive_norm, gated_dilated_conv2d, inference_pieces, pieces, projected_variance
+from tinynets.ops import gated_dilated_conv2d, inference_pieces, pieces, projected_variance
 
-from .folding import exact, scale_and_shift
+from .folding import exact, scales_and_shifts
+from .operations import TORCH, Operations
+from .portable_layers import PortableSymmetricConv
 from .stencil import gated_stencil
 
 try:
@@ -24,7 +25,6 @@ except ImportError:  # torch < 2.8, which has no nested_compile_region either
 
 
 torch.fx.wrap("gated_dilated_conv2d")
-torch.fx.wrap("divisive_norm")
 torch.fx.wrap("projected_variance")
 
 
@@ -62,7 +62,7 @@ class FusedEGRRStage(nn.Module):
         self.gate = gate
         self.mix = mix
         self.dilations = list(dilations)
-        scales, shifts = _steps(norm)
+        scales, shifts = scales_and_shifts(norm)
         # (T, taps, C): contiguous in C, as the op reads it; 3-D, so .to(memory_format=...) does not change the layout
         steps = exact(weight).flatten(1).t() * scales.unsqueeze(1)
         self.weight = nn.Parameter(steps.to(weight).contiguous())
@@ -104,46 +104,25 @@ class FusedEGRRStage(nn.Module):
         return y.add_(x) if out is None else torch.add(x, y, out=out)
 
 
-class FusedECBlock(DilatesDepthwise):
-    """y = x + contract_t(DivisiveNorm(depthwise_d(ReLU(expand_t(x))))): norms and scale are folded into both 1x1
-    convolutions.
+class PortableEGRRStage(nn.Module):
+    """`FusedEGRRStage` with a separate kernel and bias for every step."""
 
-    Shape: (N, channels, H, W), step in 0..len(dilations)-1 -> (N, channels, H, W).
-    """
+    operations: Operations = TORCH
 
-    def __init__(self, block: Any) -> None:
+    def __init__(self, stage: FusedEGRRStage) -> None:
         super().__init__()
-        self.dilations = list(block.dilations)
-        self.depthwise = block.depthwise
-        self.kernel_size: int = block.divisive.kernel_size
-        self.eps: float = block.divisive.eps
-        like = block.expand.weight
-        scales, shifts = _steps(block.expand_norm)
-        self.expand = nn.Parameter(_scaled(block.expand.weight, scales).to(like).contiguous())
-        self.expand_bias = nn.Parameter(shifts.to(like))
-        scales, shifts = _steps(block.contract_norm)
-        residual = exact(block.scale)
-        self.contract = nn.Parameter(_scaled(block.contract.weight, scales * residual).to(like).contiguous())
-        self.contract_bias = nn.Parameter((shifts * residual).to(like))
+        assert isinstance(stage.mix, nn.Conv2d)
+        self.down, self.gate, self.dilations = stage.down, stage.gate, stage.dilations
+        self.mix = PortableSymmetricConv(stage.mix)
+        kernels = (
+            stage.weight.detach().transpose(1, 2).unflatten(2, (stage.kernel_size, stage.kernel_size)).unsqueeze(2)
+        )
+        self.weights = nn.ParameterList(kernel.clone() for kernel in kernels.contiguous())
+        self.biases = nn.ParameterList(bias.clone() for bias in stage.bias.detach())
 
-    def forward(self, x: Tensor, step: int) -> Tensor:
-        y = F.conv2d(x, self.expand[step].unflatten(1, (-1, 1, 1)), self.expand_bias[step]).relu_()
-        y = divisive_norm(self.filtered(y, step), self.kernel_size, self.eps)
-        return F.conv2d(y, self.contract[step].unflatten(1, (-1, 1, 1)), self.contract_bias[step]).add_(x)
-
-    def truncate(self, steps: int) -> None:
-        """Keep the first iterations, as many as steps says."""
-        self.dilations = self.dilations[:steps]
-        for name in ("expand", "expand_bias", "contract", "contract_bias"):
-            setattr(self, name, nn.Parameter(getattr(self, name)[:steps].detach(), requires_grad=False))
-
-
-def _steps(norm: ISNorm) -> tuple[Tensor, Tensor]:
-    """Scales and shifts of every step's norm, (T, C) each."""
-    scales, shifts = zip(*(scale_and_shift(step) for step in norm.steps), strict=True)
-    return torch.stack(scales), torch.stack(shifts)
-
-
-def _scaled(weight: Tensor, scales: Tensor) -> Tensor:
-    """Weights of a 1x1 convolution behind every step's scale, (T, C_out, C_in)."""
-    return exact(weight).flatten(1) * scales.unsqueeze(2)
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.down(x)
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            y = self.operations.gated_dilated_conv2d(self.mix(x), weight, bias, self.gate(x), self.dilations)
+            x = x + self.operations.relu6(y)
+        return x

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from tinynets.deploy._fuse.folding import fold_bn, scale_and_shift
+from tinynets.deploy.inference.folding import fold_bn, scale_and_shift
 
 
 def silent_norm():

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.ops.misc import FrozenBatchNorm2d
 
+from tinynets.layers import ISNorm
 from tinynets.layers.checked_sequential import CheckedSequential
 
 
@@ -31,6 +32,12 @@ def scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
     if bn.weight is not None:
         scale, shift = scale * exact(bn.weight), shift * exact(bn.weight) + exact(bn.bias)
     return scale, shift
+
+
+def scales_and_shifts(norm: ISNorm) -> tuple[Tensor, Tensor]:
+    """Scales and shifts of every step's norm, (T, C) each."""
+    scales, shifts = zip(*(scale_and_shift(step) for step in norm.steps), strict=True)
+    return torch.stack(scales), torch.stack(shifts)
 
 
 def foldable(norm: nn.Module) -> bool:

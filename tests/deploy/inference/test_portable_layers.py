@@ -4,7 +4,7 @@ from support import randomised
 from torch import nn
 
 import tinynets
-from tinynets.deploy.portable import portable
+from tinynets.deploy.inference import portable
 from tinynets.layers import create_layer
 
 

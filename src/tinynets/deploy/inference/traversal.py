@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -6,7 +7,7 @@ from torch import nn
 from tinynets._modules import copied, own_config, unwrapped
 from tinynets.layers import EntropyGate
 
-from .replacements import replacement
+from .replacements import fused_form, portable_form
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
@@ -56,16 +57,27 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
         for module in model.modules():
             if isinstance(module, EntropyGate):
                 module.hard = True
-    fused = _fused(model, {})
+    fused = _replaced(model, fused_form, {})
     return fused.eval().requires_grad_(False)  # pyright: ignore[reportReturnType]
 
 
-def _fused(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
-    """The module or its replacement. `done` remembers replacements of modules that are used in several places."""
+def portable(model: nn.Module) -> nn.Module:
+    """`fuse(model)`, rewritten in few standard operations: convolutions, poolings, products and sums.
+
+    It computes the same function. Window means are average poolings, which runtimes have kernels for. Each step of a
+    recursion has its own weight tensor instead of a slice of a larger one.
+    """
+    return _replaced(fuse(model), portable_form, {}).eval().requires_grad_(False)
+
+
+def _replaced(module: nn.Module, form: Callable[[nn.Module], nn.Module], done: dict[nn.Module, nn.Module]) -> nn.Module:
+    """The module with every part in another form. `done` remembers the forms of modules that are used in several
+    places.
+    """
     if module not in done:
-        other = replacement(module)
+        other = form(module)
         done[module] = done[other] = other
         for name, child in other._modules.items():
             if child is not None:
-                other._modules[name] = _fused(child, done)
+                other._modules[name] = _replaced(child, form, done)
     return done[module]

@@ -1,20 +1,38 @@
 """What takes the place of each of our layers and blocks for inference."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
 from torchvision.ops.misc import FrozenBatchNorm2d
 
 from tinynets._modules import hooked
-from tinynets.layers import ConvBnAct, DivisiveNorm, DWSeparable, GatedDilatedConv2d, ISNorm, SymmetricConv1x1
+from tinynets.layers import (
+    BlurPool,
+    ConvBnAct,
+    DivisiveNorm,
+    DWSeparable,
+    EntropyGate,
+    GatedDilatedConv2d,
+    ISNorm,
+    SymmetricConv1x1,
+)
 from tinynets.models.ecnet import ECBlock
 from tinynets.models.egrr import EGRRStage
 
+from .ecnet import FusedECBlock, PortableECBlock
+from .egrr import FusedEGRRStage, PortableEGRRStage
 from .folding import without_norm
-from .recursive import FusedECBlock, FusedEGRRStage
+from .portable_layers import (
+    PortableAvgPool,
+    PortableBlurPool,
+    PortableDivisiveNorm,
+    PortableGate,
+    PortableGatedConv,
+)
 
 
-def replacement(module: nn.Module) -> nn.Module:
+def fused_form(module: nn.Module) -> nn.Module:
     """What computes the same as module in evaluation mode with fewer operations; module itself if there is nothing.
 
     A class derived from ours is replaced like ours, unless it computes something else: has a `forward` of its own. A
@@ -31,6 +49,14 @@ def replacement(module: nn.Module) -> nn.Module:
     return module
 
 
+def portable_form(module: nn.Module) -> nn.Module:
+    """What computes the same as a fused module in operations that every converter supports; module itself if it does
+    already.
+    """
+    form = _PORTABLE.get(type(module))
+    return form(module) if form else module
+
+
 def _as_built(part: nn.Module | None) -> bool:
     """Whether a call of the part does what its class says with the parameters that it shows."""
     return part is not None and not hooked(part) and type(part).forward in _KNOWN
@@ -45,9 +71,9 @@ def _matrix(layer: SymmetricConv1x1) -> nn.Conv2d:
 
 
 def _egrr_stage(stage: EGRRStage) -> FusedEGRRStage:
-    down = nn.Sequential(*(replacement(layer) for layer in stage.down))
+    down = nn.Sequential(*(fused_form(layer) for layer in stage.down))
     conv = stage.conv
-    return FusedEGRRStage(down, stage.gate, replacement(stage.mix), conv.weight, stage.norm, conv.dilations)
+    return FusedEGRRStage(down, stage.gate, fused_form(stage.mix), conv.weight, stage.norm, conv.dilations)
 
 
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, FrozenBatchNorm2d)
@@ -60,4 +86,14 @@ _REPLACED: dict[type, tuple[Any, ...]] = {
     SymmetricConv1x1: (_matrix,),
     EGRRStage: (_egrr_stage, "conv", "norm"),
     ECBlock: (FusedECBlock, "expand", "expand_norm", "divisive", "contract", "contract_norm"),
+}
+
+_PORTABLE: dict[type[nn.Module], Callable[..., nn.Module]] = {
+    FusedEGRRStage: PortableEGRRStage,
+    FusedECBlock: PortableECBlock,
+    EntropyGate: PortableGate,
+    GatedDilatedConv2d: PortableGatedConv,
+    DivisiveNorm: lambda norm: PortableDivisiveNorm(norm.kernel_size, norm.eps),
+    BlurPool: PortableBlurPool,
+    nn.AvgPool2d: PortableAvgPool,
 }

@@ -1,0 +1,97 @@
+"""Portable forms of our layers: in operations that every converter supports."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tinynets.layers import BlurPool, EntropyGate, GatedDilatedConv2d
+
+from .operations import TORCH, Operations
+
+
+class PortableGate(nn.Module):
+    """`EntropyGate` in evaluation mode. Shape: (N, C, H, W) -> (N, num_dilations, H, W)."""
+
+    operations: Operations = TORCH
+
+    def __init__(self, gate: EntropyGate) -> None:
+        super().__init__()
+        self.reduce, self.expand = gate.reduce, gate.expand
+        self.kernel_size, self.hard = gate.kernel_size, gate.hard
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.operations.entropy_gate(x, self.reduce, self.expand, self.kernel_size, self.hard)
+
+
+class PortableDivisiveNorm(nn.Module):
+    """`DivisiveNorm`. eps is a number, or a tensor (1, C, 1, 1) with one for each channel."""
+
+    operations: Operations = TORCH
+
+    def __init__(self, kernel_size: int, eps: float | Tensor) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.eps = nn.Parameter(eps) if isinstance(eps, Tensor) else eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.operations.divisive_norm(x, self.kernel_size, self.eps)
+
+
+class PortableGatedConv(nn.Module):
+    """`GatedDilatedConv2d` outside of a recursion."""
+
+    operations: Operations = TORCH
+
+    def __init__(self, conv: GatedDilatedConv2d) -> None:
+        super().__init__()
+        self.weight, self.bias, self.dilations = conv.weight, conv.bias, conv.dilations
+
+    def forward(self, x: Tensor, gate: Tensor) -> Tensor:
+        y = self.operations.gated_dilated_conv2d(x, self.weight, None, gate, self.dilations)
+        return y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
+
+
+class PortableSymmetricConv(nn.Module):
+    """1x1 convolution with a symmetric matrix. ONNX files hold only its lower triangle."""
+
+    operations: Operations = TORCH
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight = conv.weight
+        rows, columns = torch.tril_indices(conv.out_channels, conv.out_channels).unbind(0)
+        self.triangle = nn.Parameter(conv.weight.detach()[rows, columns, 0, 0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.operations.symmetric_weight(self.weight, self.triangle))
+
+
+class PortableBlurPool(nn.Module):
+    """`BlurPool` whose edge is replicated by concatenation, because TFLite has no edge padding."""
+
+    def __init__(self, blur: BlurPool) -> None:
+        super().__init__()
+        self.stride, self.channels = blur.stride, blur.channels
+        self.filt = nn.Parameter(blur.filt.clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([x[:, :, :1], x, x[:, :, -1:]], 2)
+        x = torch.cat([x[..., :1], x, x[..., -1:]], 3)
+        return F.conv2d(x, self.filt, None, self.stride, 0, 1, self.channels)
+
+
+class PortableAvgPool(nn.AvgPool2d):
+    """Average pooling with ceil_mode, as plain pooling where the windows fill the map. Few converters support
+    ceil_mode.
+    """
+
+    def __init__(self, pool: nn.AvgPool2d) -> None:
+        how = (pool.padding, pool.ceil_mode, pool.count_include_pad, pool.divisor_override)
+        super().__init__(pool.kernel_size, pool.stride, *how)
+
+    def forward(self, input: Tensor) -> Tensor:
+        side = self.kernel_size
+        fills = side == self.stride and isinstance(side, int) and not (input.shape[2] % side or input.shape[3] % side)
+        if fills and self.padding == 0 and self.divisor_override is None:
+            return F.avg_pool2d(input, side)
+        return super().forward(input)

@@ -1,0 +1,82 @@
+import logging
+
+import torch
+from torch import Tensor
+
+from tinynets.engine.data import ImageData, split_validation
+from tinynets.engine.recipes import Recipe
+
+from .distributed import DistributedContext
+
+_logger = logging.getLogger(__name__)
+
+
+class RunImages:
+    """The training and validation images of a run.
+
+    train_labels: int64 (N,), on the device. val_images: uint8 (M, C, H, W), and val_labels: int64 (M,), where the data
+    are. steps: number of batches per epoch.
+
+    Args:
+        data: the data set. Without validation images of its own, recipe.val_size of the training images are held out.
+        recipe: its val_size, batch_size and patience decide.
+        generator: source of the random numbers of the split.
+        distributed: the processes that train together.
+
+    Raises:
+        ValueError: there are too few images or classes for the recipe.
+    """
+
+    def __init__(
+        self, data: ImageData, recipe: Recipe, generator: torch.Generator, distributed: DistributedContext
+    ) -> None:
+        if len(data.train_labels) == 0:
+            raise ValueError(f"{data.name} has no training images: it can only be evaluated on")
+        if data.num_classes < 2:
+            raise ValueError(
+                f"{data.name} has only one class, {', '.join(data.class_names)!r}: training needs two or more, each in "
+                "a folder of its own, directly in train/ or in the folder of the data"
+            )
+        if data.val_images is not None and data.val_labels is not None:
+            train = torch.arange(len(data.train_labels))
+            self.val_images, self.val_labels = data.val_images, data.val_labels
+        else:
+            train, val = split_validation(data.train_labels, recipe.val_size, generator)
+            self.val_images, self.val_labels = data.train_images[val], data.train_labels[val]
+            lacking = data.train_labels.unique().numel() - self.val_labels.unique().numel()
+            if recipe.val_size and lacking and distributed.is_main:
+                _logger.warning(
+                    f"{lacking} of {data.num_classes} classes have no validation image: {recipe.val_size:g} (val_size) "
+                    "of their images rounds to none"
+                )
+        # all images and the rows of the training set, because a copy without the others would double the memory
+        self._images, self._rows = data.train_images.to(distributed.device), train.to(distributed.device)
+        self.train_labels = data.train_labels[train].to(distributed.device)
+        if recipe.schedule.patience and len(self.val_labels) == 0:
+            raise ValueError(f"schedule.patience needs validation images: {data.name} has too few for val_size")
+        self.steps = len(self.train_labels) // recipe.batch_size
+        if self.steps == 0:
+            raise ValueError(
+                f"batch_size ({recipe.batch_size}) is larger than the training set ({len(self.train_labels)} images): "
+                "add images, or lower it (--batch-size)"
+            )
+        if recipe.batch_size % distributed.world_size:
+            raise ValueError(
+                f"batch_size ({recipe.batch_size}) must be a multiple of the number of processes "
+                f"({distributed.world_size})"
+            )
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Training images, uint8 (n, C, H, W), by their places in train_labels, on the device."""
+        return self._images[self._rows[rows]]
+
+    @property
+    def train_images(self) -> Tensor:
+        """A copy of all training images, uint8 (N, C, H, W)."""
+        return self._images[self._rows]
+
+    def clean(self, count: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Random training images, not augmented, and their labels."""
+        rows = torch.randperm(len(self.train_labels), generator=torch.Generator().manual_seed(seed))
+        rows = rows[:count].to(self.train_labels.device)
+        return self.take(rows), self.train_labels[rows]
