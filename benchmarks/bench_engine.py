@@ -26,8 +26,8 @@ from torchvision.transforms import v2
 import tinynets
 from tinynets._statistics import CIFAR10
 from tinynets.engine import Augment, ImageData, Mixing, Optimizer, Recipe, Schedule, override
-from tinynets.engine.loop import DistributedContext, Run, build_model
-from tinynets.engine.loop.cpu import keep_freed_memory
+from tinynets.engine.loop import DistributedContext, Run, model_for_data
+from tinynets.engine.loop.malloc import keep_freed_memory
 
 BATCH = 128
 RECIPE = Recipe(
@@ -49,7 +49,7 @@ def synthetic(steps: int) -> ImageData:
 
 
 def engine_loop(data: ImageData, recipe: Recipe = RECIPE) -> Callable[[], None]:
-    model, _ = build_model("c1c2c3c4o_cifar10", data, recipe, None)
+    model, _ = model_for_data("c1c2c3c4o_cifar10", data, recipe, None)
     run = Run(model, data, recipe, DistributedContext(0, 1, torch.device("cpu")))
     return lambda: run.train_epoch(lambda: None)
 

@@ -48,7 +48,7 @@ def measure(name: str, formats: list[str], data_dir: str | None) -> Iterator[tup
     """Formats and their rows. The logits of the PyTorch model are computed once."""
     trained = load_trained(name)
     data = match_data(load_data(read_manifest()[name].metadata["data"], data_dir), trained)
-    logits = exporter._logits(trained.model, exporter.source_of(name, trained.model), data.test_images)
+    logits = exporter._logits(trained.model, exporter.spec_of(name, trained.model), data.test_images)
     with mock.patch.object(exporter, "_logits", return_value=logits), tempfile.TemporaryDirectory() as folder:
         for to in formats:
             made = export(

@@ -35,7 +35,7 @@ from _resnet20 import resnet20
 from torch import Tensor, nn
 
 import tinynets
-from tinynets.engine.loop.cpu import keep_freed_memory
+from tinynets.engine.loop.malloc import keep_freed_memory
 
 PEERS: dict[str, Callable[[], nn.Module]] = {
     "resnet20": resnet20,

@@ -29,7 +29,7 @@ from torch import Tensor
 
 import tinynets
 from tinynets import ops
-from tinynets.engine.loop.cpu import keep_freed_memory
+from tinynets.engine.loop.malloc import keep_freed_memory
 
 FORMS = ("naive", "ours", "naive_compiled", "ours_compiled")
 

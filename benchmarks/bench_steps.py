@@ -33,8 +33,8 @@ from _measure import made_by, paired, peak_megabytes, ratio, write_csv
 
 from tinynets._statistics import CIFAR10
 from tinynets.engine import ImageData, get_recipe, override
-from tinynets.engine.loop import DistributedContext, Run, build_model
-from tinynets.engine.loop.cpu import keep_freed_memory
+from tinynets.engine.loop import DistributedContext, Run, model_for_data
+from tinynets.engine.loop.malloc import keep_freed_memory
 from tinynets.engine.loop.step_graphs import WARM_UP
 from tinynets.ops import use_triton
 from tinynets.ops._depthwise_conv2d import _forward as torchs_dilated
@@ -50,7 +50,7 @@ def run_of(name: str, batch: int, device: torch.device, changes: dict[str, Any],
     data = ImageData("synthetic", images, labels, images, labels, tuple(map(str, range(CLASSES[name]))), *CIFAR10)
     fixed = {"batch_size": batch, "val_size": 0.0, "mixing.cutmix": 0.0, "recursion.depth_warmup_epochs": 0.0}
     recipe = override(get_recipe(name), fixed | changes)
-    model, _ = build_model(name, data, recipe, None)
+    model, _ = model_for_data(name, data, recipe, None)
     if depth is not None:
         model.set_active_steps(depth)
     return Run(model, data, recipe, DistributedContext(0, 1, device))

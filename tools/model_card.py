@@ -23,7 +23,7 @@ from tinynets.engine import (
     predict,
 )
 from tinynets.engine.evaluation import TTA, metrics, shift_consistency
-from tinynets.engine.loop.cpu import keep_freed_memory
+from tinynets.engine.loop.malloc import keep_freed_memory
 from tinynets.layers import EntropyGate
 from tinynets.report.plots import plot_calibration, plot_confusion, plot_curves
 from tinynets.weights import Weights, read_manifest

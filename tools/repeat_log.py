@@ -12,9 +12,9 @@ import argparse
 import torch
 
 from tinynets.engine import load_data
-from tinynets.engine.loop.build import build_model
-from tinynets.engine.loop.cpu import keep_freed_memory
+from tinynets.engine.loop.build import model_for_data
 from tinynets.engine.loop.distributed import distributed_context
+from tinynets.engine.loop.malloc import keep_freed_memory
 from tinynets.engine.loop.run import Run
 from tinynets.engine.recipes import recipe_from_dict
 from tinynets.weights import read_manifest
@@ -37,7 +37,7 @@ def main() -> None:
     keep_freed_memory()
     same = True
     with distributed_context("cuda" if same_gpu else "cpu") as distributed:
-        run = Run(build_model(args.name, data, recipe, None)[0], data, recipe, distributed)
+        run = Run(model_for_data(args.name, data, recipe, None)[0], data, recipe, distributed)
         for shipped in metadata["log"][: args.epochs]:
             row = run.train_epoch(lambda: None)
             for key in SHOWN:

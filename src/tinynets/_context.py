@@ -23,7 +23,7 @@ def plain_defaults() -> Iterator[None]:
 
 
 @contextmanager
-def generators_kept(device: torch.device) -> Iterator[None]:
+def preserve_rng_state(device: torch.device) -> Iterator[None]:
     """Afterwards torch's global generators (the CPU's and the device's) have their old state."""
     before = torch.default_generator.get_state()
     module = None if device.type in ("cpu", "meta") else torch.get_device_module(device)
@@ -38,7 +38,7 @@ def generators_kept(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def timed_convolutions(device: torch.device) -> Iterator[None]:
+def cudnn_benchmark(device: torch.device) -> Iterator[None]:
     """Inside, cuDNN tries its kernels for every new shape and keeps the fastest one. Only on CUDA devices."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = before or device.type == "cuda"

@@ -19,7 +19,7 @@ from . import augment_preview, bench, evaluate, export, info, listing, plot, pre
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command. An error prints one line on stderr and exits with code 1, a wrong call with code 2."""
     argv = sys.argv[1:] if argv is None else argv
-    with _any_text_prints(), _messages_shown():
+    with _any_text_prints(), _rank_zero_logging():
         if not argv:
             build_parser().print_help(sys.stderr)
             raise SystemExit(2)
@@ -62,7 +62,7 @@ def _any_text_prints() -> Iterator[None]:
 
 
 @contextmanager
-def _messages_shown() -> Iterator[None]:
+def _rank_zero_logging() -> Iterator[None]:
     """Inside, what the library logs goes to stderr, from one process of a run only."""
     logger, handler = logging.getLogger("tinynets"), _Stderr()
     before = logger.level

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     import tinynets
     from tinynets.engine import Normalize, evaluate, match_data
     from tinynets.engine.data import wrong_polarity
-    from tinynets.engine.loop.cpu import freed_memory_kept
+    from tinynets.engine.loop.malloc import freed_memory_kept
 
     trained = options.trained_of(args)
     model, metadata = trained.model, trained.metadata

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--c-array is for tflite and tflite-int8")
     if args.calibration is not None and not kind.integer:
         raise ValueError(f"--calibration has no effect on {args.to}: it is for the integer formats")
-    if not kind.folder and any((args.project, args.flash, args.ram)):
+    if not kind.c_source and any((args.project, args.flash, args.ram)):
         raise ValueError(f"--project, --flash and --ram have no effect on {args.to}: they are for c and c-fp32")
     count = _CALIBRATION if args.calibration is None else args.calibration
     check_positive(calibration=count, images=1 if args.images is None else args.images)
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     out = Path(args.out or f"{_stem(args.model)}-{args.to}{kind.suffix}")
     tensors: dict[str, Any] = {}
     if kind.integer or args.data or args.data_dir or _are_at_hand(metadata):
-        tensors = _images(args, trained, count if kind.integer else 0, _TRIED if kind.folder else None)
+        tensors = _images(args, trained, count if kind.integer else 0, _TRIED if kind.c_source else None)
     elif args.images or args.background or args.skip_bad:
         raise ValueError("--images, --background and --skip-bad have no effect without data: choose them with --data")
     result = export(
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
         values["arena_bytes"] = arena_bytes(content) if has_micro() else None
         if args.c_array:
             values["c_array"] = [str(path) for path in write_c_array(content, out)]
-    if kind.folder:
+    if kind.c_source:
         values |= {
             key: value for key, value in asdict(read_metadata(out)).items() if key in ("flash", "ram", "generator")
         }

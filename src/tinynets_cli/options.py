@@ -117,7 +117,7 @@ def recipe_source_options() -> argparse.ArgumentParser:
 
 def model_args(args: argparse.Namespace) -> dict[str, Any]:
     """Arguments of the model's class from the command line."""
-    from tinynets.engine.recipes.settings import parse_value
+    from tinynets.engine.recipes.overrides import parse_value
 
     return {name: parse_value(text) for name, text in args.model_kwargs}
 
@@ -132,7 +132,7 @@ def recipe_of(
     """
     from tinynets.engine import get_recipe, override, read_recipe, with_epochs
     from tinynets.engine.recipes import parse_settings
-    from tinynets.engine.recipes.settings import check_effect
+    from tinynets.engine.recipes.overrides import check_effect
 
     if args.recipe and args.recipe.endswith(".json"):
         base = read_recipe(args.recipe)

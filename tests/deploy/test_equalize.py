@@ -4,7 +4,7 @@ from support import randomised
 
 import tinynets
 from tinynets.deploy.equalize import equalized
-from tinynets.deploy.exporter import source_of
+from tinynets.deploy.exporter import spec_of
 from tinynets.deploy.images import synthetic_images
 from tinynets.deploy.inference.ecnet import EqualizedECBlock
 
@@ -19,7 +19,7 @@ def source(request):
         model.block.depthwise.bias *= torch.logspace(-1, 0.5, 32)
         model.block.expand_norm.steps[0].weight[5] = 0
         model.block.expand_norm.steps[0].bias[5] = -1
-    return source_of("net", model.eval(), pixels=request.param)
+    return spec_of("net", model.eval(), pixels=request.param)
 
 
 def maps(block, x, step):
@@ -61,10 +61,10 @@ def test_a_swapped_depthwise_convolution_keeps_its_place():
     model = randomised(tinynets.create_model("ecnet_cifar10", channels=8, iterations=3)).eval()
     convolution = torch.nn.Conv2d(32, 32, 3, padding=1, groups=32)
     model.block.depthwise = torch.nn.Sequential(convolution, torch.nn.Tanh())
-    source = source_of("net", model)
+    source = spec_of("net", model)
     assert equalized(source, source.inputs(IMAGES).numpy()) is source
 
 
 def test_other_models_stay_as_they_are():
-    source = source_of("net", tinynets.create_model("c1c2c3c4o_cifar10", width=0.25))
+    source = spec_of("net", tinynets.create_model("c1c2c3c4o_cifar10", width=0.25))
     assert equalized(source, source.inputs(IMAGES).numpy()) is source

@@ -205,12 +205,12 @@ def test_int8_quantizes_no_constant_kernels(tmp_path):
 def test_xnnpack_computes_all_convolutions(name):
     """ExecuTorch's own kernels took 80 times as long for ECNet."""
     needs("executorch")
-    from tinynets.deploy.exporter import source_of
+    from tinynets.deploy.exporter import spec_of
     from tinynets.deploy.formats.executorch import lowered
     from tinynets.deploy.quiet import quiet
 
     with quiet():  # executorch warns while it is imported
-        nodes = lowered(source_of(name, SMALL[name]())).exported_program().graph.nodes
+        nodes = lowered(spec_of(name, SMALL[name]())).exported_program().graph.nodes
     targets = [str(node.target) for node in nodes if node.op == "call_function"]
     assert any("executorch_call_delegate" in target for target in targets)
     assert not any("conv" in target for target in targets)

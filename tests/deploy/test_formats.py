@@ -6,7 +6,7 @@ import torch
 
 from tinynets.deploy.formats import Format
 from tinynets.deploy.formats.tflite import as_nhwc, dequantized, quantized
-from tinynets.deploy.formats.tflite_int8 import _widest
+from tinynets.deploy.formats.tflite_int8 import _min_max_update
 
 BYTES = {"quantization": (0.5, -3), "dtype": np.int8}
 PLAIN = {"quantization": (0.0, 0), "dtype": np.float32}
@@ -43,4 +43,4 @@ def test_channels_come_last_where_the_file_wants_them():
 
 def test_a_range_is_the_widest_of_all_images():
     one, other = ({"min": np.array([low]), "max": np.array([high])} for low, high in ((-1, 2), (-3, 1)))
-    assert _widest(one, other) == {"min": [-3], "max": [2]}
+    assert _min_max_update(one, other) == {"min": [-3], "max": [2]}

@@ -222,7 +222,8 @@ def test_one_line_from_a_photo_to_a_class(tiny_data, tmp_path):
         Image.fromarray(tiny_data.test_images[index, 0].numpy()).save(tmp_path / f"{index}.png")
     both = trained.predict([tmp_path / "0.png", tmp_path / "1.png"], top=2)
     assert both == trained.predict(tiny_data.test_images[:2], top=2)
-    assert trained.predict(tmp_path / "1.png", top=2) == both[1]
+    alone = dict(trained.predict(tmp_path / "1.png", top=2))
+    assert alone == pytest.approx(dict(both[1]), abs=1e-5)  # batches of another size may use other kernels
     (name, share), (_, less) = both[0]
     assert name in tiny_data.class_names
     assert 0 <= less <= share <= 1

@@ -228,3 +228,22 @@ def test_fuse_keeps_what_somebody_looks_at():
     with torch.no_grad():
         torch.testing.assert_close(fused(x), model(x), rtol=1e-4, atol=1e-4)
     assert seen == ["conv", "stage"] * 2
+
+
+@pytest.mark.parametrize("name", ["egrr_cifar100", "ecnet_cifar10"])
+@pytest.mark.parametrize("change", ["another activation", "a hook"])
+def test_fuse_keeps_the_activation_of_a_block(name, change):
+    model, seen = build(name), []
+    for module in model.modules():
+        if type(module).__name__ in ("EGRRStage", "ECBlock"):
+            if change == "a hook":
+                module.act.register_forward_hook(lambda *_: seen.append("act"))
+            else:
+                module.act = nn.SiLU()
+    fused, x = tinynets.fuse(model), images(model)
+    with torch.no_grad():
+        expected = model(x)
+        count = len(seen)
+        torch.testing.assert_close(fused(x), expected, rtol=1e-4, atol=1e-4)
+    assert len(seen) == 2 * count
+    assert (count > 0) == (change == "a hook")

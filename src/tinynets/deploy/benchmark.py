@@ -20,12 +20,12 @@ from tinynets._checks import check_positive, unknown
 from tinynets._context import plain_defaults
 from tinynets._modules import unwrapped
 
-from .exporter import first_reason, source_of
+from .export_spec import ExportSpec
+from .exporter import first_reason, spec_of
 from .formats import FORMATS, Format
 from .images import synthetic_images
 from .inference import fuse
 from .quiet import quiet
-from .source import Source
 
 _logger = logging.getLogger(__name__)
 
@@ -136,18 +136,18 @@ def bench(
     check_positive(**{f"batch_sizes[{i}]": size for i, size in enumerate(batch_sizes)})
     check_positive(**{f"threads[{i}]": count for i, count in enumerate(threads)})
     chosen = list(runtimes or installed_runtimes())
-    source = source_of(name, unwrapped(model), img_size=img_size)
+    spec = spec_of(name, unwrapped(model), img_size=img_size)
     rows: list[Timing] = []
     _logger.info(f"timing {name} in {', '.join(chosen)}: fewer runtimes, batch sizes and threads take less time")
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
-        files = _files(chosen, source, Path(folder), must=runtimes is not None)
+        files = _files(chosen, spec, Path(folder), must=runtimes is not None)
         chosen = list(files)
         modules = _modules(model, [runtime for runtime in chosen if RUNTIMES[runtime] is None])
         for batch_size in batch_sizes:
-            peaks = {r: _peak(r, source, files[r], Path(folder), batch_size) if memory else None for r in chosen}
+            peaks = {r: _peak(r, spec, files[r], Path(folder), batch_size) if memory else None for r in chosen}
             for count in threads:
                 with _torch_threads(count):
-                    batch = source.inputs(synthetic_images(batch_size, source.input_size))
+                    batch = spec.inputs(synthetic_images(batch_size, spec.input_size))
                     calls = {r: _call(r, files[r], modules.get(r), batch, count) for r in chosen}
                     for runtime, times in _in_turns(calls, seconds).items():
                         path = files[runtime]
@@ -156,10 +156,10 @@ def bench(
     return rows
 
 
-def _files(chosen: Sequence[str], source: Source, folder: Path, must: bool) -> dict[str, Path | None]:
+def _files(chosen: Sequence[str], spec: ExportSpec, folder: Path, must: bool) -> dict[str, Path | None]:
     """Write a file for each runtime that needs one. With must, a runtime that cannot run the model is an error."""
     files: dict[str, Path | None] = {}
-    images = source.inputs(synthetic_images(64, source.input_size)).numpy()
+    images = spec.inputs(synthetic_images(64, spec.input_size)).numpy()
     for runtime in chosen:
         kind = _format(runtime)
         if kind is None:
@@ -167,12 +167,12 @@ def _files(chosen: Sequence[str], source: Source, folder: Path, must: bool) -> d
             continue
         path = folder / f"{runtime}{kind.suffix}"
         try:
-            kind.write(source, path, images if kind.integer else None)
+            kind.write(spec, path, images if kind.integer else None)
             kind.load(path)(images[:4])
         except ImportError:
             raise
         except Exception as error:
-            reason = f"{runtime} cannot run {source.name}: {first_reason(error)}"
+            reason = f"{runtime} cannot run {spec.name}: {first_reason(error)}"
             if must:
                 raise RuntimeError(reason) from error
             _logger.warning(reason)
@@ -243,15 +243,15 @@ def _row(
     return Timing(name, runtime, batch_size, threads, 1000 * middle, 1000 * high, batch_size / middle, size, peak)
 
 
-def _peak(runtime: str, source: Source, path: Path | None, folder: Path, batch_size: int) -> int | None:
+def _peak(runtime: str, spec: ExportSpec, path: Path | None, folder: Path, batch_size: int) -> int | None:
     if runtime == "fused":
         path = folder / "fused.pt2"
         if not path.exists():
-            FORMATS["pt2"].write(source, path, None)
+            FORMATS["pt2"].write(spec, path, None)
     if path is None or sys.platform == "win32":
         return None
     inputs = folder / "inputs.npy"
-    np.save(inputs, source.inputs(synthetic_images(batch_size, source.input_size)).numpy())
+    np.save(inputs, spec.inputs(synthetic_images(batch_size, spec.input_size)).numpy())
     script = Path(__file__).with_name("memory_probe.py")
     command = [sys.executable, str(script), runtime.removesuffix("-int8"), str(path), str(inputs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -14,13 +14,13 @@ from torch import nn
 
 from tinynets.layers.dilated_depthwise import DilatedDepthwise
 
+from .export_spec import ExportSpec
 from .inference.ecnet import ChannelRanges, EqualizedECBlock, PortableECBlock
-from .source import Source
 
 _BATCH = 64
 
 
-def equalized(source: Source, inputs: np.ndarray) -> Source:
+def equalized(spec: ExportSpec, inputs: np.ndarray) -> ExportSpec:
     """The same function, with equal ranges of the channels inside of ECNet's blocks.
 
     ReLU and the divisive norm commute with a positive factor per channel. So every channel is divided by its largest
@@ -32,12 +32,12 @@ def equalized(source: Source, inputs: np.ndarray) -> Source:
     """
     blocks = [
         name
-        for name, module in source.model.named_modules()
+        for name, module in spec.model.named_modules()
         if isinstance(module, PortableECBlock) and isinstance(module.depthwise, DilatedDepthwise)
     ]
     if not blocks:
-        return source
-    made = replace(source, model=deepcopy(source.model))
+        return spec
+    made = replace(spec, model=deepcopy(spec.model))
     tops = {name: ChannelRanges(made.model.get_submodule(name)) for name in blocks}
     _put(made.model, tops)
     for batch in torch.from_numpy(inputs).split(_BATCH):

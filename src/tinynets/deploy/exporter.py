@@ -16,12 +16,12 @@ from tinynets._context import evaluation_mode, plain_defaults
 from tinynets._files import check_new_folder, check_writable, write_file, write_folder
 from tinynets._modules import image_size_of, unwrapped
 
+from .export_spec import ExportSpec
 from .firmware.folder import read_metadata
 from .firmware.projects import PROJECTS, wrap
 from .formats import Format, find_format
 from .images import synthetic_images
 from .inference import portable
-from .source import Source
 
 _PROVED = 1000  # images for which C has to give the bytes of the reference, at least
 
@@ -134,7 +134,7 @@ def export(
     path = Path(path)
     if project is not None and project not in PROJECTS:
         raise unknown("project", project, PROJECTS)
-    (check_new_folder if kind.folder else check_writable)(path)
+    (check_new_folder if kind.c_source else check_writable)(path)
     net: Any = model
     if isinstance(model, str | Path):
         from tinynets.engine import load_trained
@@ -146,33 +146,33 @@ def export(
     else:
         net = unwrapped(model)
         name = (getattr(net, "pretrained_cfg", None) or {}).get("architecture") or type(net).__name__
-    source = source_of(name, net, mean, std, class_names, img_size, pixels or kind.folder)
+    spec = spec_of(name, net, mean, std, class_names, img_size, pixels or kind.c_source)
     if kind.integer and calibration is None:
         raise ValueError(
             f"{to} needs training images to find the ranges of its integers: pass calibration (256 are enough)"
         )
     for given in (images, calibration):
-        _check(given, source)
+        _check(given, spec)
     real = images is not None
-    images = synthetic_images(_PROVED if kind.folder else 64, source.input_size) if images is None else images
+    images = synthetic_images(_PROVED if kind.c_source else 64, spec.input_size) if images is None else images
     tried = images
     if kind.exact and len(images) < _PROVED:
-        tried = torch.cat([images.cpu(), synthetic_images(_PROVED - len(images), source.input_size)])
+        tried = torch.cat([images.cpu(), synthetic_images(_PROVED - len(images), spec.input_size)])
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model{kind.suffix}"
-        seconds = _write(kind, source, draft, calibration)
-        if kind.folder:
+        seconds = _write(kind, spec, draft, calibration)
+        if kind.c_source:
             _check_fits(draft, flash, ram)
             draft = draft if project is None else wrap(draft, project, Path(folder) / project)
-        want, got = _logits(net, source, images), _run(kind, draft, source, tried)
+        want, got = _logits(net, spec, images), _run(kind, draft, spec, tried)
         report = _compare(want, got[: len(images)], labels)
         _check_tolerance(kind, report, len(images), labels, tolerance)
-        proved = _prove(kind, draft, source, tried, got) if kind.exact else None
+        proved = _prove(kind, draft, spec, tried, got) if kind.exact else None
         size = _move(draft, path)
     return Exported(name, to, path, size, seconds, len(images), real, **report, proved=proved)
 
 
-def source_of(
+def spec_of(
     name: str,
     model: nn.Module,
     mean: Sequence[float] | None = None,
@@ -180,7 +180,7 @@ def source_of(
     class_names: Sequence[str] = (),
     img_size: Sequence[int] | None = None,
     pixels: bool = False,
-) -> Source:
+) -> ExportSpec:
     """The model in portable form. Arguments that are None are taken from its `pretrained_cfg`."""
     cfg: Any = getattr(model, "pretrained_cfg", None) or {}
     mean, std = mean or cfg.get("mean"), std or cfg.get("std")
@@ -194,28 +194,28 @@ def source_of(
     check_positive(height=size[0], width=size[1])
     with plain_defaults():
         form = portable(model).float().cpu()
-    return Source(name, form, (len(mean), size[0], size[1]), tuple(mean), tuple(std), tuple(class_names), pixels)
+    return ExportSpec(name, form, (len(mean), size[0], size[1]), tuple(mean), tuple(std), tuple(class_names), pixels)
 
 
-def _check(images: Tensor | None, source: Source) -> None:
+def _check(images: Tensor | None, spec: ExportSpec) -> None:
     if images is None:
         return
-    if images.dtype != torch.uint8 or tuple(images.shape[1:]) != source.input_size or len(images) == 0:
-        wanted = ", ".join(map(str, source.input_size))
+    if images.dtype != torch.uint8 or tuple(images.shape[1:]) != spec.input_size or len(images) == 0:
+        wanted = ", ".join(map(str, spec.input_size))
         raise ValueError(f"images must be uint8 (N, {wanted}) with N > 0, got {images.dtype} {tuple(images.shape)}")
 
 
-def _write(kind: Format, source: Source, path: Path, calibration: Tensor | None) -> float:
+def _write(kind: Format, spec: ExportSpec, path: Path, calibration: Tensor | None) -> float:
     """Write the file. Returns the duration of the conversion in seconds."""
-    inputs = None if calibration is None else source.inputs(calibration.cpu()).numpy()
+    inputs = None if calibration is None else spec.inputs(calibration.cpu()).numpy()
     started = time.perf_counter()
     try:
         with torch.no_grad():
-            kind.write(source, path, inputs)
+            kind.write(spec, path, inputs)
     except (ImportError, MemoryError, OSError):
         raise
     except Exception as error:
-        raise RuntimeError(f"{source.name} cannot be written as {kind.name}: {first_reason(error)}") from error
+        raise RuntimeError(f"{spec.name} cannot be written as {kind.name}: {first_reason(error)}") from error
     return time.perf_counter() - started
 
 
@@ -228,11 +228,11 @@ def first_reason(error: BaseException) -> str:
 
 
 @torch.inference_mode()
-def _logits(model: nn.Module, source: Source, images: Tensor) -> np.ndarray:
+def _logits(model: nn.Module, spec: ExportSpec, images: Tensor) -> np.ndarray:
     """Logits of the model as it was given, on its own device."""
     parameter = next(model.parameters(), None)
     device, dtype = (parameter.device, parameter.dtype) if parameter is not None else ("cpu", torch.float32)
-    normalized = replace(source, pixels=False)
+    normalized = replace(spec, pixels=False)
     with evaluation_mode(model):
         batches = [model(normalized.inputs(batch.cpu()).to(device, dtype)) for batch in images.split(250)]
     return torch.cat(batches).float().cpu().numpy()
@@ -249,10 +249,10 @@ def _check_fits(folder: Path, flash: int | None, ram: int | None) -> None:
             )
 
 
-def _prove(kind: Format, path: Path, source: Source, images: Tensor, got: np.ndarray) -> int:
+def _prove(kind: Format, path: Path, spec: ExportSpec, images: Tensor, got: np.ndarray) -> int:
     """Raise RuntimeError unless every byte is that of the reference. Returns the number of images."""
     run = kind.load_reference(path)
-    want = np.concatenate([run(source.inputs(batch).numpy()) for batch in images.split(250)])
+    want = np.concatenate([run(spec.inputs(batch).numpy()) for batch in images.split(250)])
     if wrong := int((want != got).any(1).sum()):
         raise RuntimeError(
             f"the {kind.name} code differs from its reference for {wrong:,} of {len(images):,} images and was not "
@@ -270,15 +270,15 @@ def _move(draft: Path, path: Path) -> int:
     return len(content)
 
 
-def _run(kind: Format, path: Path, source: Source, images: Tensor) -> np.ndarray:
+def _run(kind: Format, path: Path, spec: ExportSpec, images: Tensor) -> np.ndarray:
     """Logits of a file, by its own runtime."""
     try:
         run = kind.load(path)
-        return np.concatenate([run(source.inputs(batch.cpu()).numpy()) for batch in images.split(250)])
+        return np.concatenate([run(spec.inputs(batch.cpu()).numpy()) for batch in images.split(250)])
     except (ImportError, MemoryError):
         raise
     except Exception as error:
-        raise RuntimeError(f"the {kind.name} file of {source.name} does not run: {first_reason(error)}") from error
+        raise RuntimeError(f"the {kind.name} file of {spec.name} does not run: {first_reason(error)}") from error
 
 
 def _compare(want: np.ndarray, got: np.ndarray, labels: Tensor | None) -> dict[str, Any]:

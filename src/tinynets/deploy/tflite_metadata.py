@@ -12,13 +12,13 @@ from typing import Any
 
 from tinynets._text import printable
 
-from .source import Source
+from .export_spec import ExportSpec
 
 LABELS = "labels.txt"
 _RGB, _GRAY, _IMAGE, _NORMALIZATION, _AXIS_LABELS = 1, 2, 2, 1, 2  # of the schema's enumerations
 
 
-def with_metadata(content: bytes, source: Source) -> bytes:
+def with_metadata(content: bytes, spec: ExportSpec) -> bytes:
     """A .tflite file with metadata. All its weights are inside its flatbuffer.
 
     Above 256 KiB of weights ai-edge-quantizer puts them behind the flatbuffer. LiteRT finds them there.
@@ -29,39 +29,39 @@ def with_metadata(content: bytes, source: Source) -> bytes:
 
     model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
     held: Any = schema.BufferT()
-    held.data = list(_model_metadata(source))
+    held.data = list(_model_metadata(spec))
     entry: Any = schema.MetadataT()
     entry.name, entry.buffer = b"TFLITE_METADATA", len(model.buffers)
     model.buffers.append(held)
     model.metadata = [*(model.metadata or []), entry]
     file = io.BytesIO(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
-    if source.class_names:
+    if spec.class_names:
         with zipfile.ZipFile(file, "a") as archive:  # a zip archive is found from its end
-            labels = "".join(f"{printable(name)}\n" for name in source.class_names)
+            labels = "".join(f"{printable(name)}\n" for name in spec.class_names)
             archive.writestr(zipfile.ZipInfo(LABELS), labels)  # the time is 1980: equal nets, equal files
     return file.getvalue()
 
 
-def _model_metadata(source: Source) -> bytes:
+def _model_metadata(spec: ExportSpec) -> bytes:
     import flatbuffers
 
     b = flatbuffers.Builder()
-    channels, height, width = source.input_size
+    channels, height, width = spec.input_size
     size = _table(b, (0, "Uint32", width), (1, "Uint32", height))
     image = _table(b, (0, "Uint8", _GRAY if channels == 1 else _RGB), (1, "UOffsetTRelative", size))
     content = _table(b, (0, "Uint8", _IMAGE), (1, "UOffsetTRelative", image))
-    mean, std = ((0.0,) * channels, (1.0,) * channels) if source.pixels else (source.mean, source.std)
-    scale = 1 if source.pixels else 255
+    mean, std = ((0.0,) * channels, (1.0,) * channels) if spec.pixels else (spec.mean, spec.std)
+    scale = 1 if spec.pixels else 255
     vectors = (_vector(b, "Float32", [scale * value for value in values]) for values in (mean, std))
     normalization = _table(b, *((slot, "UOffsetTRelative", vector) for slot, vector in enumerate(vectors)))
     unit = _table(b, (0, "Uint8", _NORMALIZATION), (1, "UOffsetTRelative", normalization))
     image = _tensor(b, "image", (3, content), (4, _vector(b, "UOffsetTRelative", [unit])))
     labels = _table(b, (0, "UOffsetTRelative", b.CreateString(LABELS)), (2, "Uint8", _AXIS_LABELS))
-    named = [(6, _vector(b, "UOffsetTRelative", [labels]))] if source.class_names else []
+    named = [(6, _vector(b, "UOffsetTRelative", [labels]))] if spec.class_names else []
     logits = _tensor(b, "logits", *named)
     ends = [_vector(b, "UOffsetTRelative", [tensor]) for tensor in (image, logits)]
     graph = _table(b, (2, "UOffsetTRelative", ends[0]), (3, "UOffsetTRelative", ends[1]))
-    name, graphs = b.CreateString(printable(source.name)), _vector(b, "UOffsetTRelative", [graph])
+    name, graphs = b.CreateString(printable(spec.name)), _vector(b, "UOffsetTRelative", [graph])
     b.Finish(_table(b, (0, "UOffsetTRelative", name), (3, "UOffsetTRelative", graphs)), b"M001")
     return bytes(b.Output())
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._windows import accumulable
+from ._box_filter import accumulable
 
 
 def channels_last(x: Tensor) -> Tensor:

@@ -3,6 +3,14 @@ from torch import Tensor
 
 from tinynets._checks import check_maps
 
+from ._box_filter import (
+    accumulable,
+    eager_inverse_count,
+    eager_window_mean,
+    eager_window_sum,
+    in_type_of,
+    window_mean,
+)
 from ._checks import check_eps, check_window
 from ._dispatch import (
     by_piece,
@@ -13,14 +21,6 @@ from ._dispatch import (
     on_triton,
     pieces,
     records_gradients,
-)
-from ._windows import (
-    accumulable,
-    eager_inverse_count,
-    eager_window_mean,
-    eager_window_sum,
-    in_type_of,
-    window_mean,
 )
 
 

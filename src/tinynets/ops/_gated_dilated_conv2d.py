@@ -10,9 +10,9 @@ from torch.utils.flop_counter import register_flop_formula
 from tinynets._checks import check_maps
 
 from . import _gated_pieces
+from ._box_filter import in_type_of
 from ._checks import check_depthwise, check_gate
 from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, packable, records_gradients
-from ._windows import in_type_of
 
 
 def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ._box_filter import small
 from ._depthwise_pieces import channels_last, convolve, weight_gradient
 from ._dispatch import PIECE, pieces
-from ._windows import small
 
 
 def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:

@@ -5,9 +5,9 @@ from torch.nn import functional as F
 from tinynets._checks import check_maps
 
 from . import _variance_pieces
+from ._box_filter import accumulable, inverse_count, window_mean
 from ._checks import check_window
 from ._dispatch import compiles_inference, custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
-from ._windows import accumulable, inverse_count, window_mean
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:

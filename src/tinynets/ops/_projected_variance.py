@@ -4,11 +4,11 @@ from torch.nn import functional as F
 
 from tinynets._checks import check_maps
 
+from ._box_filter import accumulable, eager_inverse_count, eager_window_sum, in_type_of, small
 from ._checks import check_pointwise, check_window
 from ._dispatch import in_pieces, pieces, records_gradients
 from ._local_variance import local_variance
 from ._variance_pieces import centered, unclamped
-from ._windows import accumulable, eager_inverse_count, eager_window_sum, in_type_of, small
 
 
 def projected_variance(x: Tensor, weight: Tensor, bias: Tensor | None, kernel_size: int = 3) -> Tensor:

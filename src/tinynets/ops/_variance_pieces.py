@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ._box_filter import accumulable, eager_inverse_count, eager_window_mean, eager_window_sum, in_type_of
 from ._dispatch import by_piece, pieces
-from ._windows import accumulable, eager_inverse_count, eager_window_mean, eager_window_sum, in_type_of
 
 
 def forward(x: Tensor, kernel_size: int) -> Tensor:

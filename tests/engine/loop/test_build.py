@@ -10,7 +10,7 @@ from torch import nn
 
 import tinynets
 from tinynets.engine import ImageData, load_checkpoint, override, train
-from tinynets.engine.loop import DistributedContext, Run, build_model
+from tinynets.engine.loop import DistributedContext, Run, model_for_data
 from tinynets.engine.loop.build import adapt_channels, find_start
 
 ALONE = DistributedContext(0, 1, torch.device("cpu"))
@@ -100,7 +100,7 @@ def test_equal_channels_give_what_they_gave(have, want):
 def test_a_frozen_backbone_does_not_move(tiny_data, name):
     """Neither weights nor the norms' statistics; the classifier does."""
     recipe = override(QUICK, {"freeze": "backbone", "ema_decay": 0.5})
-    model, _ = build_model(name, tiny_data, recipe, EGRR_ARGS if "egrr" in name else None)
+    model, _ = model_for_data(name, tiny_data, recipe, EGRR_ARGS if "egrr" in name else None)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     run = Run(model, tiny_data, recipe, ALONE)
     run.train_epoch(lambda: None)
@@ -113,7 +113,7 @@ def test_a_frozen_backbone_does_not_move(tiny_data, name):
 def test_a_backbone_that_cannot_be_told_is_not_frozen(tiny_data):
     recipe = override(QUICK, {"freeze": "backbone"})
     with pytest.raises(ValueError, match=r"freeze=backbone needs a get_classifier\(\) that returns a layer"):
-        Run(build_model("groupnorm_net", tiny_data, recipe, None)[0], tiny_data, recipe, ALONE)
+        Run(model_for_data("groupnorm_net", tiny_data, recipe, None)[0], tiny_data, recipe, ALONE)
 
 
 def test_images_that_a_model_cannot_take_are_refused_before_anything_is_made(tiny_data, tmp_path):
@@ -124,6 +124,6 @@ def test_images_that_a_model_cannot_take_are_refused_before_anything_is_made(tin
 
 def test_timms_fixed_sizes_follow_the_data(tiny_data):
     data = tiny_data.changed(None, 1, (32, 32))
-    model, args = build_model("test_vit", data, QUICK, None)
+    model, args = model_for_data("test_vit", data, QUICK, None)
     assert args["img_size"] == (32, 32)
     assert isinstance(model, type(timm.create_model("test_vit")))

@@ -12,7 +12,7 @@ import torch
 from support import QUICK, rows_of
 
 from tinynets.engine import override
-from tinynets.engine.loop import DistributedContext, Run, build_model
+from tinynets.engine.loop import DistributedContext, Run, model_for_data
 
 PROGRAM = """
 import os, signal, sys, torch
@@ -122,6 +122,6 @@ def test_the_parts_make_the_batch():
 def test_what_processes_cannot_share_is_refused(tiny_data):
     distributed = DistributedContext(0, 2, torch.device("cpu"))
     recipe = override(QUICK, {"batch_size": 15})
-    model, _ = build_model("simplecnn_mnist", tiny_data, recipe, None)
+    model, _ = model_for_data("simplecnn_mnist", tiny_data, recipe, None)
     with pytest.raises(ValueError, match=r"batch_size \(15\) must be a multiple of the number of processes \(2\)"):
         Run(model, tiny_data, recipe, distributed)

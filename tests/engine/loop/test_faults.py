@@ -197,7 +197,7 @@ def test_two_runs_in_one_directory(tiny_data, tmp_path):
             {"recursion.depth_warmup_epochs": 1},
             r"recursion\.depth_warmup_epochs .* SimpleCNN has none",
         ),
-        ("simplecnn_mnist", {"recursion.tau_end": 0.1}, r"recursion\.tau .* SimpleCNN has none"),
+        ("simplecnn_mnist", {"recursion.tau_end": 0.1}, r"recursion\.tau_end .* SimpleCNN has none"),
         (
             "simplecnn_mnist",
             {"distill.teacher": "simplecnn_mnist"},

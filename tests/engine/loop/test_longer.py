@@ -7,7 +7,7 @@ import torch
 from support import QUICK, rows_of
 
 from tinynets.engine import load_checkpoint, override, read_recipe, train, with_epochs
-from tinynets.engine.loop.norms import mend_lagging_norms
+from tinynets.engine.loop.batch_norm import update_lagging_bn
 
 
 @pytest.mark.parametrize("change", [with_epochs, lambda recipe, n: override(recipe, {"schedule.epochs": n})])
@@ -58,6 +58,6 @@ def test_norms_that_do_not_lag_stay_as_they_are(tiny_data, tmp_path):
 
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     normalize = Normalize(metadata.mean, metadata.std)
-    assert mend_lagging_norms(model, tiny_data.train_images, tiny_data.train_labels, normalize, 16) is None
+    assert update_lagging_bn(model, tiny_data.train_images, tiny_data.train_labels, normalize, 16) is None
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert not model.training

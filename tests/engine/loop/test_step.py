@@ -11,8 +11,8 @@ from torch import nn
 
 import tinynets
 from tinynets.engine import Normalize, Optimizer, Schedule, evaluate, load_checkpoint, override, train
-from tinynets.engine.loop import DistributedContext, Run, build_model
-from tinynets.engine.loop.norms import estimate_norms
+from tinynets.engine.loop import DistributedContext, Run, model_for_data
+from tinynets.engine.loop.batch_norm import update_bn
 from tinynets.engine.loop.optimizer import create_optimizer
 from tinynets.layers import SymmetricConv1x1
 
@@ -21,7 +21,7 @@ STEADY = override(QUICK, {"optimizer.name": "momentum", "optimizer.lr": 0.05, "s
 
 
 def run_of(data, recipe, name="groupnorm_net", model_args=None):
-    return Run(build_model(name, data, recipe, model_args)[0], data, recipe, ALONE)
+    return Run(model_for_data(name, data, recipe, model_args)[0], data, recipe, ALONE)
 
 
 def test_an_epochs_figures_are_means_over_its_images(tiny_data):
@@ -130,7 +130,7 @@ def test_the_average_is_what_is_saved(tiny_data, tmp_path):
             return super().train_epoch(after_step)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tinynets.engine.loop.training.Run", Spy)
+        patch.setattr("tinynets.engine.loop._train.Run", Spy)
         train("simplecnn_mnist", tiny_data, override(STEADY, {"ema_decay": 0.9}), tmp_path)
     saved = load_checkpoint(tmp_path / "last.safetensors")[0].state_dict()
     averaged, raw = kept["run"].averaged.state_dict(), kept["run"].model.state_dict()
@@ -160,7 +160,7 @@ def test_norms_estimated_anew_are_the_clean_images(tiny_data):
     images = tiny_data.train_images[:64]
     momentum = model.stem.bn.momentum
     model.train()
-    estimate_norms(model, images, normalize, 16)
+    update_bn(model, images, normalize, 16)
     x = nn.functional.conv2d(normalize(images), model.stem.conv.weight, padding=1)
     torch.testing.assert_close(model.stem.bn.running_mean, x.mean((0, 2, 3)), rtol=1e-3, atol=1e-5)
     within = torch.stack([part.var((0, 2, 3)) for part in x.split(16)]).mean(0)

@@ -7,7 +7,7 @@ import torch
 from support import EGRR_ARGS, QUICK
 
 from tinynets.engine import override
-from tinynets.engine.loop import DistributedContext, Run, build_model
+from tinynets.engine.loop import DistributedContext, Run, model_for_data
 from tinynets.engine.loop.step_graphs import WARM_UP, StepGraphs, make_capturable
 
 
@@ -132,7 +132,7 @@ def test_graphs_train_as_steps_do(tiny_data, change):
     losses = []
     for graphs in (False, True):
         recipe = override(QUICK, {"optimizer.name": "muon", "optimizer.lr": 0.01, **change})
-        model, _ = build_model("egrr_cifar100", tiny_data, recipe, EGRR_ARGS)
+        model, _ = model_for_data("egrr_cifar100", tiny_data, recipe, EGRR_ARGS)
         run = Run(model, tiny_data, recipe, DistributedContext(0, 1, torch.device("cuda")))
         run.graphs = run.graphs if graphs else None
         losses.append([run.train_epoch(lambda: None)["train_loss"] for _ in range(3)])

@@ -9,8 +9,8 @@ from support import QUICK
 
 from tinynets.engine import Augment, Mixing, override, train
 from tinynets.engine.augment import BatchRNG, Mixer
-from tinynets.engine.loop import DistributedContext, Run, build_model
-from tinynets.engine.loop.objective import Objective, distillation
+from tinynets.engine.loop import DistributedContext, Run, model_for_data
+from tinynets.engine.loop.loss import TrainingLoss, distillation
 from tinynets.weights import read_weights
 
 TEAM = DistributedContext(0, 1, torch.device("cpu"))
@@ -31,7 +31,7 @@ def recipe(tiny_data, tmp_path):
 
 
 def started(data, recipe, cache):
-    model, _ = build_model("simplecnn_mnist", data, recipe, None)
+    model, _ = model_for_data("simplecnn_mnist", data, recipe, None)
     run = Run(model, data, recipe, TEAM)
     run.make_views(cache, "data", lambda: None)
     return run
@@ -46,7 +46,7 @@ def test_views_come_with_the_logits_of_their_images(tiny_data, recipe, tmp_path)
     assert not torch.equal(views.images[0], views.images[1])
     rows = torch.arange(16)
     x, logits = views(rows, BatchRNG(torch.Generator().manual_seed(0), 16))
-    torch.testing.assert_close(logits, run.objective.ask_teacher(x), atol=2e-2, rtol=2e-3)  # kept in fp16
+    torch.testing.assert_close(logits, run.loss_function.teacher_logits(x), atol=2e-2, rtol=2e-3)  # kept in fp16
 
 
 def test_views_without_augmentation_are_the_images(tiny_data, recipe, tmp_path):
@@ -59,7 +59,7 @@ def test_views_without_augmentation_are_the_images(tiny_data, recipe, tmp_path):
     mirrored = (x != plain).flatten(1).any(1)
     assert 0 < mirrored.sum() < 16
     torch.testing.assert_close(x[mirrored], plain[mirrored].flip(3))
-    torch.testing.assert_close(logits, run.objective.ask_teacher(plain), atol=2e-2, rtol=2e-3)
+    torch.testing.assert_close(logits, run.loss_function.teacher_logits(plain), atol=2e-2, rtol=2e-3)
 
 
 def test_logits_are_mixed_like_the_shares_of_the_classes():
@@ -77,7 +77,7 @@ def test_logits_are_mixed_like_the_shares_of_the_classes():
 
 
 def test_loss_of_kept_logits(tiny_data, recipe):
-    objective = Objective(recipe, tiny_data, torch.device("cpu"))
+    objective = TrainingLoss(recipe, tiny_data, torch.device("cpu"))
     labels, logits, x = torch.arange(6) % 3, torch.randn(6, 3), torch.randn(6, 1, 8, 8)
     shares, wanted = torch.nn.functional.one_hot(labels, 3).float(), torch.randn(6, 3)
     expected = 0.1 * torch.nn.functional.cross_entropy(logits, labels) + 0.9 * distillation(

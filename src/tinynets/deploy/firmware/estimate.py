@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..export_spec import InputNormalize
 from ..inference import portable
-from ..source import Pixels
 
 # Bytes of code on a Cortex-M4 (gcc 12, -O3): of each kernel, of what every net has, and of each call.
 KERNEL_BYTES = {
@@ -115,7 +115,8 @@ def _steps(model: nn.Module, size: tuple[int, int, int]) -> tuple[list[_Step], s
     """The steps of a model that takes pixels, and the name of its output."""
     channels, height, width = size
     with torch.no_grad():
-        network = nn.Sequential(Pixels((0.5,) * channels, (0.5,) * channels), portable(model).float().cpu()).eval()
+        normalize = InputNormalize((0.5,) * channels, (0.5,) * channels)
+        network = nn.Sequential(normalize, portable(model).float().cpu()).eval()
         program = torch.export.export(network, (torch.zeros(1, height, width, channels),))
     (image,) = program.graph_signature.user_inputs
     (scores,) = program.graph_signature.user_outputs

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from ..export_spec import ExportSpec
 from ..quiet import quiet
-from ..source import Source
 
 HEADER = """\
 #ifndef {guard}_H
@@ -43,14 +43,14 @@ class Emitted:
     memory: int
 
 
-def emit(source: Source, folder: Path, name: str, classes: int) -> Emitted:
+def emit(spec: ExportSpec, folder: Path, name: str, classes: int) -> Emitted:
     """Generate the sources.
 
     Activations become static, so that the linker knows how much RAM they take, and no stack overflows. The sources
     compile as C and as C++.
 
     Args:
-        source: a model that takes pixels.
+        spec: a model that takes pixels.
         folder: where the sources go.
         name: name of the net, a C identifier.
         classes: number of classes.
@@ -64,7 +64,7 @@ def emit(source: Source, folder: Path, name: str, classes: int) -> Emitted:
     options = compiler.CompilerOptions(
         model_name=symbol, large_temp_threshold_bytes=0, large_weight_threshold=0, restrict_arrays=False
     )
-    model = graph(source)
+    model = graph(spec)
     try:
         with quiet():
             code, data = compiler.Compiler(options).compile_with_data_file(model)
@@ -72,7 +72,7 @@ def emit(source: Source, folder: Path, name: str, classes: int) -> Emitted:
         raise RuntimeError(f"emx-onnx-cgen refuses this net: {error}") from error
     # C++ has no _Bool, and its constants are seen in other files only after a declaration: so it is one file.
     code = _TEMPORARY.sub(r"\1static \2", re.sub(r"\b_Bool\b", "bool", code))
-    channels, height, width = source.input_size
+    channels, height, width = spec.input_size
     (folder / f"{symbol}.h").write_text(
         HEADER.format(
             guard=symbol.upper(), symbol=symbol, height=height, width=width, channels=channels, classes=classes
@@ -107,12 +107,12 @@ def _size(match: re.Match[str]) -> int:
     return math.prod(map(int, re.findall(r"\d+", shape))) * (int(bits[0]) // 8 if bits else _BYTES[kind])
 
 
-def graph(source: Source) -> Any:
+def graph(spec: ExportSpec) -> Any:
     """The model for one image as an ONNX graph in standard operators of fixed shapes."""
     with quiet():
         program = torch.onnx.export(
-            source.network(),
-            (source.example(1),),
+            spec.network(),
+            (spec.example(1),),
             dynamo=True,
             input_names=["image"],
             output_names=["logits"],

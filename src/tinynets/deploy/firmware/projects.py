@@ -55,11 +55,11 @@ def _zephyr(net: Net, folder: Path, out: Path) -> None:
 
 
 def _arduino(net: Net, folder: Path, out: Path) -> None:
-    source, example = out / "src", out / "examples" / "classify"
-    source.mkdir(parents=True)
+    spec, example = out / "src", out / "examples" / "classify"
+    spec.mkdir(parents=True)
     example.mkdir(parents=True)
     for file in (*folder.glob("*.h"), *(folder / name for name in net.sources)):
-        shutil.copy(file, source)
+        shutil.copy(file, spec)
     (out / "library.properties").write_text(templates.arduino_properties(net), encoding="utf-8")
     (example / "classify.ino").write_text(templates.arduino_sketch(net), encoding="utf-8")
     moved = tuple(f"src/{name}" for name in net.sources)

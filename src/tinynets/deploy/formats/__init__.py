@@ -21,11 +21,11 @@ class Format:
     Attributes:
         name: name of the format.
         suffix: suffix of its files.
-        module: the module in this folder with `write(source, path, calibration)` and `load(path, threads)`.
+        module: the module in this folder with `write(spec, path, calibration)` and `load(path, threads)`.
         torch: the lowest version of PyTorch that can write it.
         extra: the optional dependencies it needs, as an extra of this package.
         packages: the packages that must be importable.
-        folder: whether it is a folder of sources, which the system's C compiler has to compile. It always takes pixels.
+        c_source: whether it is a folder of C sources, compiled by the system's C compiler. It always takes pixels.
         exact: whether its module has `load_reference(path)`, whose output it has to give bit by bit.
         integer: whether weights and activations are 8-bit integers, which need calibration images.
 
@@ -42,14 +42,14 @@ class Format:
     extra: str = ""
     packages: tuple[str, ...] = ()
     integer: bool = False
-    folder: bool = False
+    c_source: bool = False
     exact: bool = False
 
     def installed(self) -> bool:
         """Whether the packages of this format are installed."""
         return (
             not self._missing()
-            and not (self.folder and compiler.find_compiler() is None)
+            and not (self.c_source and compiler.find_compiler() is None)
             and _torch_version() >= self.torch
         )
 
@@ -62,20 +62,20 @@ class Format:
         if _torch_version() < self.torch:
             wanted = ".".join(map(str, self.torch))
             raise ImportError(f"{self.name} needs PyTorch {wanted} or newer, {torch.__version__} is installed")
-        if self.folder and compiler.find_compiler() is None:
+        if self.c_source and compiler.find_compiler() is None:
             raise ImportError(
                 f"{self.name} needs a C compiler to try the code: install gcc or clang, or set CC to yours"
             )
 
-    def write(self, source: Any, path: Path, calibration: np.ndarray | None) -> None:
+    def write(self, spec: Any, path: Path, calibration: np.ndarray | None) -> None:
         """Write a model to path.
 
         Args:
-            source: the model and its metadata.
+            spec: the model and its metadata.
             path: the file to write.
             calibration: input of the file for calibration images, for integer formats.
         """
-        self._module().write(source, path, calibration)
+        self._module().write(spec, path, calibration)
 
     def load(self, path: Path, threads: int = 1) -> Any:
         """Load a file into its runtime. Returns a function from a batch, as `Source.inputs` makes it, to its logits."""
@@ -111,8 +111,8 @@ FORMATS = {
         Format(
             "tflite-int8", ".tflite", "tflite_int8", (2, 7), "litert", (*_LITERT, "ai_edge_quantizer"), integer=True
         ),
-        Format("c", "", "c_int8", (2, 7), "c", _BAKENN, integer=True, folder=True, exact=True),
-        Format("c-fp32", "", "c_fp32", (2, 8), "c", ("onnx", "onnxscript", "emx_onnx_cgen"), folder=True),
+        Format("c", "", "c_int8", (2, 7), "c", _BAKENN, integer=True, c_source=True, exact=True),
+        Format("c-fp32", "", "c_fp32", (2, 8), "c", ("onnx", "onnxscript", "emx_onnx_cgen"), c_source=True),
         Format("pt2", ".pt2", "pt2"),
         Format("executorch", ".pte", "executorch", (2, 7), "executorch", ("executorch",)),
     )

@@ -5,26 +5,26 @@ from pathlib import Path
 
 import numpy as np
 
+from ..export_spec import ExportSpec
 from ..firmware import templates
 from ..firmware.compiler import scorer
 from ..firmware.folder import Net, class_names, identifier, read_metadata, write_plain
 from ..firmware.fp32 import emit
-from ..source import Source
 
 
-def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
     """Write a folder with the sources."""
     del calibration
     path.mkdir()
-    name = identifier(source.name)
-    count = source.network()(source.example(1)).shape[1]
-    emitted = emit(source, path, name, count)
-    channels, height, width = source.input_size
+    name = identifier(spec.name)
+    count = spec.network()(spec.example(1)).shape[1]
+    emitted = emit(spec, path, name, count)
+    channels, height, width = spec.input_size
     net = Net(
         name=name,
         format="c-fp32",
-        size=source.input_size,
-        classes=class_names(source.class_names, count),
+        size=spec.input_size,
+        classes=class_names(spec.class_names, count),
         sources=(f"{name}.c", *(written.name for written in emitted.sources)),
         includes=(".",),
         scale=1.0,

@@ -10,29 +10,29 @@ from pathlib import Path
 
 import numpy as np
 
+from ..export_spec import ExportSpec
 from ..firmware import templates
 from ..firmware.estimate import code_bytes
 from ..firmware.folder import Net, class_names, identifier, read_metadata, write_plain
 from ..firmware.int8 import Baked, bake
-from ..source import Source
 from ..tflite_operators import with_convolutions
 from . import c_fp32, tflite, tflite_int8
 
 REFERENCE = "reference.tflite"
 
 
-def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
     """Write a folder with the sources, and the .tflite file that they compute the same bytes as."""
     with tempfile.TemporaryDirectory() as folder:
         reference, generated = Path(folder) / REFERENCE, Path(folder) / "generated"
-        tflite_int8.write(source, reference, calibration)
+        tflite_int8.write(spec, reference, calibration)
         reference.write_bytes(with_convolutions(reference.read_bytes()))
-        name = identifier(source.name)
+        name = identifier(spec.name)
         baked = bake(reference.read_bytes(), generated, name)
         path.mkdir()
         for file in (reference, *baked.sources, *generated.glob("*.h")):
             shutil.copy(file, path)
-    net = facts_of(baked, name, source.input_size, source.class_names)
+    net = facts_of(baked, name, spec.input_size, spec.class_names)
     write_plain(net, path, templates.glue_int8(net, baked.symbol))
 
 
@@ -43,7 +43,7 @@ def facts_of(baked: Baked, name: str, size: tuple[int, int, int], names: tuple[s
         format="c",
         size=size,
         classes=classes,
-        sources=(f"{name}.c", *(source.name for source in baked.sources)),
+        sources=(f"{name}.c", *(spec.name for spec in baked.sources)),
         includes=(".",),
         scale=baked.scale,
         zero_point=baked.zero_point,

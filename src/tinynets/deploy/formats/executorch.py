@@ -7,24 +7,24 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..export_spec import ExportSpec
 from ..quiet import quiet
-from ..source import Source
 
 
-def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
     """Write a program that takes one image."""
     del calibration
     with quiet():
-        path.write_bytes(lowered(source).to_executorch().buffer)
+        path.write_bytes(lowered(spec).to_executorch().buffer)
 
 
-def lowered(source: Source) -> Any:
+def lowered(spec: ExportSpec) -> Any:
     """The program, with XNNPACK's parts cut out of its graph."""
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # pyright: ignore[reportMissingImports]
     from executorch.exir import to_edge_transform_and_lower  # pyright: ignore[reportMissingImports]
     from executorch.exir.passes.constant_prop_pass import constant_prop_pass  # pyright: ignore[reportMissingImports]
 
-    program = torch.export.export(source.network(), (source.example(1),))
+    program = torch.export.export(spec.network(), (spec.example(1),))
     program = constant_prop_pass(program)  # XNNPACK takes convolutions whose weights are constants, not products
     return to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
 

@@ -9,23 +9,23 @@ import torch
 
 from tinynets._files import to_json
 
+from ..export_spec import ExportSpec
 from ..inference.onnx_functions import DOMAIN, OPSET, OnnxFunctions
 from ..quiet import quiet
-from ..source import Source
 
 
-def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
     """Write an ONNX file with a dynamic batch size. Its metadata hold the normalization and the class names."""
     del calibration
     import onnx_ir
 
-    model = graph(source)
-    model.metadata_props.update(metadata(source))
+    model = graph(spec)
+    model.metadata_props.update(metadata(spec))
     model.producer_name = "tinynets"
     onnx_ir.save(model, path)
 
 
-def graph(source: Source, blocked: bool = True) -> Any:
+def graph(spec: ExportSpec, blocked: bool = True) -> Any:
     """The model as a graph of onnx_ir, with our layers as functions. blocked: see `OnnxFunctions`."""
     import onnx
     import onnx_ir
@@ -35,8 +35,8 @@ def graph(source: Source, blocked: bool = True) -> Any:
     functions = OnnxFunctions(blocked)
     with quiet():
         program = torch.onnx.export(
-            functions.installed(source.network()),
-            (source.example(2),),
+            functions.installed(spec.network()),
+            (spec.example(2),),
             dynamo=True,
             dynamic_shapes=({0: batch},),
             input_names=["image"],
@@ -64,14 +64,14 @@ def graph(source: Source, blocked: bool = True) -> Any:
     return model
 
 
-def metadata(source: Source) -> dict[str, str]:
+def metadata(spec: ExportSpec) -> dict[str, str]:
     """What a user of the file has to know, as JSON strings."""
     return {
-        "model": source.name,
-        "class_names": to_json(source.class_names),
-        "mean": to_json(source.mean),
-        "std": to_json(source.std),
-        "input": "pixels, uint8, NHWC" if source.pixels else "float32, NCHW, (pixel / 255 - mean) / std",
+        "model": spec.name,
+        "class_names": to_json(spec.class_names),
+        "mean": to_json(spec.mean),
+        "std": to_json(spec.std),
+        "input": "pixels, uint8, NHWC" if spec.pixels else "float32, NCHW, (pixel / 255 - mean) / std",
     }
 
 

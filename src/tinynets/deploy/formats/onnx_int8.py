@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from ..equalize import equalized
+from ..export_spec import ExportSpec
 from ..quiet import quiet
-from ..source import Source
 from . import onnx as plain
 from .onnx import load
 
 __all__ = ["load", "write"]
 
 
-def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
     """An ONNX file with QuantizeLinear and DequantizeLinear around its convolutions and matrix products."""
     import onnx
     import onnx.inliner
@@ -29,10 +29,10 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     assert calibration is not None
-    source = equalized(source, calibration)
+    spec = equalized(spec, calibration)
     with tempfile.TemporaryDirectory() as folder, quiet():
         written, prepared = Path(folder) / "plain.onnx", Path(folder) / "prepared.onnx"
-        graph = onnx_ir.to_proto(plain.graph(source, blocked=False))
+        graph = onnx_ir.to_proto(plain.graph(spec, blocked=False))
         onnx.save(onnx.inliner.inline_local_functions(graph), written)
         quant_pre_process(str(written), str(prepared), skip_symbolic_shape=True)
         quantization.quantize_static(
@@ -47,7 +47,7 @@ def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
             extra_options={"WeightSymmetric": True},
         )
         model = onnx.load(path)
-        onnx.helper.set_model_props(model, plain.metadata(source))
+        onnx.helper.set_model_props(model, plain.metadata(spec))
         onnx.save(model, path)
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..source import Source
+from ..export_spec import ExportSpec
 
 
-def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
     """Write a program with a dynamic batch size."""
     del calibration
     batch = torch.export.Dim("batch", max=1 << 31)  # without a bound torch 2.7 refuses ECNet
-    program = torch.export.export(source.network(), (source.example(2),), dynamic_shapes=({0: batch},))
+    program = torch.export.export(spec.network(), (spec.example(2),), dynamic_shapes=({0: batch},))
     torch.export.save(program, path)
 
 

@@ -7,24 +7,24 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from ..export_spec import ExportSpec
 from ..quiet import quiet
-from ..source import Source
 from ..tflite_metadata import with_metadata
 
 
-def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
     """Write a TFLite file that takes one image, channels last."""
     del calibration
-    convert(source, source.example(1), path)
-    path.write_bytes(with_metadata(path.read_bytes(), source))
+    convert(spec, spec.example(1), path)
+    path.write_bytes(with_metadata(path.read_bytes(), spec))
 
 
-def convert(source: Source, example: Tensor, path: Path) -> None:
-    network: nn.Module = source.network()
+def convert(spec: ExportSpec, example: Tensor, path: Path) -> None:
+    network: nn.Module = spec.network()
     with quiet():
         import litert_torch
 
-        if not source.pixels:
+        if not spec.pixels:
             network = litert_torch.to_channel_last_io(network, args=[0]).eval()
             example = example.permute(0, 2, 3, 1)
         litert_torch.convert(network, (example,)).export(str(path))

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from ..equalize import equalized
+from ..export_spec import ExportSpec
 from ..inference.portable_layers import PortableDivisiveNorm
 from ..quiet import quiet
-from ..source import Source
 from ..tflite_metadata import with_metadata
 from ..tflite_operators import with_int8_versions, with_pools
 from .tflite import as_nhwc, convert, load
@@ -22,29 +22,30 @@ from .tflite import as_nhwc, convert, load
 __all__ = ["load", "write"]
 
 
-def write(source: Source, path: Path, calibration: np.ndarray | None) -> None:
+def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
     """A TFLite file whose input, weights, activations and output are int8; with `pixels` the input is pixel - 128."""
     assert calibration is not None
-    source = equalized(source, calibration)
-    channels, height, width = source.input_size
+    spec = equalized(spec, calibration)
+    channels, height, width = spec.input_size
     images = as_nhwc(calibration, np.array([1, height, width, channels])).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.tflite"
-        convert(source, source.example(1).to(torch.float32), plain)
+        convert(spec, spec.example(1).to(torch.float32), plain)
         plain.write_bytes(with_pools(plain.read_bytes()))
         with quiet():
             from ai_edge_quantizer import quantizer
 
-            steps = _steps()
-            ranges, taken = _ranges(plain, steps, images)
-            if source.pixels:
-                ranges[taken] = {key: np.full_like(ranges[taken][key], end) for key, end in (("min", 0), ("max", 255))}
-            content = quantizer.Quantizer(str(plain), steps).quantize(ranges).quantized_model
+            recipe = _quantization_recipe()
+            ranges, input_name = _calibrate(plain, recipe, images)
+            if spec.pixels:
+                values = ranges[input_name]
+                ranges[input_name] = {key: np.full_like(values[key], end) for key, end in (("min", 0), ("max", 255))}
+            content = quantizer.Quantizer(str(plain), recipe).quantize(ranges).quantized_model
     assert content is not None
-    path.write_bytes(with_metadata(with_int8_versions(bytes(content)), source))
+    path.write_bytes(with_metadata(with_int8_versions(bytes(content)), spec))
 
 
-def _steps() -> list[dict[str, Any]]:
+def _quantization_recipe() -> list[dict[str, Any]]:
     """The quantizer's recipe: 8 bits everywhere but in divisions and divisive norms.
 
     In 8 bits a divisor rounds to zero where it is small. Then x / 0 is infinite, and 0 / 0 becomes the integer -128.
@@ -63,7 +64,7 @@ def _steps() -> list[dict[str, Any]]:
     return manager.get_quantization_recipe()
 
 
-def _ranges(path: Path, steps: list[dict[str, Any]], images: np.ndarray) -> tuple[dict[str, Any], str]:
+def _calibrate(path: Path, recipe: list[dict[str, Any]], images: np.ndarray) -> tuple[dict[str, Any], str]:
     """Smallest and largest value of every tensor over the images, and the name of the input tensor."""
     from ai_edge_litert.interpreter import Interpreter
     from ai_edge_quantizer import calibrator, recipe_manager
@@ -71,11 +72,11 @@ def _ranges(path: Path, steps: list[dict[str, Any]], images: np.ndarray) -> tupl
     interpreter = Interpreter(model_path=str(path))
     ((signature, ends),) = interpreter.get_signature_list().items()
     manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(steps)
-    job = calibrator.Calibrator(str(path), num_threads=1, qsv_update_func=_widest)
+    manager.load_quantization_recipe(recipe)
+    job = calibrator.Calibrator(str(path), num_threads=1, qsv_update_func=_min_max_update)
     job.calibrate({signature: [{ends["inputs"][0]: image[None]} for image in images]}, manager)
     return job.get_model_qsvs(), interpreter.get_input_details()[0]["name"]
 
 
-def _widest(one: Any, other: Any) -> Any:
+def _min_max_update(one: Any, other: Any) -> Any:
     return {"min": np.minimum(one["min"], other["min"]), "max": np.maximum(one["max"], other["max"])}

@@ -2,7 +2,7 @@
 supports.
 
 `egrr` and `ecnet` hold all forms of one recursive block each. `replacements` maps classes to their forms, `traversal`
-walks through a model. `folding` folds norms into convolutions. `operations` is what portable layers are made of,
+walks through a model. `folding` folds norms into convolutions. `export_ops` is what portable layers are made of,
 `onnx_functions` the same as nodes of an ONNX graph.
 """
 

@@ -11,8 +11,8 @@ from tinynets._modules import hooked
 from tinynets.layers import EntropyGate, ISNorm
 from tinynets.ops import gated_dilated_conv2d, inference_pieces, pieces, projected_variance
 
+from .export_ops import TORCH, ExportOps
 from .folding import exact, scales_and_shifts
-from .operations import TORCH, Operations
 from .portable_layers import PortableSymmetricConv
 from .stencil import gated_stencil
 
@@ -107,7 +107,7 @@ class FusedEGRRStage(nn.Module):
 class PortableEGRRStage(nn.Module):
     """`FusedEGRRStage` with a separate kernel and bias for every step."""
 
-    operations: Operations = TORCH
+    ops: ExportOps = TORCH
 
     def __init__(self, stage: FusedEGRRStage) -> None:
         super().__init__()
@@ -123,6 +123,6 @@ class PortableEGRRStage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            y = self.operations.gated_dilated_conv2d(self.mix(x), weight, bias, self.gate(x), self.dilations)
-            x = x + self.operations.relu6(y)
+            y = self.ops.gated_dilated_conv2d(self.mix(x), weight, bias, self.gate(x), self.dilations)
+            x = x + self.ops.relu6(y)
         return x

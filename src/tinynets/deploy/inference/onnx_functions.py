@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .operations import Operations
+from .export_ops import ExportOps
 
 DOMAIN = "tinynets"
 OPSET = 20
@@ -27,7 +27,7 @@ _ONES = """one = Constant<value_float = 1.0>()
         kernel = Expand(one, shape)"""
 
 
-class OnnxFunctions(Operations):
+class OnnxFunctions(ExportOps):
     """Create nodes for `torch.onnx.export`, and collect the definitions of their functions.
 
     definitions: ONNX's text of every function, by name.
@@ -44,8 +44,8 @@ class OnnxFunctions(Operations):
         """A copy of a portable model that uses these functions."""
         model = deepcopy(model)
         for module in model.modules():
-            if isinstance(getattr(module, "operations", None), Operations):
-                module.operations = self  # pyright: ignore[reportArgumentType]
+            if isinstance(getattr(module, "ops", None), ExportOps):
+                module.ops = self  # pyright: ignore[reportArgumentType]
         return model
 
     def entropy_gate(self, x: Tensor, reduce: nn.Conv2d, expand: nn.Conv2d, kernel_size: int, hard: bool) -> Tensor:

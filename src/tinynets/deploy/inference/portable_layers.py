@@ -6,13 +6,13 @@ from torch.nn import functional as F
 
 from tinynets.layers import BlurPool, EntropyGate, GatedDilatedConv2d
 
-from .operations import TORCH, Operations
+from .export_ops import TORCH, ExportOps
 
 
 class PortableGate(nn.Module):
     """`EntropyGate` in evaluation mode. Shape: (N, C, H, W) -> (N, num_dilations, H, W)."""
 
-    operations: Operations = TORCH
+    ops: ExportOps = TORCH
 
     def __init__(self, gate: EntropyGate) -> None:
         super().__init__()
@@ -20,13 +20,13 @@ class PortableGate(nn.Module):
         self.kernel_size, self.hard = gate.kernel_size, gate.hard
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.operations.entropy_gate(x, self.reduce, self.expand, self.kernel_size, self.hard)
+        return self.ops.entropy_gate(x, self.reduce, self.expand, self.kernel_size, self.hard)
 
 
 class PortableDivisiveNorm(nn.Module):
     """`DivisiveNorm`. eps is a number, or a tensor (1, C, 1, 1) with one for each channel."""
 
-    operations: Operations = TORCH
+    ops: ExportOps = TORCH
 
     def __init__(self, kernel_size: int, eps: float | Tensor) -> None:
         super().__init__()
@@ -34,27 +34,27 @@ class PortableDivisiveNorm(nn.Module):
         self.eps = nn.Parameter(eps) if isinstance(eps, Tensor) else eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.operations.divisive_norm(x, self.kernel_size, self.eps)
+        return self.ops.divisive_norm(x, self.kernel_size, self.eps)
 
 
 class PortableGatedConv(nn.Module):
     """`GatedDilatedConv2d` outside of a recursion."""
 
-    operations: Operations = TORCH
+    ops: ExportOps = TORCH
 
     def __init__(self, conv: GatedDilatedConv2d) -> None:
         super().__init__()
         self.weight, self.bias, self.dilations = conv.weight, conv.bias, conv.dilations
 
     def forward(self, x: Tensor, gate: Tensor) -> Tensor:
-        y = self.operations.gated_dilated_conv2d(x, self.weight, None, gate, self.dilations)
+        y = self.ops.gated_dilated_conv2d(x, self.weight, None, gate, self.dilations)
         return y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
 
 
 class PortableSymmetricConv(nn.Module):
     """1x1 convolution with a symmetric matrix. ONNX files hold only its lower triangle."""
 
-    operations: Operations = TORCH
+    ops: ExportOps = TORCH
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class PortableSymmetricConv(nn.Module):
         self.triangle = nn.Parameter(conv.weight.detach()[rows, columns, 0, 0])
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.operations.symmetric_weight(self.weight, self.triangle))
+        return F.conv2d(x, self.ops.symmetric_weight(self.weight, self.triangle))
 
 
 class PortableBlurPool(nn.Module):

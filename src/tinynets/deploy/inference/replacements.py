@@ -40,10 +40,10 @@ def fused_form(module: nn.Module) -> nn.Module:
     """
     for kind in type(module).__mro__:
         if kind in _REPLACED:
-            replaced, *parts = _REPLACED[kind]
-            read = [module._modules.get(part) for part in parts]
+            replaced, parts = _REPLACED[kind]
             own = module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)
-            return module if own or not all(map(_as_built, read)) else replaced(module)
+            as_built = all(_as_built(module._modules.get(part), kinds) for part, kinds in parts.items())
+            return replaced(module) if as_built and not own else module
         if "forward" in vars(kind):
             return module
     return module
@@ -57,9 +57,9 @@ def portable_form(module: nn.Module) -> nn.Module:
     return form(module) if form else module
 
 
-def _as_built(part: nn.Module | None) -> bool:
-    """Whether a call of the part does what its class says with the parameters that it shows."""
-    return part is not None and not hooked(part) and type(part).forward in _KNOWN
+def _as_built(part: nn.Module | None, kinds: tuple[type[nn.Module], ...]) -> bool:
+    """Whether a call of the part does what one of the classes does with the parameters that it shows."""
+    return isinstance(part, kinds) and not hooked(part) and type(part).forward in [kind.forward for kind in kinds]
 
 
 def _matrix(layer: SymmetricConv1x1) -> nn.Conv2d:
@@ -76,16 +76,26 @@ def _egrr_stage(stage: EGRRStage) -> FusedEGRRStage:
     return FusedEGRRStage(down, stage.gate, fused_form(stage.mix), conv.weight, stage.norm, conv.dilations)
 
 
-_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, FrozenBatchNorm2d)
-_KNOWN = {kind.forward for kind in (nn.Conv2d, DivisiveNorm, GatedDilatedConv2d, ISNorm, *_NORMS)}
+_CONV = (nn.Conv2d,)
+_NORM = (nn.BatchNorm2d, nn.SyncBatchNorm, FrozenBatchNorm2d)
 
-# what makes the replacement, and the parts whose parameters it reads
-_REPLACED: dict[type, tuple[Any, ...]] = {
-    ConvBnAct: (lambda block: without_norm(block, "conv"), "conv", "bn"),
-    DWSeparable: (lambda block: without_norm(block, "conv_pw"), "conv_pw", "bn"),
-    SymmetricConv1x1: (_matrix,),
-    EGRRStage: (_egrr_stage, "conv", "norm"),
-    ECBlock: (FusedECBlock, "expand", "expand_norm", "divisive", "contract", "contract_norm"),
+# what makes the replacement, and what it takes for granted: parts that are instances of these classes
+_REPLACED: dict[type, tuple[Callable[..., nn.Module], dict[str, tuple[type[nn.Module], ...]]]] = {
+    ConvBnAct: (lambda block: without_norm(block, "conv"), {"conv": _CONV, "bn": _NORM}),
+    DWSeparable: (lambda block: without_norm(block, "conv_pw"), {"conv_pw": _CONV, "bn": _NORM}),
+    SymmetricConv1x1: (_matrix, {}),
+    EGRRStage: (_egrr_stage, {"conv": (GatedDilatedConv2d,), "norm": (ISNorm,), "act": (nn.ReLU6,)}),
+    ECBlock: (
+        FusedECBlock,
+        {
+            "expand": _CONV,
+            "expand_norm": (ISNorm,),
+            "act": (nn.ReLU,),
+            "divisive": (DivisiveNorm,),
+            "contract": _CONV,
+            "contract_norm": (ISNorm,),
+        },
+    ),
 }
 
 _PORTABLE: dict[type[nn.Module], Callable[..., nn.Module]] = {

@@ -1,8 +1,8 @@
 """Training: one step, an epoch, a run, with one or several processes."""
 
-from .build import build_model
+from ._train import train
+from .build import model_for_data
 from .distributed import DistributedContext, distributed_context
 from .run import Run
-from .training import train
 
-__all__ = ["DistributedContext", "Run", "build_model", "distributed_context", "train"]
+__all__ = ["DistributedContext", "Run", "model_for_data", "distributed_context", "train"]

@@ -22,7 +22,7 @@ from tinynets.weights import find_weights, load_into
 _OF_THE_DATA = ("num_classes", "in_chans", "img_size", "drop_rate")
 
 
-def build_model(name: str, data: ImageData, recipe: Recipe, model_args: dict[str, Any] | None) -> tuple[Any, dict]:
+def model_for_data(name: str, data: ImageData, recipe: Recipe, model_args: dict[str, Any] | None) -> tuple[Any, dict]:
     """Create a new model for a data set.
 
     Args:
@@ -39,8 +39,8 @@ def build_model(name: str, data: ImageData, recipe: Recipe, model_args: dict[str
 
     Examples:
         >>> from tinynets.engine import get_recipe, load_data
-        >>> from tinynets.engine.loop import build_model
-        >>> model, args = build_model("simplecnn_mnist", load_data("digits"), get_recipe("simplecnn_mnist"), None)
+        >>> from tinynets.engine.loop import model_for_data
+        >>> model, args = model_for_data("simplecnn_mnist", load_data("digits"), get_recipe("simplecnn_mnist"), None)
         >>> args
         {'num_classes': 10, 'in_chans': 1, 'img_size': (8, 8)}
     """

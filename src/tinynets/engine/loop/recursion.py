@@ -22,7 +22,7 @@ class RecursionSchedule:
                 f"recursion.depth_warmup_epochs needs a model with recursive stages, {type(model).__name__} has none"
             )
         if self.anneals and not hasattr(model, "set_tau"):
-            raise ValueError(f"recursion.tau needs gates with a temperature, {type(model).__name__} has none")
+            raise ValueError(f"recursion.tau_end needs gates with a temperature, {type(model).__name__} has none")
         self.deepest = max((stage.num_steps for stage in model.stages), default=1) if self.warms_up else 1
 
     def set(self, epoch: float) -> int:

@@ -14,11 +14,11 @@ from tinynets.engine.data import ImageData
 from tinynets.engine.evaluation import evaluate
 from tinynets.engine.recipes import Recipe
 
+from .batch_norm import update_bn, update_lagging_bn
 from .build import freeze_backbone
 from .distributed import DistributedContext
 from .images import RunImages
-from .norms import estimate_norms, mend_lagging_norms
-from .objective import Objective, autocast, balanced_weights
+from .loss import TrainingLoss, autocast, balanced_weights
 from .optimizer import create_optimizer
 from .recursion import RecursionSchedule
 from .schedules import learning_rate_setter, mixing_strength
@@ -68,7 +68,7 @@ class Run:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "fp16")
         balanced = recipe.class_weights == "balanced"
         weights = balanced_weights(self.images.train_labels, data.num_classes) if balanced else None
-        self.objective = Objective(recipe, data, self.device, weights)
+        self.loss_function = TrainingLoss(recipe, data, self.device, weights)
         self.views: Views | None = None
         self.forward: Any = distributed.parallel(self.model, find_unused=recipe.recursion.depth_warmup_epochs > 0)
         if recipe.compile:
@@ -106,7 +106,7 @@ class Run:
         """Augment the training images in distill.views ways, with the teacher's logits from the file cache."""
         if self.recipe.distill.views:
             self.views = Views(self.recipe, self.images.train_images, *self.statistics)
-            self.views.take_logits(self.objective.ask_teacher, cache, data_sha256, self.distributed, after_batch)
+            self.views.take_logits(self.loss_function.teacher_logits, cache, data_sha256, self.distributed, after_batch)
 
     def train_epoch(self, after_step: Callable[[], None]) -> dict[str, float]:
         """Train to the end of the epoch.
@@ -187,7 +187,7 @@ class Run:
         with autocast(self.device, self.recipe.precision):
             logits = self.forward(x)
         logits = logits.float()
-        loss = self.objective(logits, targets, x)
+        loss = self.loss_function(logits, targets, x)
         self.scaler.scale(loss).backward()
         seen = torch.stack([loss.detach(), (logits.detach().argmax(1) == labels).sum()])
         self.distributed.all_reduce(seen)
@@ -236,12 +236,12 @@ class Run:
         result = evaluate(self.averaged, self.images.val_images, self.images.val_labels, self.normalize)
         return {"val_loss": result["loss"], "val_top1": result["top1"]}
 
-    def estimate_norms(self) -> None:
+    def update_bn(self) -> None:
         """Compute the batch norm statistics of the averaged weights again, on recipe.bn_images clean images."""
         images, _ = self.images.clean(self.recipe.bn_images, self.recipe.seed)
-        estimate_norms(self.averaged, images, self.normalize, self.recipe.batch_size)
+        update_bn(self.averaged, images, self.normalize, self.recipe.batch_size)
 
-    def mend_lagging_norms(self) -> tuple[float, float] | None:
+    def update_lagging_bn(self) -> tuple[float, float] | None:
         """Do the same if the statistics lag behind the weights.
 
         Returns:
@@ -250,7 +250,7 @@ class Run:
         if self.recipe.freeze == "backbone":
             return None
         images, labels = self.images.clean(1000, self.recipe.seed)
-        return mend_lagging_norms(self.averaged, images, labels, self.normalize, self.recipe.batch_size)
+        return update_lagging_bn(self.averaged, images, labels, self.normalize, self.recipe.batch_size)
 
     def release(self) -> None:
         """Drop the references to other processes before their group is destroyed. In the other order torch may hang."""

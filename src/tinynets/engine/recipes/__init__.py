@@ -1,5 +1,5 @@
+from .overrides import differences, override, parse_settings, read_recipe, recipe_from_dict, with_epochs
 from .schema import Augment, Distill, Mixing, Optimizer, Recipe, Recursion, Schedule
-from .settings import differences, override, parse_settings, read_recipe, recipe_from_dict, with_epochs
 from .shipped import get_recipe, list_recipes
 
 __all__ = [

@@ -65,12 +65,17 @@ class Optimizer(Section):
         names = [name for name in map(str, list_optimizers()) if not name.startswith(_UNUSABLE)]
         if self.name not in names:
             raise unknown("optimizer.name", self.name, names)
-        for option in self.ignored(self.name):
+        if self.momentum == 0 and self.name in ("sgd", "nesterov"):
+            raise ValueError(
+                f"{self.name} is Nesterov's method, which needs a momentum: set optimizer.momentum above 0, or "
+                "optimizer.name=momentum"
+            )
+        for option in self.unsupported_options(self.name):
             if (value := getattr(self, option)) != type(self).__dataclass_fields__[option].default:
                 raise ValueError(f"{self.name} does not use optimizer.{option}, got {value!r}: leave it out")
 
     @staticmethod
-    def ignored(name: str) -> tuple[str, ...]:
+    def unsupported_options(name: str) -> tuple[str, ...]:
         """The options that an optimizer does not have."""
         none = () if get_optimizer_info(name).has_momentum else ("momentum",)
         return none if name == "muon" else (*none, "muon_precision")
@@ -78,7 +83,7 @@ class Optimizer(Section):
     @property
     def used_momentum(self) -> float | None:
         """The momentum, None for an optimizer without one."""
-        if "momentum" in self.ignored(self.name):
+        if "momentum" in self.unsupported_options(self.name):
             return None
         return 0.9 if self.momentum is None else self.momentum
 

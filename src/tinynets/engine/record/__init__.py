@@ -1,15 +1,15 @@
 """The files of a run: its directory, checkpoints and state. Also the progress display."""
 
 from .checkpoint import Checkpoint, load_checkpoint, read_checkpoint, save_checkpoint
+from .progress import ProgressBar
 from .run_dir import SPLIT, RunDir, read_metrics
 from .summary import environment
-from .terminal import Terminal
 
 __all__ = [
     "SPLIT",
     "Checkpoint",
     "RunDir",
-    "Terminal",
+    "ProgressBar",
     "environment",
     "load_checkpoint",
     "read_checkpoint",

@@ -104,8 +104,8 @@ def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
                 raise unknown("recipe field", f"{section}.{inner}", _paths())
             nested.setdefault(section, {})[inner] = inner_value
     if "name" in (changes := nested.get("optimizer", {})) and changes["name"] in map(str, list_optimizers()):
-        ignored = Optimizer.ignored(changes["name"])
-        nested["optimizer"] = {name: getattr(Optimizer, name) for name in ignored} | changes
+        unsupported = Optimizer.unsupported_options(changes["name"])
+        nested["optimizer"] = {name: getattr(Optimizer, name) for name in unsupported} | changes
     sections = {name: dataclasses.replace(getattr(recipe, name), **values) for name, values in nested.items()}
     return dataclasses.replace(recipe, **plain, **sections)
 

@@ -10,7 +10,7 @@ class _Bar(tqdm):
     monitor_interval = 0  # no monitor thread, which would outlive the run
 
 
-class Terminal:
+class ProgressBar:
     """Progress on stderr. A terminal shows a bar over the whole run with the time left; anything else gets one line per
     epoch.
 
@@ -18,16 +18,17 @@ class Terminal:
         steps: number of steps per epoch.
         epochs: number of epochs.
         done: number of steps that are done already.
+        shown: whether anything is printed. In a distributed run only one process shows its progress.
 
     Examples:
-        >>> from tinynets.engine.record import Terminal
-        >>> terminal = Terminal(steps=2, epochs=1)
-        >>> terminal.step(epoch=1)
-        >>> terminal.close()
+        >>> from tinynets.engine.record import ProgressBar
+        >>> progress = ProgressBar(steps=2, epochs=1)
+        >>> progress.step(epoch=1)
+        >>> progress.close()
     """
 
-    def __init__(self, steps: int, epochs: int, done: int = 0) -> None:
-        self.steps, self.epochs = steps, epochs
+    def __init__(self, steps: int, epochs: int, done: int = 0, shown: bool = True) -> None:
+        self.steps, self.epochs, self.shown = steps, epochs, shown
         isatty = getattr(sys.stderr, "isatty", None)  # stderr may be None or any object with a write method
         self.bar = _Bar(
             total=steps * epochs,
@@ -35,7 +36,7 @@ class Terminal:
             unit="step",
             leave=False,
             dynamic_ncols=True,
-            disable=not (isatty and isatty()),
+            disable=not (shown and isatty and isatty()),
         )
 
     def step(self, epoch: int) -> None:
@@ -55,7 +56,7 @@ class Terminal:
 
     def line(self, text: str) -> None:
         """Print a line."""
-        if sys.stderr is not None:
+        if self.shown and sys.stderr is not None:
             tqdm.write(printable(text), file=sys.stderr)
 
     def close(self) -> None:

@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from tinynets.engine.record import Terminal
-from tinynets.engine.record.terminal import duration
+from tinynets.engine.record import ProgressBar
+from tinynets.engine.record.progress import duration
 
 
 class Screen:
@@ -35,16 +35,16 @@ def test_durations(seconds, text):
 def test_the_bar_of_a_resumed_run_starts_where_it_stopped(monkeypatch):
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
-    terminal = Terminal(steps=10, epochs=20, done=50)
-    terminal.close()
+    progress = ProgressBar(steps=10, epochs=20, done=50)
+    progress.close()
     assert "| 50/200 [" in screen.text
 
 
 def test_an_epoch_is_a_line(capsys):
-    terminal = Terminal(steps=10, epochs=20)
-    terminal.epoch(ROW, 7200)
-    terminal.epoch({**ROW, "val_top1": 75.0}, 0)
-    terminal.close()
+    progress = ProgressBar(steps=10, epochs=20)
+    progress.epoch(ROW, 7200)
+    progress.epoch({**ROW, "val_top1": 75.0}, 0)
+    progress.close()
     first, second = capsys.readouterr().err.splitlines()
     assert first == "epoch  2/20  loss 0.5000  train  81.25 %  lr 0.01  3.0 s  2.0 h left"
     assert second == "epoch  2/20  loss 0.5000  train  81.25 %  val  75.00 %  lr 0.01  3.0 s"

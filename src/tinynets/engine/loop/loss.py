@@ -21,7 +21,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, _TYPES.get(precision), enabled=precision != "fp32")
 
 
-class Objective:
+class TrainingLoss:
     """The loss of a batch: cross-entropy with label smoothing, and distillation from a teacher.
 
     loss = (1 - weight) CE(student, targets) + weight T^2 KL(softmax(teacher / T) || softmax(student / T)), both means
@@ -41,7 +41,7 @@ class Objective:
         self.device, self.precision = device, recipe.precision
         self.teacher = load_teacher(recipe.distill.teacher, data, device) if recipe.distill.teacher else None
 
-    def ask_teacher(self, x: Tensor) -> Tensor:
+    def teacher_logits(self, x: Tensor) -> Tensor:
         """The teacher's logits (N, C) of images x."""
         assert self.teacher is not None
         with torch.no_grad(), autocast(self.device, self.precision):
@@ -53,9 +53,9 @@ class Objective:
         targets: (N,), labels, or (N, C), shares of classes. With distill.views, (N, 2C): beside the shares stand the
         teacher's logits.
         """
-        wanted = None
+        teacher_logits = None
         if self.distill.views:
-            targets, wanted = targets.chunk(2, 1)
+            targets, teacher_logits = targets.chunk(2, 1)
         if self.class_weights is None:
             loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
         else:  # torch's weighted mean would depend on the classes in the batch, and so on how a batch is split
@@ -64,9 +64,10 @@ class Objective:
             loss = loss.mean()
         if self.teacher is None:
             return loss
-        if wanted is None:
-            wanted = self.ask_teacher(x)
-        return (1 - self.distill.weight) * loss + self.distill.weight * distillation(logits, wanted, self.distill)
+        if teacher_logits is None:
+            teacher_logits = self.teacher_logits(x)
+        weight = self.distill.weight
+        return (1 - weight) * loss + weight * distillation(logits, teacher_logits, self.distill)
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:
@@ -80,13 +81,13 @@ def balanced_weights(labels: Tensor, classes: int) -> Tensor:
     return torch.where(counts > 0, len(labels) / ((counts > 0).sum() * counts), torch.zeros_like(counts))
 
 
-def distillation(logits: Tensor, wanted: Tensor, distill: Distill) -> Tensor:
+def distillation(logits: Tensor, teacher_logits: Tensor, distill: Distill) -> Tensor:
     """T^2 KL(softmax(wanted / T) || softmax(logits / T)), standardized first for "logit_std"."""
     t = distill.temperature
     if distill.kind == "logit_std":
-        logits, wanted = standardize(logits), standardize(wanted)
+        logits, teacher_logits = standardize(logits), standardize(teacher_logits)
     return t**2 * F.kl_div(
-        F.log_softmax(logits / t, 1), F.log_softmax(wanted / t, 1), reduction="batchmean", log_target=True
+        F.log_softmax(logits / t, 1), F.log_softmax(teacher_logits / t, 1), reduction="batchmean", log_target=True
     )
 
 

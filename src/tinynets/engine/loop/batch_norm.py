@@ -10,7 +10,7 @@ LAG = 5.0  # percent of the images
 
 
 @torch.no_grad()
-def estimate_norms(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: int) -> None:
+def update_bn(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: int) -> None:
     """Compute the running statistics of all batch norms again, as the plain mean over batches of clean images.
 
     All other modules are in evaluation mode: no dropout, no noise in gates, full depth. An average of weights has no
@@ -34,7 +34,7 @@ def estimate_norms(model: nn.Module, images: Tensor, normalize: Normalize, batch
 
 
 @torch.no_grad()
-def mend_lagging_norms(
+def update_lagging_bn(
     model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int
 ) -> tuple[float, float] | None:
     """Compute the running statistics again if they lag behind the weights, as they do after a few dozen steps.
@@ -55,7 +55,7 @@ def mend_lagging_norms(
         return None
     kept = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
     before = evaluate(model, images, labels, normalize, batch_size)["top1"]
-    estimate_norms(model, images, normalize, batch_size)
+    update_bn(model, images, normalize, batch_size)
     after = evaluate(model, images, labels, normalize, batch_size)["top1"]
     if after > before + LAG:
         return before, after

@@ -12,16 +12,24 @@ from tinynets._modules import copied
 from tinynets.engine.data import ImageData
 from tinynets.engine.evaluation import evaluate
 from tinynets.engine.recipes import differences, override, recipe_from_dict, with_epochs
-from tinynets.engine.record import SPLIT, Checkpoint, RunDir, Terminal, environment, load_checkpoint, save_checkpoint
+from tinynets.engine.record import (
+    SPLIT,
+    Checkpoint,
+    ProgressBar,
+    RunDir,
+    environment,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 from .interrupt import Interrupt
-from .objective import with_absolute_teacher
+from .loss import with_absolute_teacher
 from .run import Run
 
 _logger = logging.getLogger(__name__)
 
 
-class Training:
+class Trainer:
     """The epochs of a run, and the files that are written.
 
     Args:
@@ -68,23 +76,21 @@ class Training:
             if state["finished"] and not longer and (summary := self.distributed.broadcast(self._finished_summary())):
                 return summary
         epochs = self.run.recipe.schedule.epochs
-        terminal = Terminal(self.run.steps, epochs, self.run.step) if self.distributed.is_main else None
-        if terminal is not None:
-            terminal.line(self._headline())
-            if self.message:
-                terminal.line(self.message)
+        progress = ProgressBar(self.run.steps, epochs, self.run.step, shown=self.distributed.is_main)
+        progress.line(self._headline())
+        if self.message:
+            progress.line(self.message)
         try:
             cache = self.directory.path / "teacher_logits.safetensors"
             self.run.make_views(cache, self.metadata.data_sha256, lambda: self._stop_if_asked(interrupt))
             while self.run.epochs_done < epochs and not self.distributed.broadcast(self._out_of_patience()):
                 row = {"epoch": self.run.epochs_done + 1}
-                row |= self.run.train_epoch(lambda: self._after_step(interrupt, terminal))
-                if terminal is not None:
-                    self._end_epoch(row, terminal)
+                row |= self.run.train_epoch(lambda: self._after_step(interrupt, progress))
+                if self.distributed.is_main:
+                    self._end_epoch(row, progress)
                     self._stop_if_asked(interrupt)
         finally:
-            if terminal is not None:
-                terminal.close()
+            progress.close()
             if self.tensorboard is not None:
                 self.tensorboard.close()
         return self.distributed.broadcast(self._finish() if self.distributed.is_main else None)
@@ -143,16 +149,15 @@ class Training:
             f"{self.run.recipe.schedule.epochs} epochs, where the learning rate is {self.run.lr:.2g} (last: {last})"
         )
 
-    def _after_step(self, interrupt: Interrupt, terminal: Terminal | None) -> None:
-        if terminal is None:
-            return
-        terminal.step(min(self.run.epochs_done + 1, self.run.recipe.schedule.epochs))
-        if self.run.within_epoch:  # at the end of an epoch the state is saved with its figures
+    def _after_step(self, interrupt: Interrupt, progress: ProgressBar) -> None:
+        progress.step(min(self.run.epochs_done + 1, self.run.recipe.schedule.epochs))
+        # at the end of an epoch the state is saved with its metrics
+        if self.distributed.is_main and self.run.within_epoch:
             if time.perf_counter() - self.saved_at > self.save_seconds:
                 self._save_state()
             self._stop_if_asked(interrupt)
 
-    def _end_epoch(self, row: dict[str, Any], terminal: Terminal) -> None:
+    def _end_epoch(self, row: dict[str, Any], progress: ProgressBar) -> None:
         row |= self.run.validate()
         now = time.perf_counter()
         row["seconds"] = now - self.epoch_started
@@ -170,7 +175,7 @@ class Training:
             for name, value in row.items():
                 self.tensorboard.add_scalar(name, value, row["epoch"])
         left = (now - self.started) / self.run.step * (self.run.recipe.schedule.epochs * self.run.steps - self.run.step)
-        terminal.epoch(row, left)
+        progress.epoch(row, left)
 
     def _out_of_patience(self) -> bool:
         patience = self.run.recipe.schedule.patience
@@ -219,8 +224,8 @@ class Training:
         lagged.
         """
         if self.run.recipe.bn_images:
-            self.run.estimate_norms()
-        elif (gain := self.run.mend_lagging_norms()) is None:
+            self.run.update_bn()
+        elif (gain := self.run.update_lagging_bn()) is None:
             return False
         else:
             _logger.warning(

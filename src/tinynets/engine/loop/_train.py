@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tinynets._context import generators_kept, plain_defaults, timed_convolutions
+from tinynets._context import cudnn_benchmark, plain_defaults, preserve_rng_state
 from tinynets._modules import unwrapped
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Recipe
@@ -15,13 +15,13 @@ from tinynets.engine.record.checkpoint import configure
 from tinynets.models import full_name
 
 from .budget import fit_epochs
-from .build import Start, as_known, build_model, check_fit, find_start
-from .cpu import freed_memory_kept
+from .build import Start, as_known, check_fit, find_start, model_for_data
 from .distributed import distributed_context
-from .epochs import Training
 from .interrupt import interruptible
-from .objective import with_absolute_teacher
+from .loss import with_absolute_teacher
+from .malloc import freed_memory_kept
 from .run import Run
+from .trainer import Trainer
 
 
 def train(
@@ -46,7 +46,7 @@ def train(
     test set is read once, at the end, for the last and the best weights. Processes that were started by torchrun train
     together.
 
-    Settings of the process are restored at the end: glibc's malloc (see `loop/cpu.py`), torch's global generators,
+    Settings of the process are restored at the end: glibc's malloc (see `loop/malloc.py`), torch's global generators,
     default device and dtype, signal handlers.
 
     Args:
@@ -93,8 +93,8 @@ def train(
     with contextlib.ExitStack() as inside:
         inside.enter_context(plain_defaults())
         distributed = inside.enter_context(distributed_context(device))
-        inside.enter_context(generators_kept(distributed.device))
-        inside.enter_context(timed_convolutions(distributed.device))
+        inside.enter_context(preserve_rng_state(distributed.device))
+        inside.enter_context(cudnn_benchmark(distributed.device))
         if distributed.device.type == "cpu":
             inside.enter_context(freed_memory_kept())
         directory = RunDir(out)
@@ -137,7 +137,7 @@ def train(
                 directory.claim(resume) if distributed.is_main else contextlib.nullcontext(),
                 interruptible() as interrupt,
             ):
-                training = Training(run, data, metadata, directory, message, save_seconds, tensorboard)
+                training = Trainer(run, data, metadata, directory, message, save_seconds, tensorboard)
                 try:
                     return training.go(interrupt)
                 except RuntimeError as error:
@@ -187,7 +187,8 @@ def _model(
     """The module to train, its name, and the arguments that create it again."""
     if isinstance(model, str):
         same = start is not None and start.metadata.model == model
-        net, args = build_model(model, data, recipe, (start.model_args if start and same else {}) | (model_args or {}))
+        args = (start.model_args if start and same else {}) | (model_args or {})
+        net, args = model_for_data(model, data, recipe, args)
         name = model
     elif model_args:
         raise ValueError("model_args need the name of a model: pass them to your module when you create it")

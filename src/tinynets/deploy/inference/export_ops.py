@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Operations:
+class ExportOps:
     """The functions of our layers in convolutions, poolings, products and sums. `OnnxFunctions` writes them otherwise.
 
     The variance is mean(x^2) - mean(x)^2 here. That is less precise than `tinynets.ops.local_variance` where the mean
@@ -48,7 +48,7 @@ class Operations:
         return weight
 
 
-TORCH = Operations()
+TORCH = ExportOps()
 
 
 def window_mean(x: Tensor, kernel_size: int) -> Tensor:

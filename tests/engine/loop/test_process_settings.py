@@ -11,10 +11,10 @@ import torch
 from support import QUICK
 
 from tinynets.engine import Normalize, evaluate, load_data, override, train
-from tinynets.engine.loop import cpu
-from tinynets.engine.loop.cpu import freed_memory_kept
+from tinynets.engine.loop import malloc
 from tinynets.engine.loop.distributed import distributed_context
 from tinynets.engine.loop.interrupt import interruptible
+from tinynets.engine.loop.malloc import freed_memory_kept
 
 SHORT = override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0})
 
@@ -24,7 +24,7 @@ def megabytes():
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-@pytest.mark.skipif(cpu._glibc() is None, reason="malloc is not glibc's")
+@pytest.mark.skipif(malloc._glibc() is None, reason="malloc is not glibc's")
 def test_memory_freed_later_goes_back_to_the_system(tiny_data, tmp_path):
     train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "run")
     before = megabytes()
@@ -44,7 +44,7 @@ def test_malloc_is_put_back_when_the_last_user_leaves(monkeypatch):
         def malloc_trim(self, pad):
             calls.append("trim")
 
-    monkeypatch.setattr(cpu, "_glibc", Recorder)
+    monkeypatch.setattr(malloc, "_glibc", Recorder)
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1000")
     with freed_memory_kept():
         with freed_memory_kept():

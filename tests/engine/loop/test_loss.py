@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 import tinynets
 from tinynets.engine import Checkpoint, Distill, load_trained, override, read_recipe, save_checkpoint, train
-from tinynets.engine.loop import DistributedContext, Run, build_model
-from tinynets.engine.loop.objective import Objective, balanced_weights, distillation, load_teacher
+from tinynets.engine.loop import DistributedContext, Run, model_for_data
+from tinynets.engine.loop.loss import TrainingLoss, balanced_weights, distillation, load_teacher
 
 
 def test_distillation_image_by_image():
@@ -41,7 +41,7 @@ def test_weighted_loss(tiny_data):
     logits, labels, x = torch.randn(8, 3), torch.tensor([0, 0, 0, 0, 0, 1, 1, 2]), torch.randn(8, 1, 8, 8)
     weights = balanced_weights(labels, 3)
     recipe = override(QUICK, {"class_weights": "balanced"})
-    loss = Objective(recipe, tiny_data, torch.device("cpu"), weights)
+    loss = TrainingLoss(recipe, tiny_data, torch.device("cpu"), weights)
     each = F.cross_entropy(logits, labels, reduction="none") * weights[labels]
     torch.testing.assert_close(loss(logits, labels, x), each.mean())
     torch.testing.assert_close(loss(logits, F.one_hot(labels, 3).float(), x), each.mean())  # as after mixing
@@ -54,9 +54,9 @@ def test_weights_are_those_of_the_images_that_are_trained_on(tiny_data):
     images, labels = tiny_data.train_images[kept], tiny_data.train_labels[kept]
     data = dataclasses.replace(tiny_data, train_images=images, train_labels=labels)
     recipe = override(QUICK, {"class_weights": "balanced", "val_size": 0.25})
-    model, _ = build_model("simplecnn_mnist", data, recipe, None)
+    model, _ = model_for_data("simplecnn_mnist", data, recipe, None)
     run = Run(model, data, recipe, DistributedContext(0, 1, torch.device("cpu")))
-    torch.testing.assert_close(run.objective.class_weights, torch.tensor([54 / 72, 54 / 18, 54 / 72]))
+    torch.testing.assert_close(run.loss_function.class_weights, torch.tensor([54 / 72, 54 / 18, 54 / 72]))
     with pytest.raises(ValueError, match="unknown class_weights 'even'"):
         override(QUICK, {"class_weights": "even"})
     empty = dataclasses.replace(data, train_images=images[:0], train_labels=labels[:0])
@@ -66,15 +66,15 @@ def test_weights_are_those_of_the_images_that_are_trained_on(tiny_data):
 
 def test_cross_entropy_alone_and_blended(tiny_data):
     logits, labels, x = torch.randn(6, 3), torch.arange(6) % 3, torch.randn(6, 1, 8, 8)
-    plain = Objective(override(QUICK, {"label_smoothing": 0.2}), tiny_data, torch.device("cpu"))
+    plain = TrainingLoss(override(QUICK, {"label_smoothing": 0.2}), tiny_data, torch.device("cpu"))
     torch.testing.assert_close(plain(logits, labels, x), F.cross_entropy(logits, labels, label_smoothing=0.2))
     plain.teacher, plain.distill = (
         lambda images: images.mean((2, 3)).expand(-1, 3) * torch.arange(3.0),
         Distill(weight=0.7),
     )
-    wanted = x.mean((2, 3)) * torch.arange(3.0)
+    teacher_logits = x.mean((2, 3)) * torch.arange(3.0)
     expected = 0.3 * F.cross_entropy(logits, labels, label_smoothing=0.2) + 0.7 * distillation(
-        logits, wanted, plain.distill
+        logits, teacher_logits, plain.distill
     )
     torch.testing.assert_close(plain(logits, labels, x), expected)
 
@@ -89,12 +89,12 @@ def test_a_teacher_gets_its_own_normalization(tiny_data, tmp_path):
     )
     teacher = load_teacher(str(tmp_path / "t.safetensors"), tiny_data, torch.device("cpu"))
     pixels = torch.rand(4, 1, 8, 8)
-    wanted = model((pixels - 0.1) / 0.7)
-    torch.testing.assert_close(teacher((pixels - 0.3) / 0.3), wanted, rtol=1e-4, atol=1e-4)
+    teacher_logits = model((pixels - 0.1) / 0.7)
+    torch.testing.assert_close(teacher((pixels - 0.3) / 0.3), teacher_logits, rtol=1e-4, atol=1e-4)
 
     turned = dataclasses.replace(tiny_data, class_names=tiny_data.class_names[::-1])
     teacher = load_teacher(str(tmp_path / "t.safetensors"), turned, torch.device("cpu"))
-    torch.testing.assert_close(teacher((pixels - 0.3) / 0.3), wanted.flip(1), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(teacher((pixels - 0.3) / 0.3), teacher_logits.flip(1), rtol=1e-4, atol=1e-4)
     other = dataclasses.replace(tiny_data, class_names=("top", "left", "bottom"))
     with pytest.raises(ValueError, match=r"was trained on other classes \(top, \.\.\.\) than stripes"):
         load_teacher(str(tmp_path / "t.safetensors"), other, torch.device("cpu"))
@@ -167,7 +167,7 @@ def test_a_teacher_for_other_images_is_refused(tiny_data):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_teacher_runs_in_the_recipes_precision(tiny_data, precision):
-    objective = Objective(override(QUICK, {"precision": precision}), tiny_data, torch.device("cpu"))
+    objective = TrainingLoss(override(QUICK, {"precision": precision}), tiny_data, torch.device("cpu"))
     objective.teacher, types = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3)), []
     objective.teacher.register_forward_hook(lambda module, args, output: types.append(output.dtype))
     loss = objective(torch.randn(4, 3), torch.arange(4) % 3, torch.randn(4, 1, 8, 8))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Source:
+class ExportSpec:
     """A model to write.
 
     Attributes:
@@ -38,7 +38,7 @@ class Source:
 
     def network(self) -> nn.Module:
         """The model, with the normalization in front if the file takes pixels."""
-        return nn.Sequential(Pixels(self.mean, self.std), self.model).eval() if self.pixels else self.model
+        return nn.Sequential(InputNormalize(self.mean, self.std), self.model).eval() if self.pixels else self.model
 
     def inputs(self, images: Tensor) -> Tensor:
         """Convert uint8 images (N, C, H, W) to the input of the file."""
@@ -48,7 +48,7 @@ class Source:
         return (images.float() / 255 - mean) / std
 
 
-class Pixels(nn.Module):
+class InputNormalize(nn.Module):
     """Normalize pixels: (N, H, W, C) in 0..255 of any type -> (N, C, H, W), by one multiplication and one addition."""
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
