@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinynets.deploy.firmware.folder import Net, read_metadata
+from tinynets.deploy.firmware.folder import read_metadata
+from tinynets.deploy.firmware.net import Net
 
 COMPILER, EMULATOR = "arm-none-eabi-gcc", "qemu-system-arm"
 INSTRUCTIONS_PER_TICK = 40  # with -icount shift=0 an instruction takes 1 ns; the board's timer runs at 25 MHz

@@ -64,8 +64,7 @@ def metadata_of(path):
 NAMES = ("cat, dog", "deux\nlignes", "$x & <y>", "\u05db\u05dc\u05d1", *"012345")
 
 
-@pytest.mark.parametrize("to", ["tflite", "tflite-int8"])
-@pytest.mark.parametrize("pixels", [True, False])
+@pytest.mark.parametrize(("to", "pixels"), [("tflite", False), ("tflite-int8", True)])
 def test_input_and_labels(tmp_path, to, pixels):
     model = tinynets.create_model("simplecnn_mnist", pretrained=True)
     images = synthetic_images(32, (1, 28, 28))

@@ -29,13 +29,23 @@ def test_a_program_is_right_at_another_batch_size(model, way):
     check_another_batch_size(model, way)
 
 
-QUICK = [("egrr_cifar100", True), ("ecnet_cifar10", False)]
-REST = [(name, fused) for name in tinynets.list_models() for fused in (False, True) if (name, fused) not in QUICK]
+QUICK = {
+    ("onnx_by_trace", "egrr_cifar100", True),
+    ("onnx_by_trace", "ecnet_cifar10", False),
+    ("onnx_by_export", "ecnet_cifar10", True),
+}
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit")
-@pytest.mark.parametrize(("name", "fused"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in REST)])
-@pytest.mark.parametrize("way", ONNX, ids=lambda way: way.__name__)
+@pytest.mark.parametrize(
+    ("way", "name", "fused"),
+    [
+        pytest.param(way, name, fused, marks=[] if (way.__name__, name, fused) in QUICK else pytest.mark.slow)
+        for way in ONNX
+        for name in tinynets.list_models()
+        for fused in (False, True)
+    ],
+)
 def test_an_onnx_file_is_right_at_another_batch_size(name, fused, way):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")

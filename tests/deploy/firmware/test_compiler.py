@@ -2,7 +2,7 @@ import pytest
 
 from tinynets.deploy import FORMATS
 from tinynets.deploy.firmware.compiler import build, find_compiler
-from tinynets.deploy.firmware.folder import identifier
+from tinynets.deploy.firmware.net import identifier
 
 
 def test_cc_is_the_users_choice(monkeypatch):

@@ -46,6 +46,20 @@ train("groupnorm_net", data, recipe, sys.argv[1], resume="--resume" in sys.argv)
 """
 
 
+@pytest.fixture
+def run_here(monkeypatch):
+    """Run the program in this process."""
+
+    def run(*argv):
+        monkeypatch.setattr(sys, "argv", ["program.py", *map(str, argv)])
+        exec(compile(PROGRAM, "program.py", "exec"), {})
+
+    monkeypatch.setattr(Run, "_train_step", Run._train_step)  # restored afterwards
+    threads = torch.get_num_threads()
+    yield run
+    torch.set_num_threads(threads)
+
+
 def torchrun(*command, processes=2):
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     return subprocess.run([*launcher, *map(str, command)], capture_output=True, text=True, timeout=240)
@@ -71,20 +85,18 @@ def program(tmp_path, monkeypatch, pytestconfig):
     return path
 
 
-def test_two_processes_are_one_at_the_same_global_batch(program, tmp_path):
+def test_two_processes_are_one_at_the_same_global_batch(program, run_here, tmp_path):
     """Each of 20 steps has the same loss within 1e-5, a Ctrl-C and a resume on the way, with two processes or only one.
 
     The norms of the model see one image at a time.
     """
-    alone = subprocess.run([sys.executable, program, tmp_path / "one"], capture_output=True, text=True)
-    assert alone.returncode == 0, alone.stderr
+    run_here(tmp_path / "one")
     stopped = torchrun(program, tmp_path / "two", "--stop")
     assert "3 epochs and 1 step are saved" in stopped.stderr
     shutil.copytree(tmp_path / "two", tmp_path / "fewer")
     together = torchrun(program, tmp_path / "two", "--resume")
     assert together.returncode == 0, together.stderr
-    fewer = subprocess.run([sys.executable, program, tmp_path / "fewer", "--resume"], capture_output=True, text=True)
-    assert fewer.returncode == 0, fewer.stderr
+    run_here(tmp_path / "fewer", "--resume")
     assert together.stderr.count("epoch 10/10") == 1  # one of them speaks
     assert "epoch  3/10" not in together.stderr
     one, two, changed = (rows_of(tmp_path / name) for name in ("one", "two", "fewer"))
@@ -101,6 +113,7 @@ def test_two_processes_are_one_at_the_same_global_batch(program, tmp_path):
     assert summaries[0]["last"]["test_loss"] == pytest.approx(summaries[1]["last"]["test_loss"], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_egrr_with_depth_warm_up_from_the_command_line(program, tmp_path):
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (32, 8, 8, 3), dtype=np.uint8)

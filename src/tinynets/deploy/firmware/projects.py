@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import templates
-from .folder import Net, read_metadata, write_facts
+from .folder import read_metadata, write_metadata
 from .int8 import bake
+from .net import Net
 
 REFERENCE = "reference.tflite"
 
@@ -63,7 +64,7 @@ def _arduino(net: Net, folder: Path, out: Path) -> None:
     (out / "library.properties").write_text(templates.arduino_properties(net), encoding="utf-8")
     (example / "classify.ino").write_text(templates.arduino_sketch(net), encoding="utf-8")
     moved = tuple(f"src/{name}" for name in net.sources)
-    write_facts(replace(net, sources=moved, includes=("src",)), out)
+    write_metadata(replace(net, sources=moved, includes=("src",)), out)
     _copy_rest(folder, out)
 
 
@@ -86,7 +87,7 @@ def _finish(net: Net, folder: Path, out: Path, main: str, generated: str) -> Non
         shutil.copy(folder / f"{net.name}{suffix}", out / main)
     own, *rest = net.sources
     sources = (f"{main}/{own}", *(f"{generated}/{name}" for name in rest))
-    write_facts(replace(net, sources=sources, includes=(main, generated)), out)
+    write_metadata(replace(net, sources=sources, includes=(main, generated)), out)
     _copy_rest(folder, out)
 
 

@@ -1,13 +1,11 @@
 """The texts around generated C."""
 
 import json
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .folder import Net
+from .net import Net
 
 
-def header(net: "Net") -> str:
+def header(net: Net) -> str:
     upper = net.name.upper()
     channels, height, width = net.size
     meaning = (
@@ -50,7 +48,7 @@ int {net.name}_classify(const uint8_t pixels[{upper}_PIXELS], {net.name}_score s
 """
 
 
-def glue(net: "Net", include: str, memory: str, call: str) -> str:
+def glue(net: Net, include: str, memory: str, call: str) -> str:
     """NAME.c: class names and `NAME_classify`.
 
     Args:
@@ -83,7 +81,7 @@ int {net.name}_classify(const uint8_t pixels[{upper}_PIXELS], {net.name}_score s
 """
 
 
-def glue_int8(net: "Net", symbol: str) -> str:
+def glue_int8(net: Net, symbol: str) -> str:
     upper = net.name.upper()
     memory = f"""\
 #ifdef __cplusplus
@@ -104,7 +102,7 @@ static int8_t input[{upper}_PIXELS];
     return glue(net, f"{symbol}.h", memory, call)
 
 
-def main(net: "Net") -> str:
+def main(net: Net) -> str:
     upper = net.name.upper()
     return f"""\
 /* Reads images of {upper}_PIXELS bytes, one after the other, from a file or standard input.
@@ -136,7 +134,7 @@ int main(int argc, char **argv) {{
 """
 
 
-def makefile(net: "Net") -> str:
+def makefile(net: Net) -> str:
     sources = " ".join(["main.c", *net.sources])
     return f"""\
 CFLAGS ?= -O3
@@ -152,7 +150,7 @@ clean:
 """
 
 
-def readme(net: "Net") -> str:
+def readme(net: Net) -> str:
     channels, height, width = net.size
     order = "red, green, blue" if channels == 3 else f"{channels} per pixel"
     return f"""\
@@ -187,7 +185,7 @@ def without_make(text: str) -> str:
     )
 
 
-def arduino_properties(net: "Net") -> str:
+def arduino_properties(net: Net) -> str:
     return f"""\
 name={net.name}
 version=1.0.0
@@ -201,7 +199,7 @@ includes={net.name}.h
 """
 
 
-def arduino_sketch(net: "Net") -> str:
+def arduino_sketch(net: Net) -> str:
     upper = net.name.upper()
     return f"""\
 // Classifies an image of {upper}_PIXELS bytes that comes over the serial port, and answers with the name of its class.

@@ -8,8 +8,9 @@ import numpy as np
 from ..export_spec import ExportSpec
 from ..firmware import templates
 from ..firmware.compiler import scorer
-from ..firmware.folder import Net, class_names, identifier, read_metadata, write_plain
+from ..firmware.folder import read_metadata, write_plain
 from ..firmware.fp32 import emit
+from ..firmware.net import Net, class_names, identifier
 
 
 def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:

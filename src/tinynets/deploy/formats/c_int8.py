@@ -13,8 +13,9 @@ import numpy as np
 from ..export_spec import ExportSpec
 from ..firmware import templates
 from ..firmware.estimate import code_bytes
-from ..firmware.folder import Net, class_names, identifier, read_metadata, write_plain
+from ..firmware.folder import read_metadata, write_plain
 from ..firmware.int8 import Baked, bake
+from ..firmware.net import Net, class_names, identifier
 from ..tflite_operators import with_convolutions
 from . import c_fp32, tflite, tflite_int8
 
