@@ -18,8 +18,8 @@ def find_mistakes(run: str | Path, data: "ImageData", device: str) -> dict[str, 
         device: device for the model.
 
     Returns:
-        confusions: class, what it is taken for, how often, of how many photos; the most frequent first. mistakes: file,
-        class, what it is taken for and the probability of that in 0..1; the surest first.
+        confusions: class, what it is predicted as, how often, of how many photos; the most frequent first. mistakes: file,
+        class, what it is predicted as and the probability of that in 0..1; the surest first.
     """
     from tinynets.engine import Normalize, confusion_matrix, load_trained, match_data, predict
 
@@ -64,8 +64,8 @@ def text_of(found: dict[str, Any]) -> str:
     return "\n\n".join(
         (
             "worst confusions of the last weights on the test photos:\n"
-            + text_table(("class", "taken for", "photos"), pairs, left=2),
+            + text_table(("class", "predicted as", "photos"), pairs, left=2),
             "test photos that it is surest of and wrong about:\n"
-            + text_table(("photo", "class", "taken for", "probability"), files, left=3),
+            + text_table(("photo", "class", "predicted as", "probability"), files, left=3),
         )
     )

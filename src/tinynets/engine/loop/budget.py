@@ -9,7 +9,7 @@ from typing import Any
 from tinynets._modules import copied
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Recipe, with_epochs
-from tinynets.engine.record.terminal import duration
+from tinynets.engine.record.progress import duration
 
 from .distributed import DistributedContext
 from .run import Run
@@ -48,7 +48,7 @@ def fit_epochs(
     trial = Run(copied(model), data, recipe, distributed)
     try:
         step, validation = _measure(trial)
-        images = len(trial.val_labels)
+        images = len(trial.images.val_labels)
         final = 2 * validation * len(data.test_labels) / images if images else 0.0
         epoch = trial.steps * step + validation
     finally:
