@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 from tinynets.engine import load_data
-from tinynets.engine.data.many import core_count
 from tinynets.engine.data.memory import size_text
+from tinynets.engine.data.parallel import core_count
 from tinynets.engine.data.reading import read_header
 
 DISTINCT = 8

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from . import augment_preview, bench, evaluate, export, info, listing, plot, predict, recipe, train
+from . import augment_preview, bench, evaluate, export, info, list_models, plot, predict, recipe, train
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -116,6 +116,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (listing, info, recipe, train, evaluate, predict, export, bench, plot, augment_preview):
+    for command in (list_models, info, recipe, train, evaluate, predict, export, bench, plot, augment_preview):
         command.add_command(commands)
     return parser

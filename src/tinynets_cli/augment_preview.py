@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from . import options
+from .data import data_of, load_data_of
 
 
 def add_command(commands: Any) -> None:
@@ -30,12 +31,12 @@ def run(args: argparse.Namespace) -> None:
     from tinynets.report.plots import plot_grid
 
     check_positive(images=args.images, views=args.views)
-    default = options.data_of(args.model)
+    default = data_of(args.model)
     for field in parse_settings(args.set):
         if field.partition(".")[0] not in ("augment", "mixing", "seed"):
             raise ValueError(f"--set {field} has no effect on a preview: set fields of augment or mixing")
     recipe = options.recipe_of(args, args.model, args.data or default)
-    data = options.load_data_of(args, default, model=args.model, made={"seed": recipe.seed})
+    data = load_data_of(args, default, model=args.model, made={"seed": recipe.seed})
     generator = torch.Generator().manual_seed(recipe.seed)
     rows = torch.randperm(len(data.train_labels), generator=generator)[: args.images]
     images, labels = data.train_images[rows], data.train_labels[rows]

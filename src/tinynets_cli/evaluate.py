@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from . import options
+from .data import load_data_of, warn_of_polarity
 
 
 def add_command(commands: Any) -> None:
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     trained = options.trained_of(args)
     model, metadata = trained.model, trained.metadata
     whole = {"test_size": 1.0}  # of class folders that are not those of the run
-    data = options.load_data_of(
+    data = load_data_of(
         args, None, metadata, metadata.model, trained.in_chans, trained.config, run=args.model, made=whole
     )
     if not args.data and metadata.data_sha256 and not args.img_size and data.digest() != metadata.data_sha256:
@@ -42,9 +43,7 @@ def run(args: argparse.Namespace) -> None:
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split(args.split)
     images = 255 - images if args.invert else images
-    options.warn_of_polarity(
-        int(wrong_polarity(images, metadata.mean, metadata.std).sum()), len(images), metadata, args.invert
-    )
+    warn_of_polarity(int(wrong_polarity(images, metadata.mean, metadata.std).sum()), len(images), metadata, args.invert)
     normalize = Normalize(metadata.mean, metadata.std)
     if args.fuse or args.hard:
         model = tinynets.fuse(model, hard=args.hard)

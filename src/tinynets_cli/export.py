@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import common_options, data_options, load_data_of, logger, model_options, report, trained_of
+from .data import load_data_of
+from .options import common_options, data_options, logger, model_options, report, trained_of
 
 if TYPE_CHECKING:
     from tinynets.deploy import Exported
@@ -121,7 +122,7 @@ def _stem(model: str) -> str:
 def _are_at_hand(metadata: Any) -> bool:
     """Whether the data of a run are still where they were, so that nothing has to be named or downloaded."""
     from tinynets.engine import list_data
-    from tinynets.engine.data.named import has_files
+    from tinynets.engine.data.builtin import has_files
 
     source = metadata.data_source or {}
     name = source.get("name")

@@ -18,8 +18,8 @@ def find_mistakes(run: str | Path, data: "ImageData", device: str) -> dict[str, 
         device: device for the model.
 
     Returns:
-        confusions: class, what it is predicted as, how often, of how many photos; the most frequent first. mistakes: file,
-        class, what it is predicted as and the probability of that in 0..1; the surest first.
+        confusions: class, what it is predicted as, how often, of how many photos; the most frequent first. mistakes:
+        file, class, what it is predicted as and the probability of that in 0..1; the surest first.
     """
     from tinynets.engine import Normalize, confusion_matrix, load_trained, match_data, predict
 

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import common_options, data_options, device_of, device_options, load_data_of, logger, report
+from .data import load_data_of
+from .options import common_options, data_options, device_of, device_options, logger, report
 
 if TYPE_CHECKING:
     from torch import Tensor

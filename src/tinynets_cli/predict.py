@@ -7,6 +7,7 @@ import io
 import os
 from typing import Any
 
+from .data import warn_of_polarity
 from .options import (
     background_option,
     common_options,
@@ -15,7 +16,6 @@ from .options import (
     logger,
     model_options,
     trained_of,
-    warn_of_polarity,
 )
 
 

@@ -3,7 +3,8 @@
 import argparse
 from typing import Any
 
-from .options import common_options, data_of, recipe_of, recipe_options, report
+from .data import data_of
+from .options import common_options, recipe_of, recipe_options, report
 
 
 def add_command(commands: Any) -> None:

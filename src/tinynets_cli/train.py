@@ -7,14 +7,13 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .data import data_of, load_data_of
 from .mistakes import find_mistakes, text_of
 from .options import (
     common_options,
-    data_of,
     data_options,
     device_of,
     device_options,
-    load_data_of,
     logger,
     model_args,
     model_options,

@@ -18,7 +18,7 @@ def spoken(run, monkeypatch):
             for level, text in messages.items():
                 getattr(logging.getLogger("tinynets.engine"), level)(text)
 
-        monkeypatch.setattr("tinynets_cli.listing.run", speak)
+        monkeypatch.setattr("tinynets_cli.list_models.run", speak)
         return run("list")[2]
 
     return call

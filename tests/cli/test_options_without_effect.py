@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tinynets.engine.data.named import has_files
+from tinynets.engine.data.builtin import has_files
 
 DIGITS = ("simplecnn_mnist", "--data", "digits")
 TRAIN = ("train", *DIGITS, "--epochs", "1")

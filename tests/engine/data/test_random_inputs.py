@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tinynets.engine import load_data, read_image
-from tinynets.engine.data.listing import EXTENSIONS
-from tinynets.engine.data.many import core_count
+from tinynets.engine.data.listing import IMG_EXTENSIONS
+from tinynets.engine.data.parallel import core_count
 from tinynets_cli import main
 
 EXAMPLES = settings(
@@ -94,7 +94,7 @@ def image_files(draw):
     known = damage == "none" and kind in EXACT and not options and mode in ("1", "L", "RGB", "RGBX", "CMYK", "RGBA")
     if kind == "QOI" or mode == "RGBX":
         known = known and mode == "RGB"
-    return draw(st.sampled_from(EXTENSIONS)), content, image if known else None
+    return draw(st.sampled_from(IMG_EXTENSIONS)), content, image if known else None
 
 
 def shown(image):

@@ -8,12 +8,12 @@ from tinynets._context import plain_defaults
 from tinynets._text import printable
 
 from .arrays import load_arrays
+from .builtin import DOWNLOADED, LOADERS
 from .cache import default_cache
 from .folder import find_parts, load_folder
 from .image_data import ImageData, split_validation, statistics
 from .listing import list_images
-from .many import read_images
-from .named import DOWNLOADED, LOADERS
+from .parallel import read_images
 from .photo_list import PhotoOptions
 from .polarity import wrong_polarity
 from .reading import read_image

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinynets._text import printable
 
-from .decode import rgb
+from .color_mode import rgb
 from .image_data import ImageData
 from .listing import Listing, walk_images
 from .photo_list import Photo, PhotoList, PhotoOptions

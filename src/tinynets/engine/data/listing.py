@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinynets._text import printable
 
-EXTENSIONS = (
+IMG_EXTENSIONS = (
     *(".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
     *(".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".qoi", ".sgi", ".tga", ".tif", ".tiff", ".webp"),
 )
@@ -49,7 +49,7 @@ def walk_images(folder: str | Path) -> Listing:
             suffix = os.path.splitext(name)[1].lower()
             if name.startswith("."):
                 continue
-            if suffix not in EXTENSIONS:
+            if suffix not in IMG_EXTENSIONS:
                 listing.others[suffix] += 1
             else:
                 path = os.path.join(where, name)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from tinynets._text import printable
 
-from .many import core_count, for_each
 from .memory import check_memory, threads_that_fit
+from .parallel import core_count, for_each
 from .reading import Header, read_header
 
 _KEPT_SIDE = 128  # pixels

@@ -15,8 +15,8 @@ from tinynets._text import printable
 
 from .cache import Cache, key_of
 from .image_data import ImageData, assemble
-from .many import BLOCK, core_count, read_blocks
 from .memory import size_text, threads_that_fit
+from .parallel import BLOCK, core_count, read_blocks
 from .photo_list import PhotoList, PhotoOptions, Plan, check_room, make_plan, read_headers
 from .similar import look_alikes
 

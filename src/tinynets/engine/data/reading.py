@@ -12,9 +12,9 @@ from torch import Tensor
 
 from tinynets._checks import unknown
 
-from .decode import flatten, is_gray, rgb
-from .guard import named, quiet_pillow
+from .color_mode import flatten, is_gray, rgb
 from .image_data import channels_first
+from .image_errors import error_context, quiet_pillow
 from .memory import check_memory
 
 _ORIENTATION = 0x0112  # of EXIF
@@ -81,13 +81,13 @@ def read_image(
         raise unknown("mode", mode, ("L", "RGB"))
     rgb(background)
     check_size(img_size)
-    with quiet_pillow(), named(path), Image.open(path) as opened:
+    with quiet_pillow(), error_context(path), Image.open(path) as opened:
         return _pixels(opened, mode, img_size, background, config or _PLAIN)
 
 
 def read_header(path: str | Path) -> Header:
     """Size and kind of an image file, without decoding it. Errors are those of `read_image`."""
-    with quiet_pillow(), named(path), Image.open(path) as image:
+    with quiet_pillow(), error_context(path), Image.open(path) as image:
         height, width = image.height, image.width
         if image.format == "TIFF":  # Pillow's versions differ in whether this is the upright size
             tags: Any = image

@@ -12,7 +12,7 @@ from tinynets._text import printable
 
 
 @contextmanager
-def named(path: str | Path) -> Iterator[None]:
+def error_context(path: str | Path) -> Iterator[None]:
     """Turn every error inside into one line that names the file."""
     name = printable(path)
     try:

@@ -10,7 +10,7 @@ import torchvision
 import tinynets
 from tinynets._statistics import CIFAR10
 from tinynets.engine import list_data, load_data
-from tinynets.engine.data import named, split_validation
+from tinynets.engine.data import builtin, split_validation
 
 
 def test_digits():
@@ -45,8 +45,8 @@ def test_unknown_names_and_missing_directories(tmp_path):
 
 
 def test_a_folder_of_images_given_as_the_data_directory_is_noticed(tmp_path, caplog, monkeypatch):
-    monkeypatch.setitem(named.DOWNLOADED, "mnist", named.LOADERS["digits"])
-    monkeypatch.setitem(named.LOADERS, "mnist", named.LOADERS["digits"])
+    monkeypatch.setitem(builtin.DOWNLOADED, "mnist", builtin.LOADERS["digits"])
+    monkeypatch.setitem(builtin.LOADERS, "mnist", builtin.LOADERS["digits"])
     load_data("mnist", tmp_path)
     assert not caplog.messages
     (tmp_path / "train").mkdir()
@@ -95,8 +95,8 @@ class StandIn(torchvision.datasets.CIFAR10):
 
 
 def test_torchvision_sets_are_downloaded_once_and_read_in_the_right_order(tmp_path, monkeypatch):
-    load = named._load_torchvision("cifar10", StandIn, CIFAR10)
-    monkeypatch.setitem(named.LOADERS, "cifar10", load)
+    load = builtin._load_torchvision("cifar10", StandIn, CIFAR10)
+    monkeypatch.setitem(builtin.LOADERS, "cifar10", load)
     for _ in range(2):
         data = load_data("cifar10", tmp_path)
     assert StandIn.downloads == 1
@@ -113,7 +113,7 @@ def test_torchvision_sets_are_downloaded_once_and_read_in_the_right_order(tmp_pa
 def test_a_set_has_the_statistics_of_the_model_named_after_it(name, model, tmp_path, monkeypatch):
     channels = tinynets.create_model(model).in_chans
     read = SimpleNamespace(data=np.zeros((2, 4, 4, channels), np.uint8), targets=[0, 1], classes=["a", "b"])
-    monkeypatch.setattr(named, "_open_or_download", lambda *args: read)
+    monkeypatch.setattr(builtin, "_open_or_download", lambda *args: read)
     data = load_data(name, tmp_path)
     assert data.img_size == (4, 4)
     cfg = tinynets.create_model(model).pretrained_cfg

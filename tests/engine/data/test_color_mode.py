@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from tinynets.engine import read_image
-from tinynets.engine.data.decode import flatten, is_gray
+from tinynets.engine.data.color_mode import flatten, is_gray
 
 OLD_PILLOW = int(PIL.__version__.split(".")[0]) < 13
 # what Pillow before 13 saves with other values, or cannot read again

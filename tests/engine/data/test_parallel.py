@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tinynets.engine import read_images
-from tinynets.engine.data import many
+from tinynets.engine.data import parallel
 
 
 def noise(height, width):
@@ -29,7 +29,7 @@ def test_many_files_at_once(tmp_path):
 
 
 def test_more_files_than_are_handed_out_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(many, "BLOCK", 4)
+    monkeypatch.setattr(parallel, "BLOCK", 4)
     paths = [tmp_path / f"{i}.png" for i in range(11)]
     for index, path in enumerate(paths):
         Image.new("L", (3, 3), index).save(path)
@@ -39,14 +39,14 @@ def test_more_files_than_are_handed_out_at_once(tmp_path, monkeypatch):
 
 
 def test_blocks_are_handed_over_in_order_without_bad_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(many, "BLOCK", 4)
+    monkeypatch.setattr(parallel, "BLOCK", 4)
     paths = [tmp_path / f"{i}.png" for i in range(11)]
     for index, path in enumerate(paths):
         Image.new("L", (3, 3), index).save(path)
     for index in (1, 4, 5, 6, 7):  # a whole block and one of another
         paths[index].write_bytes(b"no image")
     blocks = []
-    bad = many.read_blocks(
+    bad = parallel.read_blocks(
         paths, "L", (3, 3), "white", 2, None, lambda block: blocks.append(block[:, 0, 0, 0].tolist())
     )
     assert list(bad) == [1, 4, 5, 6, 7]
@@ -75,9 +75,9 @@ def test_progress(tmp_path, monkeypatch, stderr):
             return stderr == "terminal"
 
     noise(4, 4).save(tmp_path / "x.png")
-    slow = many.read_image
-    monkeypatch.setattr(many, "read_image", lambda *args: time.sleep(0.2) or slow(*args))
-    monkeypatch.setattr(many, "core_count", lambda: 1)
+    slow = parallel.read_image
+    monkeypatch.setattr(parallel, "read_image", lambda *args: time.sleep(0.2) or slow(*args))
+    monkeypatch.setattr(parallel, "core_count", lambda: 1)
     monkeypatch.setattr(sys, "stderr", None if stderr == "none" else Bare())
     images, _ = read_images([tmp_path / "x.png"] * 8, "RGB", (4, 4))
     assert len(images) == 8
@@ -90,7 +90,7 @@ def test_an_interrupt_stops_the_reading(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     started = []
-    monkeypatch.setattr(many, "read_image", read)
+    monkeypatch.setattr(parallel, "read_image", read)
     with pytest.raises(KeyboardInterrupt):
         read_images([str(i) for i in range(1000)], "L", (4, 4))
     assert len(started) < 500

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from .decode import rgb
-from .guard import quiet_pillow
+from .color_mode import rgb
+from .image_errors import quiet_pillow
 from .reading import check_size, read_image
 
 _T = TypeVar("_T")
