@@ -17,7 +17,9 @@ micro = pytest.mark.skipif(not has_micro(), reason="needs tflite-micro")
 
 
 @micro
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if "egrr" in name else []) for name in SHIPPED]
+)
 def test_shipped_files_run_on_a_microcontrollers_interpreter(name):
     """The same classes as LiteRT, in the arena that the manifest promises."""
     if not FORMATS["tflite-int8"].installed():

@@ -62,7 +62,7 @@ def test_the_mode_comes_back():
     assert model.training
     frozen = nn.Sequential(Oracle(), nn.BatchNorm1d(6)).train()
     frozen[1].eval()
-    with pytest.raises(ValueError, match="the model has 6 classes"):
+    with pytest.raises(ValueError, match="out of range for 6 classes"):
         evaluate(frozen, data([0])[0], torch.tensor([9]), IDENTITY)
     assert [module.training for module in frozen.modules()] == [True, True, False]
 

@@ -4,7 +4,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def every_input_counts_as_large(monkeypatch):
-    monkeypatch.setattr("tinynets.ops._windows._SMALL", 0)
+    monkeypatch.setattr("tinynets.ops._box_filter._SMALL", 0)
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ def test_window_statistics_keep_their_type_under_autocast(name):
 
 
 def test_small_inputs_in_few_calls(name, monkeypatch):
-    monkeypatch.setattr("tinynets.ops._windows._SMALL", 1 << 17)
+    monkeypatch.setattr("tinynets.ops._box_filter._SMALL", 1 << 17)
     inputs = [t.requires_grad_() for t in inputs_of(name)]
     y = OPS[name][0](*inputs)
     expected = reference(name, inputs)

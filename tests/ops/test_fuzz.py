@@ -9,7 +9,7 @@ LARGEST = 256  # units of epsilon; the worst of 5,000 cases is below a quarter o
 
 @pytest.fixture(params=[0, 1 << 17], ids=["as if large", "by size"], autouse=True)
 def _both_forms(request, every_input_counts_as_large, monkeypatch):
-    monkeypatch.setattr("tinynets.ops._windows._SMALL", request.param)
+    monkeypatch.setattr("tinynets.ops._box_filter._SMALL", request.param)
 
 
 def assert_close(table):

@@ -27,7 +27,7 @@ def test_a_one_hot_gate_is_one_convolution():
 
 
 def test_a_single_image_in_few_calls(monkeypatch):
-    monkeypatch.setattr("tinynets.ops._windows._SMALL", 1 << 17)
+    monkeypatch.setattr("tinynets.ops._box_filter._SMALL", 1 << 17)
     whole = [t.requires_grad_() for t in inputs()]
     one = [t[:1] if t.shape[0] == 2 else t for t in whole]  # x and gate
     y, expected = gated_dilated_conv2d(*one, [1, 2, 4]), gated_dilated_conv2d(*whole, [1, 2, 4])[:1]

@@ -7,7 +7,7 @@ from tinynets.ops import local_variance, projected_variance
 
 @pytest.fixture(params=[0, 1 << 17], ids=["large", "small"], autouse=True)
 def _largest_small_input(request, every_input_counts_as_large, monkeypatch):
-    monkeypatch.setattr("tinynets.ops._windows._SMALL", request.param)
+    monkeypatch.setattr("tinynets.ops._box_filter._SMALL", request.param)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (2, 3), (7, 5)])

@@ -31,7 +31,9 @@ def test_the_same_logits(leaky):
     assert made.proved is None
 
 
-@pytest.mark.parametrize("command", COMPILERS)
+@pytest.mark.parametrize(
+    "command", COMPILERS[:1] + [pytest.param(*c.values, marks=[*c.marks, pytest.mark.slow]) for c in COMPILERS[1:]]
+)
 def test_compilers_and_sanitizers_have_nothing_to_say(leaky, pixels, tmp_path, command):
     scores = compiled_scores(leaky[0], pixels, tmp_path, [command, *STRICT])
     assert np.allclose(scores, FORMATS["c-fp32"].load(leaky[0])(pixels), atol=1e-5)
