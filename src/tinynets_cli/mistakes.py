@@ -35,14 +35,14 @@ def find_mistakes(run: str | Path, data: "ImageData", device: str) -> dict[str, 
     for place in wrong.flatten().argsort(descending=True)[:_CONFUSIONS].tolist():
         label, said = divmod(place, len(names))
         if count := int(wrong[label, said]):
-            confusions.append({"class": names[label], "taken_for": names[said], "photos": count, "of": totals[label]})
+            confusions.append({"class": names[label], "predicted": names[said], "photos": count, "of": totals[label]})
     shares, said = logits.softmax(1).max(1)
     order = shares.argsort(descending=True)
     mistakes = [
         {
             "file": data.files["test"][row],
             "class": names[labels[row]],
-            "taken_for": names[said[row]],
+            "predicted": names[said[row]],
             "probability": float(shares[row]),
         }
         for row in order[said[order] != labels[order]][:_PHOTOS].tolist()
@@ -57,9 +57,9 @@ def text_of(found: dict[str, Any]) -> str:
 
     if not found["mistakes"]:
         return "no mistake on the test photos"
-    pairs = [(c["class"], c["taken_for"], f"{c['photos']:,} of {c['of']:,}") for c in found["confusions"]]
+    pairs = [(c["class"], c["predicted"], f"{c['photos']:,} of {c['of']:,}") for c in found["confusions"]]
     files = [
-        (printable(m["file"]), m["class"], m["taken_for"], f"{100 * m['probability']:.1f} %") for m in found["mistakes"]
+        (printable(m["file"]), m["class"], m["predicted"], f"{100 * m['probability']:.1f} %") for m in found["mistakes"]
     ]
     return "\n\n".join(
         (

@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> None:
     # torchrun sets both RANK and WORLD_SIZE; a cluster may set only one of them
     if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0":
         found = find_mistakes(out, data, device_of(args)) if data.files else {}
-        report(args, summary | found, lambda: _story(summary, found, out))
+        report(args, summary | found, lambda: _summary_text(summary, found, out))
 
 
 def _is_folder(name: str | None) -> bool:
@@ -150,7 +150,7 @@ def _start_of(args: argparse.Namespace) -> "Start | None":
     return find_start(name) if name else None
 
 
-def _story(summary: dict[str, Any], found: dict[str, Any], out: str) -> str:
+def _summary_text(summary: dict[str, Any], found: dict[str, Any], out: str) -> str:
     """What came out, what the net mistakes, and what to type next."""
     parts = [f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; the run is in {out}"]
     if found:

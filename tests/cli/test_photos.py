@@ -165,7 +165,7 @@ def test_what_is_mistaken():
     assert {c["of"] for c in found["confusions"]} == {6}
     worst = found["confusions"][0]
     row = 3 if worst["class"] == "3 - three" else 7
-    same = [known.metadata.class_names[said[i]] == worst["taken_for"] for i in range(12) if truth[i] == row]
+    same = [known.metadata.class_names[said[i]] == worst["predicted"] for i in range(12) if truth[i] == row]
     assert sum(same) == worst["photos"]
     text = mistakes.text_of(found)
     assert f"{wrong[0]}.png" in text
