@@ -11,3 +11,4 @@ class Statistics(NamedTuple):
 CIFAR10 = Statistics(mean=(0.491400, 0.482158, 0.446531), std=(0.247032, 0.243485, 0.261588))
 CIFAR100 = Statistics(mean=(0.507075, 0.486549, 0.440918), std=(0.267334, 0.256438, 0.276150))
 MNIST = Statistics(mean=(0.130660,), std=(0.308108,))
+TINY_IMAGENET = Statistics(mean=(0.480237, 0.448067, 0.397504), std=(0.276436, 0.268863, 0.281590))

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from tinynets._checks import check_positive
 from tinynets._modules import seen
-from tinynets._statistics import CIFAR10, CIFAR100
+from tinynets._statistics import CIFAR10, CIFAR100, TINY_IMAGENET
 from tinynets.layers import ConvBnAct, DWSeparable
 
 from .base import StagedClassifier, scale_width
@@ -60,8 +60,8 @@ class MoteBlock(nn.Module):
 class Mote(StagedClassifier):
     """Residual net of depthwise and 1x1 convolutions for small images: few operators, late downsampling.
 
-    Stem and first stage keep the resolution. Every further stage halves it before its `MoteBlock`s. All norms can be
-    folded.
+    Stem and first stage keep the resolution, or with stem_stride 2 half of it, for images of 64 pixels and more. Every
+    further stage halves it before its `MoteBlock`s. All norms can be folded.
 
     Args:
         num_classes: number of classes, 0 for pooled features.
@@ -72,6 +72,7 @@ class Mote(StagedClassifier):
         depths: number of blocks of every stage.
         kernel_sizes: side of the blocks' depthwise kernels in every stage in pixels, odd.
         expansion: channels inside a block as a multiple of its channels.
+        stem_stride: stride of the first convolution.
         width: factor on all channel counts except in_chans.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
@@ -99,6 +100,7 @@ class Mote(StagedClassifier):
         depths: tuple[int, ...] = (1, 6),
         kernel_sizes: tuple[int, ...] = (3, 5),
         expansion: int = 2,
+        stem_stride: int = 1,
         width: float = 1.0,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -118,9 +120,10 @@ class Mote(StagedClassifier):
             down = [DWSeparable(chs[index - 1], chs[index], stride=2, **dd)] if index else []
             blocks = [MoteBlock(chs[index], kernel_size, expansion, **dd) for _ in range(depth)]
             stages.append(nn.Sequential(*down, *blocks))
-            feature_info.append({"num_chs": chs[index], "reduction": 2**index, "module": f"stages.{index}"})
+            reduction = stem_stride * 2**index
+            feature_info.append({"num_chs": chs[index], "reduction": reduction, "module": f"stages.{index}"})
         self.assemble(
-            stem=ConvBnAct(in_chans, chs[0], **dd),
+            stem=ConvBnAct(in_chans, chs[0], stride=stem_stride, **dd),
             stages=nn.Sequential(*stages),
             feature_info=feature_info,
             num_classes=num_classes,
@@ -131,8 +134,8 @@ class Mote(StagedClassifier):
         )
 
 
-def _cfgs(name: str, **cfg: Any) -> dict:
-    return pretrained_cfgs(name, input_size=(3, 32, 32), pool_size=(16, 16), first_conv="stem.conv", **cfg)
+def _cfgs(name: str, size: int = 32, pool: int = 16, **cfg: Any) -> dict:
+    return pretrained_cfgs(name, input_size=(3, size, size), pool_size=(pool, pool), first_conv="stem.conv", **cfg)
 
 
 default_cfgs = {
@@ -140,6 +143,7 @@ default_cfgs = {
     **_cfgs("mote_50k.cifar10", **CIFAR10._asdict()),
     **_cfgs("mote_100k.cifar10", **CIFAR10._asdict()),
     **_cfgs("mote_420k.cifar100", num_classes=100, **CIFAR100._asdict()),
+    **_cfgs("mote_s2_120k.tiny_imagenet", 64, 4, num_classes=200, **TINY_IMAGENET._asdict()),
 }
 
 
@@ -198,6 +202,27 @@ def mote_420k(pretrained: bool = False, **kwargs: Any) -> Mote:
     """
     size = {"num_classes": 100, "channels": (32, 96, 128), "depths": (1, 4, 3), "kernel_sizes": (3, 5, 5)}
     return _mote("mote_420k", pretrained, size, kwargs)
+
+
+@register_model
+def mote_s2_120k(pretrained: bool = False, **kwargs: Any) -> Mote:
+    """Mote of about 120,000 parameters for photos of 64 pixels and 200 classes, with a stem of stride 2.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `Mote` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
+    size = {
+        "num_classes": 200,
+        "channels": (16, 40, 64, 96),
+        "depths": (1, 2, 2, 1),
+        "kernel_sizes": (3, 5, 5, 3),
+        "stem_stride": 2,
+    }
+    return _mote("mote_s2_120k", pretrained, size, kwargs)
 
 
 def _mote(name: str, pretrained: bool, size: dict[str, Any], kwargs: dict[str, Any]) -> Mote:
