@@ -100,16 +100,6 @@ def draw(op: str, seed: int) -> Case:
             lambda x, grad: (above_the_mean(x, random.dtype), largest(grad) * x),
         )
     bias = random.one_of([None, random.values(c)])
-    if op == "projected_variance":
-        out = random.one_of([1, 3, 16])
-        bias = random.one_of([None, random.values(out)])
-        return Case(
-            op,
-            lambda x, weight, bias: ops.projected_variance(x, weight, bias, k),
-            lambda x, weight, bias: F.conv2d(plain("local_variance")(x, k), weight, bias),
-            [random.maps(*size), random.maps(out, c, 1, 1), bias],
-            lambda x, grad: (above_the_mean(x, random.dtype).sum(1), largest(grad) * x.sum(1)),
-        )
     if op == "depthwise_conv2d":
         dilation = random.one_of([1, 2, 3, 4, 9, 100])
         return Case(
@@ -143,7 +133,6 @@ def draw(op: str, seed: int) -> Case:
 OPS = (
     "divisive_norm",
     "local_variance",
-    "projected_variance",
     "depthwise_conv2d",
     "gated_dilated_conv2d",
     "gumbel_gate",

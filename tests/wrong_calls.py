@@ -26,7 +26,7 @@ def maps(*size: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.ones(*(size or (2, 6, 5, 7)), dtype=dtype)
 
 
-X, KERNEL, GATE, POINTWISE = maps(), maps(6, 1, 3, 3), maps(2, 3, 5, 7), maps(4, 6, 1, 1)
+X, KERNEL, GATE = maps(), maps(6, 1, 3, 3), maps(2, 3, 5, 7)
 INTEGERS = maps(dtype=torch.int64)
 D = [1, 2, 4]
 ONE = torch.tensor(1.0)
@@ -55,18 +55,6 @@ def _of_ops() -> dict[Callable[..., Any], dict[str, tuple[Any, ...]]]:
             "no channels": (X[:, :0], 3),
             "even window": (X, 2),
             "negative window": (X, -3),
-        },
-        ops.projected_variance: {
-            "no batch": (X[0], POINTWISE, None, 3),
-            "integers": (INTEGERS, POINTWISE, None, 3),
-            "weight for other channels": (X, POINTWISE[:, :5], None, 3),
-            "3x3 weight": (X, maps(4, 6, 3, 3), None, 3),
-            "weight a matrix": (X, maps(4, 6), None, 3),
-            "integer weight": (X, POINTWISE.long(), None, 3),
-            "weight of another type": (X, POINTWISE.double(), None, 3),
-            "weight on another device": (X, POINTWISE.to("meta"), None, 3),
-            "bias too short": (X, POINTWISE, maps(3), 3),
-            "even window": (X, POINTWISE, None, 2),
         },
         ops.depthwise_conv2d: {
             "no batch": (X[0], KERNEL, None, 2),

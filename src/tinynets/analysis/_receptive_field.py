@@ -202,7 +202,6 @@ _MODULES: dict[type[nn.Module], Callable[[Any], Window]] = {
 _WINDOW_STATISTICS: dict[Any, tuple[str, ...]] = {
     ops.divisive_norm: ("x", "kernel_size", "eps"),
     ops.local_variance: ("x", "kernel_size"),
-    ops.projected_variance: ("x", "weight", "bias", "kernel_size"),
 }
 
 _UNTALLIED = (nn.Conv1d, nn.Conv3d, nn.modules.conv._ConvTransposeNd, nn.Upsample, nn.Unfold)

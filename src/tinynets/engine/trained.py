@@ -140,7 +140,7 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
     if path is None:
         with plain_defaults():
             net = create_any_model(str(name), pretrained=True, **model_args).eval()
-        return Trained(str(name), net, facts_of(str(name), net, model_args))
+        return Trained(str(name), net, metadata_of(str(name), net, model_args))
     if model_args:
         given = ", ".join(model_args)
         raise ValueError(f"{name} is a checkpoint, which says how its model is built: leave out {given}")
@@ -169,7 +169,7 @@ def checkpoint_path(name: str | Path) -> Path | None:
     raise unknown("model or checkpoint", str(name), list_models())
 
 
-def facts_of(name: str, model: Any, model_args: dict[str, Any]) -> Checkpoint:
+def metadata_of(name: str, model: Any, model_args: dict[str, Any]) -> Checkpoint:
     """The metadata about a model's pretrained weights."""
     weights = find_weights(full_name(name)) if is_ours(name) else None
     if weights is not None:

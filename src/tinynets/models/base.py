@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from tinynets._checks import check_images
 from tinynets._modules import own_config
 from tinynets.layers import ISNorm
-from tinynets.ops import keep_gradient_layout
 
 torch.fx.wrap("check_images")
-torch.fx.wrap("keep_gradient_layout")
 
 
 class StagedClassifier(nn.Module):
@@ -125,7 +123,7 @@ class StagedClassifier(nn.Module):
         """Turn a feature map into logits, (N, num_classes). With pre_logits, return the input of the classifier
         instead.
         """
-        return self.head(keep_gradient_layout(x), pre_logits)
+        return self.head(x, pre_logits)
 
     def forward_intermediates(
         self,

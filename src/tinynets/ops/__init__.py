@@ -6,10 +6,8 @@ from ._dispatch import pieces as pieces
 from ._dispatch import use_triton
 from ._divisive_norm import divisive_norm
 from ._gated_dilated_conv2d import gated_dilated_conv2d
-from ._gradient_layout import keep_gradient_layout as keep_gradient_layout
 from ._gumbel_gate import gumbel_gate
 from ._local_variance import local_variance
-from ._projected_variance import projected_variance
 from ._symmetric_weight import pack_symmetric as pack_symmetric
 from ._symmetric_weight import symmetric_weight
 
@@ -19,7 +17,6 @@ __all__ = [
     "gated_dilated_conv2d",
     "gumbel_gate",
     "local_variance",
-    "projected_variance",
     "symmetric_weight",
     "use_triton",
 ]

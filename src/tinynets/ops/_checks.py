@@ -1,13 +1,13 @@
 """Checks of the arguments of all ops. Every form of an op is checked once, where it is called.
 
-TorchScript compiles these functions too: plain ifs, no generators. Under torch.jit.trace nothing is checked, because
-each comparison would be recorded as a constant, with a warning.
+TorchScript compiles these functions too: plain ifs, no generators. Its messages give a dtype as a number. Under
+torch.jit.trace nothing is checked, because each comparison would be recorded as a constant, with a warning.
 """
 
 import torch
 from torch import Tensor
 
-from tinynets._checks import check_floating, dtype_name
+from tinynets._checks import check_floating
 
 
 def check_window(kernel_size: int) -> None:
@@ -46,16 +46,6 @@ def check_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         check_bias(x, bias, channels)
 
 
-def check_pointwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
-    """Raise unless weight is (C_out, C, 1, 1), bias is (C_out,), and both have the type and device of x."""
-    check_beside(x, weight, "weight")
-    channels, size = x.shape[1], weight.shape
-    if len(size) != 4 or size[1] != channels or size[2] != 1 or size[3] != 1:
-        raise ValueError(f"weight must be (C_out, C, 1, 1) with the {channels} channels of x, got shape {list(size)}")
-    if bias is not None:
-        check_bias(x, bias, size[0])
-
-
 def check_bias(x: Tensor, bias: Tensor, channels: int) -> None:
     """Raise unless bias has one number per channel, and the type and device of x."""
     check_beside(x, bias, "bias")
@@ -69,7 +59,7 @@ def check_beside(x: Tensor, other: Tensor, name: str) -> None:
     if not isinstance(other, Tensor) or other.dtype != x.dtype or other.layout != torch.strided:
         check_floating(other, name)
         if not autocast(x):
-            raise TypeError(f"{name} is {dtype_name(other)}, x is {dtype_name(x)}: convert one of them")
+            raise TypeError(f"{name} is {other.dtype}, x is {x.dtype}: convert one of them")
     if other.device != x.device:
         raise ValueError(f"{name} is on {other.device}, x on {x.device}: move both to one device")
 

@@ -33,11 +33,11 @@ def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
         path.mkdir()
         for file in (reference, *baked.sources, *generated.glob("*.h")):
             shutil.copy(file, path)
-    net = facts_of(baked, name, spec.input_size, spec.class_names)
+    net = _describe(baked, name, spec.input_size, spec.class_names)
     write_plain(net, path, templates.glue_int8(net, baked.symbol))
 
 
-def facts_of(baked: Baked, name: str, size: tuple[int, int, int], names: tuple[str, ...]) -> Net:
+def _describe(baked: Baked, name: str, size: tuple[int, int, int], names: tuple[str, ...]) -> Net:
     classes = class_names(names, baked.classes)
     return Net(
         name=name,

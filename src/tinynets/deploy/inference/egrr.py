@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from tinynets._modules import hooked
 from tinynets.layers import EntropyGate, ISNorm
-from tinynets.ops import gated_dilated_conv2d, inference_pieces, pieces, projected_variance
+from tinynets.ops import gated_dilated_conv2d, inference_pieces, pieces
 
 from .export_ops import TORCH, ExportOps
 from .folding import exact, scales_and_shifts
@@ -25,7 +25,6 @@ except ImportError:  # torch < 2.8, which has no nested_compile_region either
 
 
 torch.fx.wrap("gated_dilated_conv2d")
-torch.fx.wrap("projected_variance")
 
 
 _nested: Any = getattr(torch.compiler, "nested_compile_region", None)
@@ -73,7 +72,7 @@ class FusedEGRRStage(nn.Module):
         x = self.down(x)
         if not torch.jit.is_scripting():
             slices = inference_pieces(x, *self.parameters())
-            if slices is not None and type(self.gate.reduce) is nn.Conv2d and not hooked(self):
+            if slices is not None and not hooked(self):
                 y = torch.empty_like(x) if len(self.down) == 0 else x  # the output of down can be overwritten
                 for piece in slices:
                     self.recur(x[piece], y[piece])
@@ -83,7 +82,6 @@ class FusedEGRRStage(nn.Module):
         return self.recur(x)
 
     def recur(self, x: Tensor, out: Tensor | None = None) -> Tensor:
-        unseen = out is not None  # no hook keeps what is overwritten, and none is passed by
         for step in range(self.num_steps):
             weight = self.weight[step].t().unflatten(1, (1, self.kernel_size, self.kernel_size))
             if torch.jit.is_scripting():
@@ -91,16 +89,12 @@ class FusedEGRRStage(nn.Module):
             elif compiled_once():
                 x = run_step(self, x, weight, self.bias[step])
             else:
-                x = self.step(x, weight, self.bias[step], unseen, out if step == self.num_steps - 1 else None)
+                x = self.step(x, weight, self.bias[step], out if step == self.num_steps - 1 else None)
         return x
 
-    def step(self, x: Tensor, weight: Tensor, bias: Tensor, unseen: bool = False, out: Tensor | None = None) -> Tensor:
-        if unseen:
-            reduce = self.gate.reduce
-            gate = self.gate.choose(projected_variance(x, reduce.weight, reduce.bias, self.gate.kernel_size))
-        else:
-            gate = self.gate(x)
-        y = F.relu6(gated_dilated_conv2d(self.mix(x), weight, bias, gate, self.dilations), inplace=True)
+    def step(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor | None = None) -> Tensor:
+        y = gated_dilated_conv2d(self.mix(x), weight, bias, self.gate(x), self.dilations)
+        y = F.relu6(y, inplace=True)
         return y.add_(x) if out is None else torch.add(x, y, out=out)
 
 

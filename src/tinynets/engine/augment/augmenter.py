@@ -8,9 +8,7 @@ from .color import random_hsv, random_light
 from .cutout import random_cutout
 from .geometry import random_affine, random_crop, random_flip
 from .normalize import Normalize
-from .policy import auto_augment, trivial_augment
-
-_POLICIES = {"autoaugment": auto_augment, "trivialaugment": trivial_augment}
+from .policy import apply_policy
 
 
 class Augmenter(Normalize):
@@ -53,7 +51,7 @@ class Augmenter(Normalize):
         if a.flip:
             images = random_flip(images, rng)
         if a.policy:
-            images = _POLICIES[a.policy](images, rng)
+            images = apply_policy(images, a.policy, rng)
         x = images.float() / 255
         if a.rotate or a.scale or a.shear or a.shift:
             x = random_affine(x, a.rotate, a.scale, a.shear, a.shift, rng, a.affine_prob)

@@ -57,21 +57,13 @@ def affine(x: Tensor, angle: Tensor, factor: Tensor, slant_x: Tensor, right: Ten
     x is (N, C, H, W) floating point, all others are (N,), shifts in pixels. Pixels from outside are black. The map is
     that of torchvision.transforms.v2.functional.affine.
     """
+    height, width = x.shape[2:]
     # where an output pixel comes from, in pixels from the center: the inverse of scale, shear, rotation, shift
     a = (angle.cos() - angle.sin() * slant_x) / factor
     b = (angle.cos() * slant_x + angle.sin()) / factor
     c, d = -angle.sin() / factor, angle.cos() / factor
-    rows = [a, b, -(a * right + b * down), c, d, -(c * right + d * down)]
-    return resample(x, torch.stack(rows, dim=1).view(-1, 2, 3))
-
-
-def resample(x: Tensor, source: Tensor, mode: str = "bilinear") -> Tensor:
-    """Take output pixel p of each image from source @ (p, 1), source (N, 2, 3), in pixels from the center. Black
-    outside.
-    """
-    height, width = x.shape[2:]
-    (a, b, from_x), (c, d, from_y) = source.permute(1, 2, 0)
+    from_x, from_y = -(a * right + b * down), -(c * right + d * down)
     # the unit of affine_grid is half a side
     theta = torch.stack([a, b * height / width, from_x * 2 / width, c * width / height, d, from_y * 2 / height], dim=1)
     grid = F.affine_grid(theta.view(-1, 2, 3), list(x.shape), align_corners=False)
-    return F.grid_sample(x, grid, mode=mode, padding_mode="zeros", align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="zeros", align_corners=False)

@@ -36,7 +36,7 @@ def available_memory() -> int | None:
 
 def _machine() -> int | None:
     if sys.platform == "win32":
-        return _box_filter()
+        return _windows()
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
@@ -73,7 +73,7 @@ def _own_limit() -> int | None:
         return None
 
 
-def _box_filter() -> int | None:
+def _windows() -> int | None:
     import ctypes
 
     class Status(ctypes.Structure):

@@ -58,17 +58,10 @@ def read_images(
     """
     rgb(background)
     check_size(img_size)
-    images = torch.empty(len(paths), len(mode), *img_size, dtype=torch.uint8, device="cpu")
-
-    def read(index: int) -> None:
-        images[index] = read_image(paths[index], mode, img_size, background, config)
-
-    bad = for_each(read, range(len(paths)), "reading" if progress else None, threads)[1]
-    good = (index for index in range(len(paths)) if index not in bad)
-    if bad:
-        for row, index in enumerate(good):
-            images[row] = images[index]
-    return images[: len(paths) - len(bad)], bad
+    blocks = [torch.empty(0, len(mode), *img_size, dtype=torch.uint8, device="cpu")]
+    title = "reading" if progress else None
+    bad = read_blocks(paths, mode, img_size, background, threads, config, blocks.append, title)
+    return torch.cat(blocks), bad
 
 
 def read_blocks(
@@ -76,11 +69,14 @@ def read_blocks(
     mode: str,
     img_size: tuple[int, int],
     background: str,
-    threads: int,
+    threads: int | None,
     config: Mapping[str, Any] | None,
     keep: Callable[[Tensor], Any],
+    title: str | None = "reading",
 ) -> dict[int, str]:
     """Read files as `read_images` does, but hand them to keep in blocks, uint8 (n, C, H, W), in order.
+
+    title: of the progress bar, None for none.
 
     Returns:
         The index in paths of each file that cannot be read, and the reason. It is in no block.
@@ -93,7 +89,7 @@ def read_blocks(
     def hand_over(indices: Sequence[int], failed: Mapping[int, str]) -> None:
         keep(block[[index % BLOCK for index in indices if index not in failed]])
 
-    return for_each(read, range(len(paths)), "reading", threads, hand_over)[1]
+    return for_each(read, range(len(paths)), title, threads, hand_over)[1]
 
 
 def for_each(
