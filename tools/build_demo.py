@@ -20,7 +20,14 @@ from tinynets.weights import read_manifest
 
 HERE = Path(__file__).parent
 FILES = HERE.parent / "docs/demo/files"
-NETS = ("simplecnn_mnist", "c1c2c3c4o_cifar10", "optimized200k_cifar10", "ecnet_cifar10", "egrr_cifar100")
+NETS = (
+    "simplecnn_mnist",
+    "mote_s2_120k.tiny_imagenet",
+    "c1c2c3c4o_cifar10",
+    "optimized200k_cifar10",
+    "ecnet_cifar10",
+    "egrr_cifar100",
+)
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 
 

@@ -1,6 +1,6 @@
 // One net's answer: a bar a class, the time it took, and the size of its file.
 
-const DATA = { mnist: "MNIST", cifar10: "CIFAR-10", cifar100: "CIFAR-100" };
+const DATA = { mnist: "MNIST", cifar10: "CIFAR-10", cifar100: "CIFAR-100", tiny_imagenet: "Tiny-ImageNet" };
 const TOP = 5;
 
 export class NetView {

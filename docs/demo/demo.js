@@ -97,6 +97,7 @@ function startPhotos(infos) {
   const nets = new Nets(); // a worker of their own: a digit does not wait for a photo
   const panel = element("photo");
   const views = infos.map((net) => new NetView(panel.querySelector(".nets"), net, net.classes, { all: false }));
+  const sides = [...new Set(infos.map((net) => net.input[0]))];
   let last = 0;
 
   async function open(file) {
@@ -105,15 +106,15 @@ function startPhotos(infos) {
     const image = await decode(file);
     if (job !== last) return;
     if (!image) return (panel.dataset.state = "error");
-    const pixels = photoPixels(image);
+    const pixels = new Map(sides.map((side) => [side, photoPixels(image, side)]));
     const shown = element("photo-shown");
     URL.revokeObjectURL(shown.src);
     shown.src = URL.createObjectURL(file);
     shown.hidden = false;
-    show(element("photo-seen"), pixels, 3);
+    for (const side of sides) show(element(`photo-seen-${side}`), pixels.get(side), 3);
     for (const view of views) view.clear();
     for (const [index, view] of views.entries()) {
-      await view.fill(nets.ask(infos[index], pixels), () => job === last);
+      await view.fill(nets.ask(infos[index], pixels.get(infos[index].input[0])), () => job === last);
       if (job !== last) return; // another photo was shown
     }
     panel.dataset.state = views.some((view) => view.state === "error") ? "error" : "done";

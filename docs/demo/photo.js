@@ -1,8 +1,7 @@
-// Photos to what the nets take: the centered square, 32 x 32 pixels.
+// Photos to what the nets take: the centered square, of each net's size.
 import { resized } from "./scale.js";
 import { problem } from "./say.js";
 
-const SIDE = 32;
 const LARGEST = 1 << 24; // pixels; what is larger is reduced by the browser first
 
 /** The image of a file, upright, or null after the reader has been told. */
@@ -30,18 +29,18 @@ export function rgba(image, left, top, width, height, toWidth, toHeight) {
   return context.getImageData(0, 0, toWidth, toHeight).data;
 }
 
-/** uint8 (32, 32, 3): the short side is resized, then the center is cropped, as timm's transform does. */
-export function photoPixels(image) {
+/** uint8 (side, side, 3): the short side is resized, then the center is cropped, as timm's transform does. */
+export function photoPixels(image, side) {
   const scale = Math.min(1, Math.sqrt(LARGEST / (image.width * image.height)));
-  const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
+  const [width, height] = [image.width, image.height].map((length) => Math.max(1, Math.round(length * scale)));
   const short = Math.min(width, height);
-  const [wide, tall] = [width, height].map((side) => Math.floor((SIDE * side) / short));
+  const [wide, tall] = [width, height].map((length) => Math.floor((side * length) / short));
   const data = rgba(image, 0, 0, image.width, image.height, width, height);
   const small = resized(data, width, height, 4, wide, tall, Math.round);
-  const [left, top] = [wide, tall].map((side) => halfEven((side - SIDE) / 2));
-  return Uint8Array.from({ length: SIDE * SIDE * 3 }, (_, i) => {
+  const [left, top] = [wide, tall].map((length) => halfEven((length - side) / 2));
+  return Uint8Array.from({ length: side * side * 3 }, (_, i) => {
     const [place, c] = [Math.floor(i / 3), i % 3];
-    return small[4 * ((top + Math.floor(place / SIDE)) * wide + left + (place % SIDE)) + c];
+    return small[4 * ((top + Math.floor(place / side)) * wide + left + (place % side)) + c];
   });
 }
 

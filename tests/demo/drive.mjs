@@ -46,13 +46,13 @@ async function answers(page, panel, act) {
   }, panel);
 }
 
-/** The pixels that a panel's nets saw, (H, W, channels). */
-const pixelsSeen = (page, panel) =>
-  page.evaluate((panel) => {
-    const canvas = document.getElementById(`${panel}-seen`);
+/** The pixels that nets saw, (H, W, channels), from the canvas that shows them. */
+const pixelsSeen = (page, name) =>
+  page.evaluate((name) => {
+    const canvas = document.getElementById(name);
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    return Array.from(data).filter((_, i) => (panel === "digit" ? i % 4 === 0 : i % 4 < 3));
-  }, panel);
+    return Array.from(data).filter((_, i) => (name === "digit-seen" ? i % 4 === 0 : i % 4 < 3));
+  }, name);
 
 /** Give a file to the page as a paste or as a drop on a selector. */
 async function give(page, path, type, selector) {
@@ -118,7 +118,7 @@ const scenarios = {
   async drawn() {
     const { page } = desk;
     const seen = { mouse: [] };
-    const add = async (act) => ({ answer: await answers(page, "digit", act), pixels: await pixelsSeen(page, "digit") });
+    const add = async (act) => ({ answer: await answers(page, "digit", act), pixels: await pixelsSeen(page, "digit-seen") });
     for (const strokes of job.strokes) seen.mouse.push(await add(() => drawByMouse(page, strokes)));
     seen.keys = await add(() => drawByKeys(page));
     seen.examples = [];
@@ -137,7 +137,9 @@ const scenarios = {
     const seen = { photos: [] };
     for (const path of job.large) {
       await answers(page, "photo", () => page.setInputFiles("#photo-file", path));
-      seen.photos.push(await pixelsSeen(page, "photo"));
+      const sizes = [];
+      for (const side of [32, 64]) sizes.push(await pixelsSeen(page, `photo-seen-${side}`));
+      seen.photos.push(sizes);
     }
     seen.digit = await answers(page, "digit", () => page.setInputFiles("#digit-file", job.paper));
     return seen;

@@ -16,6 +16,7 @@ def test_list_models():
         "mote_25k",
         "mote_420k",
         "mote_50k",
+        "mote_s2_120k",
         "optimized200k_cifar10",
         "simplecnn_mnist",
     ]

@@ -94,8 +94,8 @@ class Schedule(Section):
 
     - "warmup_cosine" rises linearly over warmup_epochs, then falls along half a cosine to min_lr. The rate of the first
       step is above 0, and the step after the warm-up has the full rate.
-    - "cosine" is the older form, with which the shipped weights of C1C2C3C4O, Optimized200K and SimpleCNN were trained.
-      Its first rate is 0. Its cosine begins with the run, so the rate drops a little where the warm-up ends.
+    - "cosine" is the older form, with which the shipped weights of Optimized200K and SimpleCNN were trained. Its
+      first rate is 0. Its cosine begins with the run, so the rate drops a little where the warm-up ends.
 
     Attributes:
         epochs: number of epochs.

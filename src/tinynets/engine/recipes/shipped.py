@@ -55,9 +55,12 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
         "default": replace(
             _CIFAR,
             batch_size=128,
-            schedule=Schedule(epochs=100, warmup_epochs=5, kind="cosine"),
-            mixing=Mixing(cutmix=0.25, ramp_epochs=35, off_epoch=88),
+            optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
+            schedule=Schedule(epochs=120, warmup_epochs=3),
+            augment=replace(_CIFAR.augment, pad_mode="reflect"),
+            mixing=Mixing(cutmix=0.5, ramp_epochs=40, off_epoch=112),
             ema_decay=0.999,
+            bn_images=5000,
         ),
         "original": Recipe(
             batch_size=128,

@@ -1,0 +1,119 @@
+"""What pretrained weights are worth on photos: few and many images a class, three kinds of start.
+
+    python benchmarks/bench_transfer.py flowers signs --data-dir ~/data
+    python benchmarks/bench_transfer.py flowers --starts photos --choose --set optimizer.lr=1e-3    # to choose a recipe
+
+Each FOLDER holds class folders; a fifth of each class is for testing, a tenth for validation. With --data-dir ten
+classes of CIFAR-100 are another set. All images have 64x64 pixels. Every start has the recipe `finetune`: the photo
+backbone, Optimized200K's CIFAR-10 weights, and the photo backbone's net from scratch. A seed draws the training images
+too. Top-1 is that of the last epoch on the test images; with --choose on the validation images, which is what the
+recipe was chosen by. The table goes to benchmarks/results/bench_transfer.csv.
+"""
+
+import argparse
+import dataclasses
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from _measure import made_by, write_csv
+
+from tinynets.engine import ImageData, get_recipe, load_data, override, train
+from tinynets.engine.recipes import parse_settings
+from tinynets.report import text_table
+
+RESULTS = Path(__file__).parent / "results"
+PHOTOS = "mote_s2_120k.tiny_imagenet"
+STARTS = {"photos": (PHOTOS, True), "cifar10": ("optimized200k_cifar10", True), "scratch": (PHOTOS, False)}
+SIZE = (64, 64)
+FEW, CLASSES, HELD_OUT = 20, 10, 50
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", metavar="FOLDER", nargs="*")
+    parser.add_argument("--data-dir", help="folder that holds CIFAR-100")
+    parser.add_argument("--starts", nargs="+", default=list(STARTS), choices=STARTS)
+    parser.add_argument("--images", nargs="+", type=int, default=[FEW, 0], help="per class, 0 for all (default: 20 0)")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--init", help="a checkpoint in place of the photo backbone's weights")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="any field of the recipe")
+    parser.add_argument("--choose", action="store_true", help="score on validation images, and write no table")
+    args = parser.parse_args()
+
+    sets = [load_data(folder, img_size=SIZE, in_chans=3, test_size=0.2, val_size=0.1) for folder in args.folders]
+    if args.data_dir:
+        sets.append(ten_classes(load_data("cifar100", args.data_dir, img_size=SIZE)))
+    rows: list[dict[str, Any]] = []
+    for everything in sets:
+        for images in args.images:
+            for start in args.starts:
+                model, pretrained = STARTS[start]
+                init = args.init if start == "photos" else None
+                results = []
+                for seed in args.seeds:
+                    data = few(everything, images, seed) if images else everything
+                    recipe = get_recipe(model, "finetune")
+                    recipe = override(recipe, {"seed": seed, "val_size": 0.0} | parse_settings(args.set))
+                    with tempfile.TemporaryDirectory() as out:
+                        weights: dict[str, Any] = {"init": init} if init else {"pretrained": pretrained}
+                        results.append(train(model, data, recipe, out, **weights))
+                score = "val_top1" if args.choose else "test_top1"
+                scores = [result["last"][score] for result in results]
+                rows.append(
+                    {
+                        "set": everything.name,
+                        "classes": everything.num_classes,
+                        "images a class": images or len(everything.train_labels) // everything.num_classes,
+                        "start": start,
+                        "epochs": recipe.schedule.epochs,
+                        "top1": f"{statistics.mean(scores):.2f}",
+                        "std": f"{statistics.stdev(scores):.2f}" if len(scores) > 1 else "",
+                        "each": " ".join(f"{value:.1f}" for value in scores),
+                        "seconds": f"{statistics.median(result['train_seconds'] for result in results):.0f}",
+                    }
+                )
+                print(text_table(tuple(rows[-1]), [tuple(map(str, rows[-1].values()))]), flush=True)
+    if not args.choose:
+        write_csv(RESULTS / "bench_transfer.csv", [row | made_by(torch.device("cpu")) for row in rows])
+
+
+def few(data: ImageData, images: int, seed: int) -> ImageData:
+    """That many training images of each class."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = []
+    for label in range(data.num_classes):
+        members = (data.train_labels == label).nonzero().flatten()
+        rows.append(members[torch.randperm(len(members), generator=generator)][:images])
+    kept = torch.cat(rows)
+    return dataclasses.replace(
+        data, train_images=data.train_images[kept], train_labels=data.train_labels[kept], files={}, source=None
+    )
+
+
+def ten_classes(data: ImageData) -> ImageData:
+    """The first classes, with some training images to validate."""
+    train_rows, val_rows = [], []
+    for label in range(CLASSES):
+        members = (data.train_labels == label).nonzero().flatten()
+        val_rows.append(members[:HELD_OUT])
+        train_rows.append(members[HELD_OUT:])
+    train_kept, val_kept, test_kept = torch.cat(train_rows), torch.cat(val_rows), data.test_labels < CLASSES
+    return dataclasses.replace(
+        data,
+        name=f"cifar100, {CLASSES} classes",
+        train_images=data.train_images[train_kept],
+        train_labels=data.train_labels[train_kept],
+        val_images=data.train_images[val_kept],
+        val_labels=data.train_labels[val_kept],
+        test_images=data.test_images[test_kept],
+        test_labels=data.test_labels[test_kept],
+        class_names=data.class_names[:CLASSES],
+        source=None,
+    )
+
+
+if __name__ == "__main__":
+    main()
