@@ -1,4 +1,5 @@
-"""Every model with weights in every format: size, time of the export, agreement and accuracy on the whole test set.
+"""Every model with weights in every format that is one file: size, time of the export, agreement and accuracy on the
+whole test set.
 
     python benchmarks/bench_exports.py --data-dir ~/data
     python benchmarks/bench_exports.py --models egrr_cifar100 --formats onnx-int8 --data-dir ~/data
@@ -27,7 +28,7 @@ TABLE = Path(__file__).parent / "results/bench_exports.csv"
 
 
 def main() -> None:
-    names, formats = sorted(read_manifest()), list(FORMATS)
+    names, formats = sorted(read_manifest()), [to for to, kind in FORMATS.items() if not kind.c_source]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--formats", nargs="+", choices=formats, default=formats, metavar="FORMAT")

@@ -26,6 +26,7 @@ RUNTIMES = {
     "litert": "LiteRT",
     "litert-int8": "LiteRT int8",
 }
+FILES = [to for to, kind in FORMATS.items() if not kind.c_source]
 Row = dict[str, str]
 Exports = dict[tuple[str, str], Row]  # by model and format
 
@@ -76,10 +77,10 @@ def accuracies(made: Exports) -> str:
         return f"{row['file_top1']} %, {kilobytes(row['file_bytes'])}"
 
     rows = [
-        (model, f"{made[model, 'onnx']['pytorch_top1']} %", *(cell(made[model, to]) for to in FORMATS))
+        (model, f"{made[model, 'onnx']['pytorch_top1']} %", *(cell(made[model, to]) for to in FILES))
         for model in OURS
     ]
-    return markdown_table(("", "PyTorch", *(f"`{to}`" for to in FORMATS)), rows, slice(1, None))
+    return markdown_table(("", "PyTorch", *(f"`{to}`" for to in FILES)), rows, slice(1, None))
 
 
 def integers(made: Exports) -> str:
