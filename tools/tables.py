@@ -59,6 +59,11 @@ def throughput(timings: list[Row], models: Iterable[str]) -> str:
     return by_runtime(timings, models, "128", lambda row: f"{float(row['images_per_second']):,.0f}")
 
 
+def measured(row: Row | None, cell: Callable[[Row], str]) -> str:
+    """The cell of a row; a dash for what was not measured."""
+    return cell(row) if row else "-"
+
+
 def by_runtime(timings: list[Row], models: Iterable[str], batch_size: str, cell: Callable[[Row], str]) -> str:
     """A row for each model, measured on one thread."""
     one = {
@@ -66,7 +71,7 @@ def by_runtime(timings: list[Row], models: Iterable[str], batch_size: str, cell:
         for row in timings
         if (row["batch_size"], row["threads"]) == (batch_size, "1")
     }
-    rows = [(model, *(cell(one[model, runtime]) for runtime in RUNTIMES)) for model in models]
+    rows = [(model, *(measured(one.get((model, runtime)), cell) for runtime in RUNTIMES)) for model in models]
     return markdown_table(("", *RUNTIMES.values()), rows, slice(1, None))
 
 
@@ -77,7 +82,7 @@ def accuracies(made: Exports) -> str:
         return f"{row['file_top1']} %, {kilobytes(row['file_bytes'])}"
 
     rows = [
-        (model, f"{made[model, 'onnx']['pytorch_top1']} %", *(cell(made[model, to]) for to in FILES))
+        (model, f"{made[model, 'onnx']['pytorch_top1']} %", *(measured(made.get((model, to)), cell) for to in FILES))
         for model in OURS
     ]
     return markdown_table(("", "PyTorch", *(f"`{to}`" for to in FILES)), rows, slice(1, None))
