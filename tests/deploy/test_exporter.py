@@ -107,6 +107,26 @@ def test_int8_channels_of_ecnet_are_equalized(to, tmp_path):
     assert result.largest_difference < 0.15 * result.largest_logit
 
 
+class Dead(nn.Sequential):
+    pretrained_cfg = {"mean": (0.0,), "std": (1.0,), "input_size": (1, 16, 16)}  # noqa: RUF012
+
+    def __init__(self):
+        torch.manual_seed(0)
+        silent = nn.Conv2d(4, 8, 1)
+        nn.init.constant_(silent.bias, -1e3)
+        inner = nn.Sequential(silent, nn.ReLU(), nn.Conv2d(8, 4, 1))
+        layers = nn.Conv2d(1, 4, 3, stride=2), inner, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4)
+        super().__init__(*layers)
+
+
+def test_int8_of_a_net_with_a_dead_relu(tmp_path):
+    """A range from 0 to 0 would give a scale that LiteRT refuses."""
+    needs("tflite-int8")
+    images = synthetic_images(64, (1, 16, 16))
+    result = export(Dead(), "tflite-int8", tmp_path / "net", images=images, calibration=images, pixels=True)
+    assert result.agreement == 100
+
+
 def test_divisors_are_not_rounded_to_zero(tmp_path):
     """In 8 bits the mean magnitude of a dark window is 0: the divisive norm stays in floating point."""
     needs("tflite-int8")

@@ -75,7 +75,16 @@ def _calibrate(path: Path, recipe: list[dict[str, Any]], images: np.ndarray) -> 
     manager.load_quantization_recipe(recipe)
     job = calibrator.Calibrator(str(path), num_threads=1, qsv_update_func=_min_max_update)
     job.calibrate({signature: [{ends["inputs"][0]: image[None]} for image in images]}, manager)
-    return job.get_model_qsvs(), interpreter.get_input_details()[0]["name"]
+    ranges = {name: _with_width(values) for name, values in job.get_model_qsvs().items()}
+    return ranges, interpreter.get_input_details()[0]["name"]
+
+
+def _with_width(values: Any) -> Any:
+    """The range of a tensor; of one that is zero in all images, as behind a dead ReLU, 0 to 1. LiteRT refuses a scale
+    close to 0.
+    """
+    zero = (values["min"] == 0) & (values["max"] == 0)
+    return {**values, "max": np.where(zero, np.ones_like(values["max"]), values["max"])} if zero.any() else values
 
 
 def _min_max_update(one: Any, other: Any) -> Any:
