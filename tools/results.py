@@ -21,7 +21,7 @@ from tinynets.weights import Weights, read_manifest
 if TYPE_CHECKING:
     from tinynets.engine import Recipe
 
-_TITLES = {"cifar100": "CIFAR-100", "cifar10": "CIFAR-10", "mnist": "MNIST"}
+_TITLES = {"cifar100": "CIFAR-100", "cifar10": "CIFAR-10", "tiny_imagenet": "Tiny-ImageNet", "mnist": "MNIST"}
 _OPTIMIZERS = {"sgd": "SGD", "muon": "Muon", "adam": "Adam", "adamw": "AdamW"}
 _FIGURES = ("params", "multiply-adds", "test top-1")
 

@@ -174,7 +174,7 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
     Examples:
         >>> from tinynets.engine import get_recipe, with_epochs
         >>> with_epochs(get_recipe("c1c2c3c4o_cifar10"), 50).schedule.warmup_epochs
-        2.5
+        1.25
     """
     s, m, r = recipe.schedule, recipe.mixing, recipe.recursion
     share = epochs / s.epochs
