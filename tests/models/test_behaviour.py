@@ -124,13 +124,3 @@ def test_simplecnn_batch_stats_is_the_published_models_behavior():
     assert not any("running" in key for key in model.state_dict())
     x = torch.randn(8, 1, 28, 28)
     assert (model(x)[:1] - model(x[:2])[:1]).abs().max() > 1e-3
-
-
-@pytest.mark.parametrize("name", ["egrr_cifar100", "c1c2c3c4o_cifar10"])
-def test_gradients_of_features_keep_their_memory_format(name):
-    model = tinynets.create_model(name).to(memory_format=torch.channels_last)
-    x = torch.randn(2, 3, 32, 32).to(memory_format=torch.channels_last)
-    seen = []
-    model.stages[-1].register_full_backward_hook(lambda module, grad_in, grad_out: seen.append(grad_out[0]) or None)
-    model(x).square().sum().backward()
-    assert seen[0].is_contiguous(memory_format=torch.channels_last)
