@@ -20,7 +20,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _table(models: list[dict[str, Any]], layers: list[str]) -> str:
     rows = [("model", "params", "input", "classes", "weights", "test top-1"), *map(_row, models)]
-    lines = ["{:21}  {:>7}  {:>7}  {:>7}  {:>7}  {:>10}".format(*row) for row in rows]
+    widest = max(len(row[0]) for row in rows)
+    lines = ["{:{}}  {:>7}  {:>7}  {:>7}  {:>7}  {:>10}".format(row[0], widest, *row[1:]) for row in rows]
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", f"layers: {', '.join(layers)}"])
 
 
