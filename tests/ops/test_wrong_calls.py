@@ -1,6 +1,5 @@
 """A wrong call is one line, the same in eager, scripted and compiled form."""
 
-import re
 from functools import cache
 from pathlib import Path
 
@@ -30,8 +29,7 @@ def test_scripted(call):
     expected, error = error_of(call.target, call.args), error_of(scripted(call.target), call.args)
     if error is not None and "Expected a value of type" in str(error):
         return  # TorchScript's own check of what is no tensor, no integer or no number
-    for part in re.split(r"torch\.\w+", str(expected).replace("got 0.0", "got 0.")):  # dtypes are numbers
-        assert part in str(error)
+    assert str(expected).replace("got 0.0", "got 0.") in str(error)
 
 
 def test_compiled(call):
