@@ -17,6 +17,7 @@ def test_list_models():
         "mote_420k",
         "mote_50k",
         "mote_s2_120k",
+        "mote_s2_450k",
         "optimized200k_cifar10",
         "simplecnn_mnist",
     ]

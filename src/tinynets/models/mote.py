@@ -5,7 +5,6 @@ from timm.models import register_model
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive
-from tinynets._modules import seen
 from tinynets._statistics import CIFAR10, CIFAR100, TINY_IMAGENET
 from tinynets.layers import ConvBnAct, DWSeparable
 
@@ -14,15 +13,15 @@ from .factory import build_model, pretrained_cfgs
 
 
 class MoteBlock(nn.Module):
-    """Residual block: y = x + project(ReLU(expand(BN(depthwise(x))))).
+    """Residual block: y = x + project(ReLU(BN(expand(depthwise(x))))).
 
-    There is one norm, on the narrow map, where it costs least. `tinynets.fuse` folds it into the depthwise convolution.
-    The projection starts small, so that a new net is close to the identity.
+    Depthwise and 1x1 convolution, norm and activation are a `DWSeparable`. `tinynets.fuse` folds the norm into the 1x1
+    convolution. The projection starts small, so that a new net is close to the identity.
 
     Args:
         channels: number of channels.
         kernel_size: side of the depthwise kernel in pixels, odd.
-        expansion: channels behind `expand` as a multiple of `channels`.
+        expansion: channels in front of `project` as a multiple of `channels`.
         residual_scale: factor on the initial weights of the projection.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
@@ -41,20 +40,14 @@ class MoteBlock(nn.Module):
     ) -> None:
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.depthwise = ConvBnAct(channels, channels, kernel_size, groups=channels, act_layer=None, **dd)
-        self.expand = nn.Conv2d(channels, channels * expansion, 1, **dd)
-        self.act = nn.ReLU(inplace=True)
+        self.expand = DWSeparable(channels, channels * expansion, kernel_size, act_layer=nn.ReLU, **dd)
         self.project = nn.Conv2d(channels * expansion, channels, 1, **dd)
         with torch.no_grad():
             self.project.weight.mul_(residual_scale)
         nn.init.zeros_(self.project.bias)  # pyright: ignore[reportArgumentType]
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.expand(self.depthwise(x))
-        if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-            if seen(self.expand):
-                y = y.clone()  # the activation works in place
-        return x + self.project(self.act(y))
+        return x + self.project(self.expand(x))
 
 
 class Mote(StagedClassifier):
@@ -144,6 +137,7 @@ default_cfgs = {
     **_cfgs("mote_100k.cifar10", **CIFAR10._asdict()),
     **_cfgs("mote_420k.cifar100", num_classes=100, **CIFAR100._asdict()),
     **_cfgs("mote_s2_120k.tiny_imagenet", 64, 4, num_classes=200, **TINY_IMAGENET._asdict()),
+    **_cfgs("mote_s2_450k.tiny_imagenet", 64, 4, num_classes=200, **TINY_IMAGENET._asdict()),
 }
 
 
@@ -223,6 +217,27 @@ def mote_s2_120k(pretrained: bool = False, **kwargs: Any) -> Mote:
         "stem_stride": 2,
     }
     return _mote("mote_s2_120k", pretrained, size, kwargs)
+
+
+@register_model
+def mote_s2_450k(pretrained: bool = False, **kwargs: Any) -> Mote:
+    """Mote of at most 450,000 parameters for photos of 64 pixels and 200 classes, with a stem of stride 2.
+
+    Args:
+        pretrained: load the weights inside the package.
+        **kwargs: arguments of `Mote` and of timm.create_model.
+
+    Returns:
+        The model.
+    """
+    size = {
+        "num_classes": 200,
+        "channels": (16, 48, 96, 160),
+        "depths": (1, 2, 4, 2),
+        "kernel_sizes": (3, 5, 5, 3),
+        "stem_stride": 2,
+    }
+    return _mote("mote_s2_450k", pretrained, size, kwargs)
 
 
 def _mote(name: str, pretrained: bool, size: dict[str, Any], kwargs: dict[str, Any]) -> Mote:

@@ -128,17 +128,20 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
             ("mote_420k.cifar100", 0.5),
         )
     },
-    "mote_s2_120k.tiny_imagenet": {
-        "default": replace(
-            _CIFAR,
-            batch_size=128,
-            optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
-            schedule=Schedule(epochs=34, warmup_epochs=1),
-            augment=replace(_CIFAR.augment, pad=8, pad_mode="reflect"),
-            label_smoothing=0.1,
-            ema_decay=0.999,
-            bn_images=5000,
-        )
+    **{
+        name: {
+            "default": replace(
+                _CIFAR,
+                batch_size=128,
+                optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
+                schedule=Schedule(epochs=epochs, warmup_epochs=1),
+                augment=replace(_CIFAR.augment, pad=8, pad_mode="reflect"),
+                label_smoothing=0.1,
+                ema_decay=0.999,
+                bn_images=5000,
+            )
+        }
+        for name, epochs in (("mote_s2_120k.tiny_imagenet", 34), ("mote_s2_450k.tiny_imagenet", 40))
     },
     "optimized200k_cifar10": {
         "default": replace(
