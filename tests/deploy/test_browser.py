@@ -63,7 +63,7 @@ def in_browser(folder):
         server.server_close()
 
 
-QUICK = ("egrr_cifar100", "simplecnn_mnist")
+QUICK = ("simplecnn_mnist",)
 
 
 @pytest.mark.parametrize(
