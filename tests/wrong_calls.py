@@ -161,12 +161,11 @@ def error_of(target: Callable[..., Any], args: tuple[Any, ...]) -> Exception | N
 
 
 def main() -> None:
-    print("# Wrong calls of ops and layers\n")
+    print("# Errors of wrong calls\n")
+    print("The error messages of invalid calls to ops and layers, which are the same in eager mode, scripted and compiled.")
     print(
-        "The errors of wrong calls. They are the same in eager mode, scripted and compiled. TorchScript itself refuses"
-    )
-    print(
-        "an argument of another type than tensor, integer or number. `python tests/wrong_calls.py` prints this page.\n"
+        "TorchScript itself rejects arguments that are not tensors, integers or numbers. `python tests/wrong_calls.py` "
+        "prints this page.\n"
     )
     print("| call | mistake | error |\n|---|---|---|")
     for call in wrong_calls():
