@@ -162,11 +162,9 @@ def error_of(target: Callable[..., Any], args: tuple[Any, ...]) -> Exception | N
 
 def main() -> None:
     print("# Errors of wrong calls\n")
-    print("The error messages of invalid calls to ops and layers, which are the same in eager mode, scripted and compiled.")
-    print(
-        "TorchScript itself rejects arguments that are not tensors, integers or numbers. `python tests/wrong_calls.py` "
-        "prints this page.\n"
-    )
+    print("Error messages of invalid calls to ops and layers. They are the same in eager mode, scripted and compiled.")
+    print("TorchScript itself rejects arguments that are not tensors, integers or numbers.")
+    print("`python tests/wrong_calls.py` prints this page.\n")
     print("| call | mistake | error |\n|---|---|---|")
     for call in wrong_calls():
         error = error_of(call.target, call.args)
