@@ -161,13 +161,10 @@ def error_of(target: Callable[..., Any], args: tuple[Any, ...]) -> Exception | N
 
 
 def main() -> None:
-    print("# Wrong calls of ops and layers\n")
-    print(
-        "The errors of wrong calls. They are the same in eager mode, scripted and compiled. TorchScript itself refuses"
-    )
-    print(
-        "an argument of another type than tensor, integer or number. `python tests/wrong_calls.py` prints this page.\n"
-    )
+    print("# Errors of wrong calls\n")
+    print("Error messages of invalid calls to ops and layers. They are the same in eager mode, scripted and compiled.")
+    print("TorchScript itself rejects arguments that are not tensors, integers or numbers.")
+    print("`python tests/wrong_calls.py` prints this page.\n")
     print("| call | mistake | error |\n|---|---|---|")
     for call in wrong_calls():
         error = error_of(call.target, call.args)

@@ -12,7 +12,7 @@ def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "augment-preview",
         parents=[options.common_options(), options.recipe_source_options(), options.data_options()],
-        help="a picture of what a recipe does to training images",
+        help="draw augmented training images",
     )
     command.add_argument("model", metavar="MODEL")
     command.add_argument("--images", type=int, default=8, help="images, a row each (default: 8)")

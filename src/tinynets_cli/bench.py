@@ -24,14 +24,14 @@ def add_command(commands: Any) -> None:
         nargs="+",
         help="a model of tinynets or timm, trained or not, or a checkpoint",
     )
-    command.add_argument("--runtimes", metavar="NAMES", help=f"separated by commas: {RUNTIMES}")
-    command.add_argument("--batch-sizes", default="1,128", help="separated by commas (default: 1,128)")
-    command.add_argument("--threads", help="separated by commas (default: one and all)")
-    command.add_argument("--seconds", type=float, default=2.0, help="of timed calls for every figure (default: 2)")
+    command.add_argument("--runtimes", metavar="NAMES", help=f"comma-separated: {RUNTIMES}")
+    command.add_argument("--batch-sizes", default="1,128", help="comma-separated (default: 1,128)")
+    command.add_argument("--threads", help="comma-separated (default: one and all)")
+    command.add_argument("--seconds", type=float, default=2.0, help="duration of each measurement (default: 2)")
     command.add_argument("--img-size", type=image_size, help="side of the images in pixels (default: the model's)")
     command.add_argument("--no-memory", action="store_true", help="do not measure memory")
-    command.add_argument("--csv", metavar="FILE", help="write the figures to FILE too")
-    command.add_argument("--plot", metavar="FILE", help="draw the latencies of the smallest batch into FILE")
+    command.add_argument("--csv", metavar="FILE", help="also write the measurements to FILE")
+    command.add_argument("--plot", metavar="FILE", help="plot the latencies of the smallest batch size")
     command.set_defaults(run=run)
 
 

@@ -19,7 +19,7 @@ def add_command(commands: Any) -> None:
     )
     command.add_argument("--split", default="test", help="test, train, or val of data that have it (default: test)")
     command.add_argument("--batch-size", type=int, default=500)
-    command.add_argument("--invert", action="store_true", help="swap light and dark before anything else")
+    command.add_argument("--invert", action="store_true", help="invert the images first (swap light and dark)")
     command.add_argument("--tta", default="none", help="test-time augmentation: none, flip, shift, flip+shift")
     command.add_argument("--fuse", action="store_true", help="evaluate the fused model (tinynets.fuse)")
     command.add_argument("--hard", action="store_true", help="fused, with one-hot gates")

@@ -20,7 +20,7 @@ def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "export",
         parents=[common_options(), model_options(), data_options()],
-        help="a file for ONNX Runtime, phones, browsers or microcontrollers",
+        help="export a model to ONNX Runtime, phones, browsers or microcontrollers",
     )
     command.add_argument(
         "model", metavar="MODEL_OR_CHECKPOINT", help="a model with pretrained weights, or a run or its .safetensors"
@@ -35,7 +35,7 @@ def add_command(commands: Any) -> None:
         "--pixels", action="store_true", help="the file takes pixels (N, H, W, C) in 0..255 and normalizes them itself"
     )
     command.add_argument(
-        "--calibration", type=int, help=f"training images for the ranges of int8 (default: {_CALIBRATION})"
+        "--calibration", type=int, help=f"training images for int8 calibration (default: {_CALIBRATION})"
     )
     command.add_argument("--images", type=int, help=f"test images to compare on (default: all; C: {_TRIED:,})")
     command.add_argument(
@@ -44,8 +44,8 @@ def add_command(commands: Any) -> None:
         help="fp32: difference of logits as a share of the largest (default: 0.001); "
         "int8: points of accuracy (default: 1)",
     )
-    command.add_argument("--c-array", action="store_true", help="tflite: write a .h and a .cc for microcontrollers too")
-    command.add_argument("--project", metavar="NAME", help=f"C: wrap the sources, {PROJECTS}")
+    command.add_argument("--c-array", action="store_true", help="tflite: also write .h and .cc for microcontrollers")
+    command.add_argument("--project", metavar="NAME", help=f"C: write a project: {PROJECTS}")
     command.add_argument(
         "--flash", type=float, metavar="KB", help="C: flash of the board, an error if the net is larger"
     )

@@ -21,7 +21,7 @@ def add_command(commands: Any) -> None:
     )
     command.add_argument("--input-size", type=_input_size, metavar="CxHxW", help="default: the model's own")
     command.add_argument(
-        "--firmware", action="store_true", help="also flash and RAM as int8 C, which `export --to c` makes"
+        "--firmware", action="store_true", help="also print the flash and RAM of the net as int8 C (export --to c)"
     )
     command.set_defaults(run=run)
 

@@ -9,7 +9,7 @@ from .options import common_options
 
 
 def add_command(commands: Any) -> None:
-    command = commands.add_parser("list", parents=[common_options()], help="the models and the layers")
+    command = commands.add_parser("list", parents=[common_options()], help="list the models and layers")
     command.set_defaults(run=run)
 
 

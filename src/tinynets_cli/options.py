@@ -45,7 +45,7 @@ def model_options() -> argparse.ArgumentParser:
         type=_keyword,
         default=[],
         metavar="NAME=VALUE",
-        help="arguments of the model, such as width=0.5, or channels=96 iterations=8 (ECNet)",
+        help="model arguments, such as width=0.5, or channels=96 iterations=8 (ECNet)",
     )
     return group
 
@@ -54,7 +54,7 @@ def data_options() -> argparse.ArgumentParser:
     group = argparse.ArgumentParser(add_help=False, parents=[background_option()])
     group.add_argument(
         "--data",
-        help="a folder with a folder of images for every class, or with train/ and test/ or val/; an .npz; cifar10, "
+        help="an image folder with one subfolder per class, or with train/ and test/ or val/; an .npz; cifar10, "
         "cifar100, mnist, tiny_imagenet or digits (default: what a checkpoint was trained on, or what the model is "
         "named after)",
     )
@@ -64,7 +64,7 @@ def data_options() -> argparse.ArgumentParser:
     group.add_argument(
         "--img-size", type=image_size, help="side in pixels that a folder's images are cropped and resized to"
     )
-    group.add_argument("--skip-bad", action="store_true", help="leave out images that cannot be read, and list them")
+    group.add_argument("--skip-bad", action="store_true", help="skip images that cannot be read, and list them")
     where = group.add_mutually_exclusive_group()
     where.add_argument(
         "--cache",
@@ -93,7 +93,7 @@ def device_options() -> argparse.ArgumentParser:
 
 def recipe_options() -> argparse.ArgumentParser:
     group = argparse.ArgumentParser(add_help=False, parents=[recipe_source_options()])
-    group.add_argument("--epochs", type=int, help="warm-ups and ramps keep their share of the run")
+    group.add_argument("--epochs", type=int, help="number of epochs; warm-ups and ramps keep their share of the run")
     group.add_argument("--batch-size", type=int)
     group.add_argument("--lr", type=float)
     group.add_argument("--val-size", type=float, help="fraction of the training set held out, 0 for none")
@@ -109,7 +109,7 @@ def recipe_source_options() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="any field, such as optimizer.weight_decay=1e-4",
+        help="override any recipe field, such as optimizer.weight_decay=1e-4",
     )
     return group
 

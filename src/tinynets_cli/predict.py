@@ -31,10 +31,10 @@ def add_command(commands: Any) -> None:
     command.add_argument(
         "images", metavar="IMAGE", nargs="+", help="files, folders (with all below them) or patterns such as 'in/*.jpg'"
     )
-    command.add_argument("--top", type=int, default=3, help="classes to name (default: 3)")
+    command.add_argument("--top", type=int, default=3, help="number of classes to print (default: 3)")
     command.add_argument("--batch-size", type=int, default=256, help="images at a time (default: 256)")
-    command.add_argument("--invert", action="store_true", help="swap light and dark before anything else")
-    command.add_argument("--csv", metavar="FILE", help="write a table to FILE too")
+    command.add_argument("--invert", action="store_true", help="invert the images first (swap light and dark)")
+    command.add_argument("--csv", metavar="FILE", help="also write a table to FILE")
     command.set_defaults(run=run)
 
 

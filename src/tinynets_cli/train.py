@@ -34,7 +34,7 @@ def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "train",
         parents=[common_options(), recipe_options(), model_options(), data_options(), device_options()],
-        help="train a model, on one or (by torchrun) many processes",
+        help="train a model, in one process or several (torchrun)",
     )
     command.add_argument(
         "model",
@@ -56,10 +56,10 @@ def add_command(commands: Any) -> None:
     command.add_argument(
         "--test-size",
         type=float,
-        help="fraction of every class for testing, of class folders without parts (default: 0.1)",
+        help="fraction of every class held out for testing, if there is no train/ folder (default: 0.1)",
     )
-    command.add_argument("--save-seconds", type=float, default=60.0, help="how often the state is saved (default: 60)")
-    command.add_argument("--tensorboard", action="store_true", help="log to DIR/tensorboard too")
+    command.add_argument("--save-seconds", type=float, default=60.0, help="seconds between saved states (default: 60)")
+    command.add_argument("--tensorboard", action="store_true", help="also log to DIR/tensorboard")
     command.set_defaults(run=run)
 
 
