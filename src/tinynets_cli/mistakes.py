@@ -1,4 +1,4 @@
-"""What a trained net mistakes: the worst confusions, and the photos that it is surest of and wrong about."""
+"""What a trained net mistakes: the worst confusions, and the photos misclassified with the highest confidence."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ def find_mistakes(run: str | Path, data: "ImageData", device: str) -> dict[str, 
 
     Returns:
         confusions: class, what it is predicted as, how often, of how many photos; the most frequent first. mistakes:
-        file, class, what it is predicted as and the probability of that in 0..1; the surest first.
+        file, class, what it is predicted as and the probability of that in 0..1; the most confident first.
     """
     from tinynets.engine import Normalize, confusion_matrix, load_trained, match_data, predict
 
@@ -65,7 +65,7 @@ def text_of(found: dict[str, Any]) -> str:
         (
             "worst confusions of the last weights on the test photos:\n"
             + text_table(("class", "predicted as", "photos"), pairs, left=2),
-            "test photos that it is surest of and wrong about:\n"
+            "test photos misclassified with the highest confidence:\n"
             + text_table(("photo", "class", "predicted as", "probability"), files, left=3),
         )
     )
