@@ -29,7 +29,7 @@ def pytest_configure(config):
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
-        os.environ.setdefault("OMP_NUM_THREADS", "1")  # of child processes: two threads beside others wait for each other
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # of child processes
 
 
 @pytest.fixture(autouse=True)
