@@ -45,7 +45,7 @@ class FieldRow:
 
     Attributes:
         layer: name of the layer.
-        kernel: side of the kernel in pixels of its input.
+        kernel: kernel size in pixels of its input.
         stride: stride of the window.
         dilation: spacing of the window's taps.
         receptive_field: side of the receptive field behind the layer, in pixels of the image; inf for the whole image.

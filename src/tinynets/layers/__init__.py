@@ -1,4 +1,4 @@
-"""The layers our models are made of, each usable alone in any network, and the registry that creates them by name."""
+"""The building blocks of the models, each usable in any network, and a registry that creates them by name."""
 
 from .blur_pool import BlurPool
 from .conv_bn_act import ConvBnAct

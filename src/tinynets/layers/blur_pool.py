@@ -15,14 +15,14 @@ torch.fx.wrap("check_channels")
 
 @register_layer
 class BlurPool(BlurPool2d):
-    """Blur every channel with a small filter, then keep every stride-th pixel (anti-aliased subsampling).
+    """Anti-aliased subsampling: blur every channel with the 3x3 binomial filter, then subsample by stride.
 
-    The filter is [1 2 1] x [1 2 1] / 16. This is timm's BlurPool2d with one pixel of replicated edge as padding. So 1x1
-    maps work, and every stride gives ceil(size / stride). timm pads by reflection, which needs at least two pixels and
-    grows with the stride.
+    The filter is [1 2 1] x [1 2 1] / 16. Unlike timm's BlurPool2d, whose reflection padding requires at least two
+    pixels and grows with the stride, this layer uses replication padding of one pixel, so that it accepts 1x1 maps and
+    returns ceil(size / stride) for every stride.
 
     Args:
-        channels: number of channels of the map.
+        channels: number of input and output channels.
         stride: subsampling factor in both directions.
         device: device of the filter.
         dtype: floating-point type of the filter.
@@ -60,7 +60,7 @@ class BlurPool(BlurPool2d):
         return F.conv2d(x, self.filt, stride=self.stride, groups=self.channels)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        """Rebuild the filter, which is not part of the state. A model created on the meta device has none yet."""
+        """Rebuild the filter, which is not in the state dict and has no values if the layer was built on meta."""
         super()._load_from_state_dict(*args, **kwargs)
         device = "cpu" if self.filt.is_meta else self.filt.device  # loading with assign=True leaves it on meta
         taps = torch.tensor([0.25, 0.5, 0.25], dtype=self.filt.dtype, device=device)

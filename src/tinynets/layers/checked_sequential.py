@@ -11,14 +11,14 @@ torch.fx.wrap("check_channels")
 
 
 class CheckedSequential(nn.Sequential):
-    """Modules that run one after the other on maps of in_chans channels. The input is checked once."""
+    """nn.Sequential for feature maps of in_chans channels, with one check of the input."""
 
     def __init__(self, in_chans: int, modules: "OrderedDict[str, nn.Module]") -> None:
         super().__init__(modules)
         self.in_chans = in_chans
 
     def forward(self, input: Tensor) -> Tensor:
-        """Check the input, (N, in_chans, H, W), and run the modules one after the other."""
+        """Check the input, (N, in_chans, H, W), and apply the modules in order."""
         check_channels(input, self.in_chans)
         for module in self:
             input = module(input)

@@ -11,22 +11,21 @@ from .same_conv import same_conv
 
 
 class ConvBnAct(CheckedSequential):
-    """Convolution, batch norm and activation: y = act(BN(conv(x))). With stride 1 the size stays the same.
+    """Convolution with "same" zero padding, batch norm and activation: y = act(BN(conv(x))).
 
-    It is made of plain torch modules. timm's ConvNormAct merges the activation into its norm, and
-    torch.nn.SyncBatchNorm.convert_sync_batchnorm would drop that activation.
+    The three are separate torch modules. timm's ConvNormAct fuses the activation into the norm, where
+    torch.nn.SyncBatchNorm.convert_sync_batchnorm would drop it.
 
     Args:
         in_chans: number of input channels.
         out_chans: number of output channels.
-        kernel_size: side of the kernel in pixels, odd.
+        kernel_size: kernel size in pixels, odd.
         stride: stride of the convolution.
-        dilation: spacing of the kernel's taps in pixels.
+        dilation: spacing between kernel elements in pixels.
         groups: number of groups of the convolution.
         act_layer: class or timm name of the activation, None for no activation.
-        bias: whether the convolution has a bias in front of the norm.
-        batch_stats: always normalize with the statistics of the current batch, in evaluation too. No running statistics
-            are kept.
+        bias: whether the convolution has a bias.
+        batch_stats: normalize with batch statistics in evaluation as well, without tracking running statistics.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 

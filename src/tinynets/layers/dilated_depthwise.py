@@ -11,7 +11,7 @@ torch.fx.wrap("depthwise_conv2d")
 
 
 class DilatedDepthwise(nn.Conv2d):
-    """A depthwise convolution of stride 1; padding keeps the size. A call can choose its own dilation."""
+    """Depthwise convolution of stride 1 with "same" zero padding, whose dilation can be overridden per call."""
 
     def __init__(
         self,
@@ -32,17 +32,17 @@ class DilatedDepthwise(nn.Conv2d):
 
 
 class DilatesDepthwise(nn.Module):
-    """A block that calls its module `depthwise` at another dilation in every step."""
+    """Base class of blocks that apply their module `depthwise` with a different dilation at every step."""
 
     dilations: list[int]
     if TYPE_CHECKING:  # TorchScript does not read it
         depthwise: Any
 
     def filtered(self, x: Tensor, step: int) -> Tensor:
-        """Convolve x, (N, C, H, W), at the dilation of the step.
+        """Convolve x, (N, C, H, W), with the dilation of the step.
 
-        What somebody put in the place of a DilatedDepthwise, such as a wrapper or a quantized convolution, takes x
-        alone. It is called on the map that holds every dilation-th pixel, which is the same function.
+        A module that replaces the DilatedDepthwise, such as a wrapper or a quantized convolution, accepts x only. It is
+        applied to the dilation^2 subsampled maps instead, which computes the same function.
         """
         dilation = self.dilations[step]
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
@@ -52,7 +52,7 @@ class DilatesDepthwise(nn.Module):
 
 
 def _on_every(dilation: int, conv: nn.Module, x: Tensor) -> Tensor:
-    """conv(x) with dilation times its dilation: each of the dilation^2 grids of pixels becomes an image."""
+    """Apply conv with its dilation multiplied: each of the dilation^2 subsampled grids is one image of the batch."""
     h, w = x.shape[2:]
     grids = F.pad(x, (0, -w % dilation, 0, -h % dilation)).unflatten(3, (-1, dilation)).unflatten(2, (-1, dilation))
     grids = grids.permute(0, 3, 5, 1, 2, 4)  # (N, d, d, C, H / d, W / d)

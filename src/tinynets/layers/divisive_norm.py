@@ -12,15 +12,15 @@ torch.fx.wrap("divisive_norm")
 
 @register_layer
 class DivisiveNorm(nn.Module):
-    """Divide every value by the mean magnitude around it: y = x / (eps + mean_window(|x|)).
+    """Parameter-free divisive normalization by the local mean magnitude: y = x / (eps + mean_window(|x|)).
 
-    The mean is taken per channel. At the border it covers the pixels inside the map only. The layer has no parameters.
+    The mean is computed per channel; at the border the window is clipped to the map.
 
     Args:
-        kernel_size: side of the window in pixels, odd.
-        eps: positive constant. It limits the gain where the window is close to zero.
-        device: ignored; for the common interface of the layers.
-        dtype: ignored; for the common interface of the layers.
+        kernel_size: window size in pixels, odd.
+        eps: positive constant that bounds the gain at 1 / eps.
+        device: ignored; accepted for a uniform layer interface.
+        dtype: ignored; accepted for a uniform layer interface.
 
     Shape: (N, C, H, W) -> (N, C, H, W).
 

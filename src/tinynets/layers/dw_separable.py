@@ -16,14 +16,14 @@ from .same_conv import same_conv
 
 @register_layer
 class DWSeparable(CheckedSequential):
-    """Depthwise separable convolution with a single norm: y = act(BN(pointwise(depthwise(x)))). No biases.
+    """Depthwise separable convolution without biases and with a single norm: y = act(BN(pointwise(depthwise(x)))).
 
     Args:
         in_chans: number of input channels.
         out_chans: number of output channels.
-        kernel_size: side of the depthwise kernel in pixels, odd.
+        kernel_size: size of the depthwise kernel in pixels, odd.
         stride: stride of the depthwise convolution.
-        dilation: spacing of the depthwise kernel's taps in pixels.
+        dilation: spacing between depthwise kernel elements in pixels.
         act_layer: class or timm name of the activation, None for no activation.
         device: device of the parameters.
         dtype: floating-point type of the parameters.

@@ -17,25 +17,24 @@ torch.fx.wrap("local_variance")
 
 @register_layer
 class EntropyGate(nn.Module):
-    """Choose softly between several dilations at every pixel, from the local variance of the input.
+    """Gumbel-softmax gate that selects a dilation at every pixel from the local variance of the input.
 
-    The variance V of the window around a pixel says how much detail there is (the entropy of a Gaussian grows with its
-    variance). Two 1x1 convolutions with a ReLU between them turn V into logits: channels -> channels // reduction ->
-    num_dilations. Then
+    The windowed variance V serves as a proxy of local entropy (the entropy of a Gaussian grows with its variance). Two
+    1x1 convolutions with a ReLU in between, channels -> channels // reduction -> num_dilations, map V to logits. Then
 
     - in training: gate = softmax((logits + Gumbel noise) / tau)
-    - in evaluation: gate = softmax(logits), the probability that training draws each dilation with
-    - with hard=True: one-hot at the maximum. Training keeps the gradient of the soft gate (straight-through).
+    - in evaluation: gate = softmax(logits), the probability with which training samples each dilation
+    - with hard=True: one-hot at the maximum, with the gradient of the soft gate in training (straight-through).
 
-    `tau` is a 0-d buffer. Change it with `gate.tau.fill_(value)`.
+    `tau` is a 0-d buffer; set it with `gate.tau.fill_(value)`.
 
     Args:
         channels: number of channels of x.
         num_dilations: number of channels of the gate.
-        reduction: the hidden layer has channels // reduction channels, at least one.
-        kernel_size: side of the variance window in pixels, odd.
+        reduction: reduction ratio; the hidden layer has channels // reduction channels, at least one.
+        kernel_size: size of the variance window in pixels, odd.
         tau: temperature of the gate in training.
-        hard: whether gates are one-hot.
+        hard: whether the gate is one-hot.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 

@@ -14,15 +14,15 @@ torch.fx.wrap("gated_dilated_conv2d")
 
 @register_layer
 class GatedDilatedConv2d(nn.Module):
-    """Depthwise convolution at several dilations with one kernel, blended by a gate at every pixel.
+    """Depthwise convolution at several dilations with a shared kernel, weighted by a per-pixel gate.
 
     y = sum_k gate_k * depthwise_conv(x, weight, dilation=dilations[k]) + bias
 
     Args:
         channels: number of input and output channels.
-        dilations: spacing of the kernel's taps in pixels, one for each channel of the gate.
-        kernel_size: side of the shared kernel in pixels, odd.
-        bias: whether to add one learned number per channel.
+        dilations: spacing between kernel elements in pixels, one for each channel of the gate.
+        kernel_size: size of the shared kernel in pixels, odd.
+        bias: whether to add a learnable bias per channel.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 
@@ -60,7 +60,7 @@ class GatedDilatedConv2d(nn.Module):
         self.bias = conv.bias
 
     def forward(self, x: Tensor, gate: Tensor) -> Tensor:
-        """Convolve x (N, channels, H, W) and blend by gate (N, len(dilations), H, W). Returns (N, channels, H, W)."""
+        """Convolve x (N, channels, H, W), weighted by gate (N, len(dilations), H, W). Returns (N, channels, H, W)."""
         return gated_dilated_conv2d(x, self.weight, self.bias, gate, self.dilations)
 
     def extra_repr(self) -> str:

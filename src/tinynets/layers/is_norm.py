@@ -11,11 +11,10 @@ torch.fx.wrap("check_channels")
 
 @register_layer
 class ISNorm(nn.Module):
-    """Batch norm with separate parameters and statistics for every step of a recursion: y = BN_step(x).
+    """Iteration-specific batch norm with separate parameters and running statistics for every step: y = BN_step(x).
 
-    A layer that is applied to its own output sees another distribution at every step. So every step has its own affine
-    parameters and its own running statistics. The steps are plain BatchNorm2d modules. SyncBatchNorm conversion,
-    averaging of weights and loading of checkpoints work as usual.
+    A weight-tied layer sees a different distribution at every step of its recursion. The steps are BatchNorm2d modules,
+    so SyncBatchNorm conversion, weight averaging and checkpoint loading work as usual.
 
     Args:
         num_features: number of channels.
@@ -58,7 +57,7 @@ class ISNorm(nn.Module):
         )
 
     def forward(self, x: Tensor, step: int) -> Tensor:
-        """Normalize x with the norm of a step: (N, num_features, H, W) -> (N, num_features, H, W)."""
+        """Normalize x with the norm of the given step: (N, num_features, H, W) -> (N, num_features, H, W)."""
         check_channels(x, self.num_features)
         if not isinstance(step, int) or step < 0 or step >= self.num_steps:
             raise IndexError(f"step must be in 0..{self.num_steps - 1}, got {step}")

@@ -11,7 +11,7 @@ LayerClass = TypeVar("LayerClass", bound=type[nn.Module])
 
 
 def register_layer(cls: LayerClass) -> LayerClass:
-    """Class decorator that adds a layer to `create_layer`, under the snake_case form of its class name.
+    """Class decorator that registers a layer for `create_layer` under the snake_case form of its class name.
 
     Args:
         cls: a class derived from torch.nn.Module.
@@ -52,7 +52,7 @@ def create_layer(name: str, **kwargs: Any) -> nn.Module:
         The layer.
 
     Raises:
-        ValueError: there is no layer of that name. The message gives the closest names.
+        ValueError: there is no layer of that name. The message suggests the closest names.
         TypeError: an argument is unknown or missing.
 
     Examples:
@@ -67,7 +67,7 @@ def create_layer(name: str, **kwargs: Any) -> nn.Module:
 
 
 def list_layers() -> list[str]:
-    """List the names that `create_layer` accepts, sorted.
+    """List the names of all registered layers, sorted.
 
     Returns:
         The names.

@@ -15,7 +15,7 @@ def same_conv(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> nn.Conv2d:
-    """Create a Conv2d with an odd kernel, checked arguments, and the zero padding that gives ceil(size / stride)."""
+    """Create a Conv2d with an odd kernel and "same" zero padding: output size ceil(size / stride)."""
     check_positive(in_chans=in_chans, out_chans=out_chans, stride=stride, dilation=dilation, groups=groups)
     check_odd(kernel_size=kernel_size)
     padding = dilation * (kernel_size // 2)

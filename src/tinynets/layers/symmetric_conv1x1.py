@@ -15,12 +15,12 @@ torch.fx.wrap("symmetric_weight")
 
 @register_layer
 class SymmetricConv1x1(nn.Module):
-    """1x1 convolution with a symmetric matrix: y = W x at every pixel, W = L + L^T. No bias.
+    """1x1 convolution with a symmetric weight matrix and no bias: y = W x at every pixel, W = L + L^T.
 
-    The parameter is the lower triangle L, packed into channels * (channels + 1) / 2 numbers: half of a usual 1x1
-    convolution. W starts as I - 2 U U^T, where U has channels // 2 random orthonormal columns. This W is symmetric and
-    orthogonal. Half of its eigenvalues are +1 and half are -1, so applying it many times neither grows nor shrinks the
-    input.
+    The parameter is the packed lower triangle L of channels * (channels + 1) / 2 elements, about half as many as those
+    of a dense 1x1 convolution. W is initialized to I - 2 U U^T, where U has channels // 2 random orthonormal columns.
+    This matrix is symmetric and orthogonal, and half of its eigenvalues are +1 and half are -1, so that repeated
+    application preserves the norm of the input.
 
     Args:
         channels: number of input and output channels.
@@ -53,7 +53,7 @@ class SymmetricConv1x1(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Draw a new symmetric orthogonal W from torch's global CPU generator."""
+        """Sample a new symmetric orthogonal W from torch's global CPU generator."""
         if self.packed.is_meta:
             return
         basis, _ = torch.linalg.qr(torch.randn(self.channels, max(self.channels // 2, 1), dtype=torch.float64))
@@ -69,12 +69,12 @@ class SymmetricConv1x1(nn.Module):
         return symmetric_weight(self.packed, self.channels)
 
     def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Multiply every pixel of x by W.
+        """Multiply the channel vector of every pixel by W.
 
         Args:
             x: (N, channels, H, W).
-            weight: the result of `weight_matrix`, (channels, channels). A recursion computes it once and passes it to
-                every call. None: compute it here.
+            weight: precomputed result of `weight_matrix`, (channels, channels), shared by the steps of a recursion;
+                None to compute it in this call.
 
         Returns:
             (N, channels, H, W).

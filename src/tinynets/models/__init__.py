@@ -1,4 +1,4 @@
-"""The image classifiers, one family a file, each registered into timm."""
+"""Image classifiers, one file per family, registered with timm."""
 
 from .c1c2c3c4o import C1C2C3C4O
 from .ecnet import ECNet

@@ -15,10 +15,10 @@ torch.fx.wrap("check_images")
 
 
 class StagedClassifier(nn.Module):
-    """Base class of our models: timm's classifier interface over a stem, stages and a head.
+    """Base class of the models: timm's classifier interface for a stem, a sequence of stages and a head.
 
     A subclass builds `stem`, `stages` (nn.Sequential) and `feature_info` (one entry per stage) and passes them to
-    `assemble`. The rest of timm's interface follows from these.
+    `assemble`; the base class derives the rest of timm's interface from them.
 
     Examples:
         >>> import torch, tinynets
@@ -50,16 +50,16 @@ class StagedClassifier(nn.Module):
         drop_rate: float,
         **dd: Any,
     ) -> None:
-        """Put the model together. Subclasses call it at the end of `__init__`.
+        """Register the submodules and create the head; called at the end of a subclass's `__init__`.
 
         Args:
-            stem: module for the image.
+            stem: module applied to the image.
             stages: one module per stage; None for a model that overrides `run_stages`.
-            feature_info: for each stage its num_chs, reduction and module name, as timm describes features.
+            feature_info: num_chs, reduction and module name of each stage, in timm's format.
             num_classes: number of classes, 0 for no classifier.
-            in_chans: number of channels of the image.
+            in_chans: number of image channels.
             global_pool: timm's pooling type, "" for none.
-            drop_rate: dropout in front of the classifier.
+            drop_rate: dropout rate before the classifier.
             **dd: device and dtype of the head.
         """
         self.in_chans = in_chans
@@ -76,7 +76,7 @@ class StagedClassifier(nn.Module):
         """Create the head for num_classes and global_pool.
 
         Raises:
-            ValueError: num_classes is negative, or classes are asked for without pooling.
+            ValueError: num_classes is negative, or a classifier is requested without pooling.
         """
         if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 0:
             raise ValueError(f"num_classes must be an integer of at least 0, got {num_classes!r}")
@@ -86,9 +86,7 @@ class StagedClassifier(nn.Module):
         self.head, self.head_hidden_size = self.build_head(num_classes, global_pool, **dd)
 
     def build_head(self, num_classes: int, global_pool: str, **dd: Any) -> tuple[nn.Module, int]:
-        """Build a head with timm's interface for `num_features` channels. Returns it with the number of its
-        classifier's inputs.
-        """
+        """Build a head with timm's interface for `num_features` channels; return it and its classifier's input size."""
         head = ClassifierHead(self.num_features, num_classes, pool_type=global_pool, drop_rate=self.drop_rate, **dd)
         return head, self.num_features * head.global_pool.feat_mult()
 
@@ -102,8 +100,8 @@ class StagedClassifier(nn.Module):
             (N, num_classes).
 
         Raises:
-            TypeError: the images are not floating point.
-            ValueError: the images have another shape, or are too small.
+            TypeError: x is not floating point.
+            ValueError: x has another shape, or the images are too small.
         """
         return self.forward_head(self.forward_features(x))
 
@@ -120,9 +118,7 @@ class StagedClassifier(nn.Module):
         return self.stages(x)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """Turn a feature map into logits, (N, num_classes). With pre_logits, return the input of the classifier
-        instead.
-        """
+        """Compute logits, (N, num_classes), from a feature map; with pre_logits the classifier's input instead."""
         return self.head(x, pre_logits)
 
     def forward_intermediates(
@@ -134,18 +130,18 @@ class StagedClassifier(nn.Module):
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
     ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
-        """Compute the outputs of chosen stages.
+        """Compute the feature maps of selected stages.
 
         Args:
             x: normalized images, (N, in_chans, H, W).
-            indices: an int n for the last n stages, a sequence for these stages, None for all.
-            norm: no effect, since every stage ends in its own norm. It is part of timm's interface.
-            stop_early: stop after the last stage asked for.
-            output_fmt: only "NCHW".
-            intermediates_only: return the outputs without the last feature map.
+            indices: an int n for the last n stages, a sequence of stage indices, None for all stages.
+            norm: ignored, since every stage ends in its own norm; part of timm's interface.
+            stop_early: stop after the last selected stage.
+            output_fmt: only "NCHW" is supported.
+            intermediates_only: return only the selected feature maps.
 
         Returns:
-            The last feature map and the list of outputs; with intermediates_only the list alone.
+            The last feature map and the list of selected ones; with intermediates_only the list alone.
 
         Raises:
             ValueError: output_fmt is not "NCHW".
@@ -163,22 +159,22 @@ class StagedClassifier(nn.Module):
         return intermediates if intermediates_only else (x, intermediates)
 
     def forward_stage(self, x: Tensor, index: int) -> Tensor:
-        """Apply one stage to the output of the one before it."""
+        """Apply one stage to the output of the previous one."""
         stage = self.stages[index]
         return checkpoint_seq([stage], x) if self.grad_checkpointing else stage(x)
 
     def prune_intermediate_layers(
         self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
     ) -> list[int]:
-        """Remove all stages behind the last one asked for, and the head that depended on them.
+        """Remove all stages after the last selected one, and the head that depended on them.
 
         Args:
-            indices: an int n for the last n stages, a sequence for these stages.
-            prune_norm: no effect. It is part of timm's interface.
+            indices: an int n for the last n stages, or a sequence of stage indices.
+            prune_norm: ignored; part of timm's interface.
             prune_head: also remove the head if no stage was removed.
 
         Returns:
-            The indices that were asked for, as non-negative numbers.
+            The selected stage indices, non-negative.
         """
         take_indices, last = feature_take_indices(len(self.feature_info), indices)
         if last < len(self.feature_info) - 1:
@@ -192,22 +188,22 @@ class StagedClassifier(nn.Module):
         return take_indices
 
     def prune_stages(self, keep: int) -> None:
-        """Keep the first stages, as many as keep says."""
+        """Remove all stages but the first `keep`."""
         self.stages = self.stages[:keep]
 
     def get_classifier(self) -> nn.Module:
-        """The last linear layer, nn.Identity without classes."""
+        """Return the last linear layer; nn.Identity if num_classes is 0."""
         head: Any = self.head
         return head.fc
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replace the classifier by a new, untrained one.
+        """Replace the classifier with a newly initialized one.
 
         Args:
             num_classes: number of classes. With 0 the model returns pooled features, or the feature map if global_pool
                 is "".
-            global_pool: timm's pooling type. None keeps the pooling; a model without pooling that gets classes also
-                gets the default pooling of its family.
+            global_pool: timm's pooling type. None preserves the current pooling, except that a model without pooling
+                switches to its family's default if num_classes is positive.
         """
         head: Any = self.head
         parameter = next(self.parameters())
@@ -219,30 +215,26 @@ class StagedClassifier(nn.Module):
         own_config(self, num_classes=num_classes, label_names=None)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Switch gradient checkpointing on or off. With it, stages are computed again in the backward pass, which saves
-        memory.
-        """
+        """Enable or disable gradient checkpointing, which recomputes stages in the backward pass to save memory."""
         self.grad_checkpointing = enable
 
     def group_matcher(self, coarse: bool = False) -> dict:
-        """Regular expressions that group the parameters by depth, as timm's layer-wise learning rates use them."""
+        """Return regular expressions that group parameters by depth, for timm's layer-wise learning rate decay."""
         return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
 
     def no_weight_decay(self) -> set[str]:
-        """Names of parameters without weight decay, beside the 1-D ones that timm leaves out anyway."""
+        """Return the names of parameters without weight decay, in addition to the 1-D ones that timm excludes."""
         return set()
 
 
 def share_residuals(norm: ISNorm) -> None:
-    """Start every step's norm with weight 1 / num_steps, so that all residuals of a recursion add up to the size of
-    one.
-    """
+    """Initialize every step's norm weight to 1 / num_steps, so that a recursion's residuals sum to the scale of one."""
     for step in norm.steps:
         nn.init.constant_(step.get_parameter("weight"), 1 / norm.num_steps)
 
 
 def scale_width(channels: int, width: float, divisor: int = 1) -> int:
-    """Multiply channels by width and round to the nearest multiple of divisor, at least one."""
+    """Scale a channel count by width and round it to the nearest positive multiple of divisor."""
     if not width > 0:
         raise ValueError(f"width must be positive, got {width}")
     return max(round(channels * width / divisor), 1) * divisor

@@ -12,24 +12,24 @@ from .factory import build_model, pretrained_cfgs
 
 
 class C1C2C3C4O(StagedClassifier):
-    """Net of plain, depthwise separable and 1x1 convolutions in four blocks, without max pooling.
+    """C1C2C3C4O: four blocks of standard, depthwise separable and 1x1 convolutions, without max pooling.
 
-    84,322 parameters, 13.73 M multiply-adds and a receptive field of 55 pixels for 3x32x32 images and 10 classes. Three
-    convolutions have stride 2, one has dilation 2.
+    Three convolutions have stride 2 and one has dilation 2. For 3x32x32 images and 10 classes it has 84,322 parameters,
+    13.73 M multiply-adds and a receptive field of 55 pixels.
 
     Args:
         num_classes: number of classes, 0 for pooled features.
-        in_chans: number of channels of the image.
+        in_chans: number of image channels.
         global_pool: timm's pooling type, "" for none.
-        drop_rate: dropout in front of the classifier.
-        width: factor on all channel counts except in_chans.
+        drop_rate: dropout rate before the classifier.
+        width: width multiplier for all channel counts except in_chans.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, H, W) with H, W >= 8 -> (N, num_classes).
 
     Raises:
-        ValueError: width is not positive, or classes are asked for without pooling.
+        ValueError: width is not positive, or a classifier is requested without pooling.
 
     Examples:
         >>> import torch
@@ -87,7 +87,7 @@ def c1c2c3c4o_cifar10(pretrained: bool = False, **kwargs: Any) -> C1C2C3C4O:
     """C1C2C3C4O for CIFAR-10, 3x32x32 and 10 classes.
 
     Args:
-        pretrained: load the weights inside the package.
+        pretrained: load the weights shipped with the package.
         **kwargs: arguments of `C1C2C3C4O` and of timm.create_model.
 
     Returns:

@@ -17,17 +17,17 @@ from .factory import build_model, pretrained_cfgs
 
 
 class ECBlock(DilatesDepthwise):
-    """The block that ECNet applies many times, with one set of convolutions:
+    """Weight-tied inverted residual block of ECNet:
 
     y = x + scale * ISNorm_t(contract(DivisiveNorm(depthwise_d(ReLU(ISNorm_t(expand(x)))))))
 
-    Every iteration t has its own dilation d = dilations[t], its own affine parameters in both norms, and its own
-    running statistics. scale is one learned number.
+    The convolutions are shared by all iterations. Each iteration t has its own dilation d = dilations[t], affine
+    parameters and running statistics; scale is a learnable scalar.
 
     Args:
         channels: number of input and output channels.
-        expansion: the hidden layer has channels * expansion channels.
-        dilations: spacing of the depthwise taps in pixels, one for each iteration.
+        expansion: expansion ratio; the hidden layer has channels * expansion channels.
+        dilations: spacing between depthwise kernel elements in pixels, one for each iteration.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 
@@ -69,7 +69,7 @@ class ECBlock(DilatesDepthwise):
         return x + self.scale * y
 
     def truncate(self, steps: int) -> None:
-        """Keep the first iterations, as many as steps says."""
+        """Remove all iterations but the first `steps`."""
         self.dilations = self.dilations[:steps]
         for norm in (self.expand_norm, self.contract_norm):
             norm.steps = norm.steps[:steps]
@@ -77,26 +77,26 @@ class ECBlock(DilatesDepthwise):
 
 
 class ECNet(StagedClassifier):
-    """Weight-tied net: one block applied at every iteration, each time at its own dilation, with two BlurPools.
+    """ECNet: a weight-tied network that applies one block repeatedly, at a different dilation in every iteration.
 
-    115,659 parameters for 3 channels, 10 classes and the default arguments.
+    The resolution is reduced by two BlurPools. 115,659 parameters for 3 channels, 10 classes and the default arguments.
 
     Args:
         num_classes: number of classes, 0 for pooled features.
-        in_chans: number of channels of the image.
+        in_chans: number of image channels.
         global_pool: timm's pooling type, "" for none.
-        drop_rate: dropout in front of the classifier.
-        channels: number of channels throughout the net.
-        iterations: how many times the block is applied. The first half comes before the second BlurPool.
-        expansion: the block's hidden layer has channels * expansion channels.
-        dilations: one for each iteration; repeated or cut to the number of iterations.
+        drop_rate: dropout rate before the classifier.
+        channels: number of channels of all feature maps between blocks.
+        iterations: number of applications of the block; the first half precedes the second BlurPool.
+        expansion: expansion ratio of the block.
+        dilations: dilation of each iteration; repeated or truncated to the number of iterations.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, H, W) with H, W >= 4 -> (N, num_classes).
 
     Raises:
-        ValueError: an argument is out of range, or classes are asked for without pooling.
+        ValueError: an argument is out of range, or a classifier is requested without pooling.
 
     Examples:
         >>> import torch
@@ -141,12 +141,12 @@ class ECNet(StagedClassifier):
         )
 
     def run_stages(self, x: Tensor) -> Tensor:
-        """Apply all iterations to the output of the stem, with the second BlurPool in between."""
+        """Apply all iterations to the output of the stem, with the second BlurPool between the halves."""
         x = self.iterate(x, 0, self.turn)
         return self.iterate(self.down(x), self.turn, self.iterations)
 
     def iterate(self, x: Tensor, start: int, stop: int) -> Tensor:
-        """Apply the iterations from start up to stop (excluded) to a map of one size."""
+        """Apply the iterations range(start, stop), which share one resolution."""
         for step in range(start, stop):
             if self.grad_checkpointing and not torch.jit.is_scripting():
                 x = checkpoint(self.block, x, step)
@@ -155,19 +155,19 @@ class ECNet(StagedClassifier):
         return x
 
     def forward_stage(self, x: Tensor, index: int) -> Tensor:
-        """Apply stage 0 (the iterations before the second BlurPool) or stage 1 (the BlurPool and those behind it)."""
+        """Apply stage 0 (the iterations before the second BlurPool) or stage 1 (the BlurPool and those after it)."""
         if index == 0:
             return self.iterate(x, 0, self.turn)
         return self.iterate(self.down(x), self.turn, self.iterations)
 
     def prune_stages(self, keep: int) -> None:
-        """Keep stage 0 only."""
+        """Remove stage 1."""
         self.iterations = self.turn
         self.block.truncate(self.turn)
         self.down = nn.Sequential()
 
     def group_matcher(self, coarse: bool = False) -> dict:
-        """Regular expressions that group the parameters by depth, as timm's layer-wise learning rates use them."""
+        """Return regular expressions that group parameters by depth, for timm's layer-wise learning rate decay."""
         return {"stem": r"^stem", "blocks": [(r"^block", (0,)), (r"^down", (1,))]}
 
 
@@ -185,7 +185,7 @@ def ecnet_cifar10(pretrained: bool = False, **kwargs: Any) -> ECNet:
     """ECNet for CIFAR-10, 3x32x32 and 10 classes.
 
     Args:
-        pretrained: load the weights inside the package.
+        pretrained: load the weights shipped with the package.
         **kwargs: arguments of `ECNet` and of timm.create_model.
 
     Returns:

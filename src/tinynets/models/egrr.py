@@ -15,17 +15,18 @@ from .factory import build_model, pretrained_cfgs
 
 
 class EGRRStage(nn.Module):
-    """One block applied to its own output: h <- h + ReLU6(ISNorm_t(GatedDWConv(SymmetricConv1x1(h), EntropyGate(h)))).
+    """Recursive residual stage: h <- h + ReLU6(ISNorm_t(GatedDWConv(SymmetricConv1x1(h), EntropyGate(h)))).
 
-    A change of stride or width comes first: 2x2 average pooling for stride 2, then a 1x1 convolution with batch norm.
+    The recursion is preceded by 2x2 average pooling if stride is 2, and by a 1x1 convolution with batch norm if stride
+    or width changes.
 
     Args:
         in_chans: number of input channels.
         out_chans: number of output channels.
-        num_steps: T, how many times the block is applied. Every step has its own norm.
+        num_steps: number of steps T of the recursion, each with its own norm.
         stride: 1 or 2.
-        dilations: dilations that the gate chooses between.
-        hard: whether gates are one-hot.
+        dilations: dilations that the gate selects from.
+        hard: whether the gate is one-hot.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 
@@ -73,8 +74,9 @@ class EGRRStage(nn.Module):
         return x
 
     def shares_matrix(self) -> bool:
-        """Whether W can be computed before `mix` is called, once for all steps: not if a hook of `mix` computes the
-        parameter (pruning, weight norm), or if another module took its place.
+        """Whether W can be computed once for all steps, before `mix` is called.
+
+        It cannot if a hook of `mix` computes the parameter (pruning, weight norm) or if `mix` was replaced.
         """
         if torch.jit.is_scripting():
             return True
@@ -83,20 +85,20 @@ class EGRRStage(nn.Module):
 
 
 class EGRR(StagedClassifier):
-    """Entropy-gated recursive residual network: eight stages, each of which applies one block to itself T times.
+    """Entropy-gated recursive residual network: by default eight stages, each a weight-tied recursion of T steps.
 
     420,212 parameters for 3 channels, 100 classes and the default widths and steps.
 
     Args:
         num_classes: number of classes, 0 for pooled features.
-        in_chans: number of channels of the image.
+        in_chans: number of image channels.
         global_pool: timm's pooling type, "" for none.
-        drop_rate: dropout in front of the classifier.
-        width: factor on all channel counts except in_chans.
+        drop_rate: dropout rate before the classifier.
+        width: width multiplier for all channel counts except in_chans.
         channels: number of channels of each stage.
         num_steps: number of steps T of each stage.
         strides: stride of each stage, 1 or 2.
-        hard: whether gates are one-hot: the dilation with the largest weight at every pixel.
+        hard: whether the gate is one-hot: the dilation with the largest weight at every pixel.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 
@@ -155,10 +157,10 @@ class EGRR(StagedClassifier):
         )
 
     def set_active_steps(self, steps: int | None) -> None:
-        """Limit the number of steps of each stage in training (depth warm-up). Evaluation always runs all steps.
+        """Limit the number of steps per stage in training (depth warm-up); evaluation always runs all steps.
 
         Args:
-            steps: the most steps per stage, None for all.
+            steps: maximum number of steps per stage, None for no limit.
 
         Raises:
             ValueError: steps is not positive.
@@ -170,7 +172,7 @@ class EGRR(StagedClassifier):
             stage.active_steps = stage.num_steps if steps is None else min(steps, stage.num_steps)
 
     def set_tau(self, tau: float) -> None:
-        """Set the temperature of all gates in training. The lower it is, the closer gates are to one-hot.
+        """Set the training temperature of all gates; lower values bring the gates closer to one-hot.
 
         Args:
             tau: temperature, positive.
@@ -200,7 +202,7 @@ def egrr_cifar100(pretrained: bool = False, **kwargs: Any) -> EGRR:
     """EGRR for CIFAR-100, 3x32x32 and 100 classes.
 
     Args:
-        pretrained: load the weights inside the package.
+        pretrained: load the weights shipped with the package.
         **kwargs: arguments of `EGRR` and of timm.create_model.
 
     Returns:

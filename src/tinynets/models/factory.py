@@ -14,12 +14,12 @@ _PRETRAINED_SOURCES = ("state_dict", "file", "url", "hf_hub_id")
 
 
 def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Module:
-    """Create one of our models by name. Same as `timm.create_model`, but for our names only.
+    """Create a tinynets model by name: `timm.create_model`, restricted to this package's models.
 
     Args:
-        name: one of `list_models()`, with or without a tag: the data set of the weights of a family with several
-            ("mote_100k.cifar10"), the version of the others ("simplecnn_mnist.v3").
-        pretrained: load the weights inside the package. No network is needed.
+        name: one of `list_models()`, with or without a tag. The tag is the training data set for families with weights
+            for several ("mote_100k.cifar10") and the version of the weights otherwise ("simplecnn_mnist.v3").
+        pretrained: load the weights shipped with the package. No network access is needed.
         **kwargs: num_classes, in_chans, global_pool, drop_rate, features_only, out_indices, device, dtype, the other
             arguments of timm.create_model, and the arguments of the model's class.
 
@@ -27,9 +27,9 @@ def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Modul
         The model, in training mode.
 
     Raises:
-        ValueError: the name is unknown (the message gives the closest ones), an argument is out of range, pretrained is
-            asked of a model without weights, or checkpoint_path cannot be read or is of another architecture.
-        TypeError: the model does not have an argument.
+        ValueError: the name is unknown (the message suggests the closest ones), an argument is out of range, pretrained
+            is true for a model without weights, or checkpoint_path cannot be read or is of another architecture.
+        TypeError: the model does not accept an argument.
         RuntimeError: the weights file is missing or damaged.
 
     Examples:
@@ -52,7 +52,7 @@ def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Modul
 
 
 def list_models(pretrained: bool = False) -> list[str]:
-    """List the names that `create_model` accepts, sorted.
+    """List the names of all models, sorted.
 
     Args:
         pretrained: list only models with weights in the package.
@@ -69,13 +69,13 @@ def list_models(pretrained: bool = False) -> list[str]:
 
 
 def full_name(name: str) -> str:
-    """The name under which weights, recipe and card of a model are kept.
+    """Return the name that identifies a model's weights, recipe and model card.
 
     Args:
         name: name of a model, with or without a tag.
 
     Returns:
-        Architecture and data set. Names of models that are not ours lose their tag.
+        Architecture and data set; for models outside this package the name without its tag.
 
     Examples:
         >>> from tinynets.models import full_name
@@ -90,10 +90,10 @@ _NAMES: dict[str, str] = {}  # full names by architecture
 
 
 def pretrained_cfgs(name: str, **cfg: Any) -> dict:
-    """Build timm's default_cfgs of one model: its input and, if the manifest lists it, its weights file.
+    """Build timm's default_cfgs of one model: its input and, if listed in the manifest, its weights file.
 
-    name: of the architecture, if its data set is part of it ("simplecnn_mnist"); then timm's tag is the version of the
-    weights. Otherwise the data set is the tag ("mote_100k.cifar10").
+    If name contains the data set ("simplecnn_mnist"), timm's tag is the version of the weights; otherwise the data set
+    is the tag ("mote_100k.cifar10").
     """
     arch, _, tag = name.partition(".")
     _NAMES[arch] = name
@@ -113,7 +113,7 @@ def pretrained_cfgs(name: str, **cfg: Any) -> dict:
 
 
 def build_model(cls: type[ModelT], name: str, pretrained: bool, feature_cfg: dict, **kwargs: Any) -> ModelT:
-    """timm's build_model_with_cfg, with a check of the weights file before it is loaded."""
+    """Call timm's build_model_with_cfg, verifying the weights file before it is loaded."""
     overlay = kwargs.get("pretrained_cfg_overlay") or {}
     shipped = not isinstance(kwargs.get("pretrained_cfg"), dict) and not any(map(overlay.get, _PRETRAINED_SOURCES))
     if pretrained and shipped:
@@ -131,9 +131,9 @@ def build_model(cls: type[ModelT], name: str, pretrained: bool, feature_cfg: dic
 
 
 def _fitting(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Refuse weights of other shapes in one line, where load_state_dict would print many.
+    """Reject weights of other shapes with a one-line error, where load_state_dict would print many lines.
 
-    Classifiers and most first layers are left out: timm adapts them itself.
+    The classifier and most first layers are exempt, since timm adapts them.
     """
     cfg: dict[str, Any] = model.pretrained_cfg  # pyright: ignore[reportAssignmentType]
     first_conv = cfg.get("first_conv")
@@ -145,7 +145,7 @@ def _fitting(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
 
 
 def _adapt_first_conv(state: dict[str, Tensor], model: nn.Module) -> None:
-    """Repeat the first convolution's kernels over the model's channels, scaled: equal channels give the same output."""
+    """Tile and rescale the first convolution's kernels to the model's in_chans; equal channels give the same output."""
     name, conv = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
     weight = state[f"{name}.weight"]
     have, want = weight.shape[1], conv.in_channels

@@ -15,14 +15,14 @@ from .factory import build_model, pretrained_cfgs
 class MoteBlock(nn.Module):
     """Residual block: y = x + project(ReLU(BN(expand(depthwise(x))))).
 
-    Depthwise and 1x1 convolution, norm and activation are a `DWSeparable`. `tinynets.fuse` folds the norm into the 1x1
-    convolution. The projection starts small, so that a new net is close to the identity.
+    `expand` is a `DWSeparable` and includes everything up to the ReLU; `tinynets.fuse` folds its norm into the 1x1
+    convolution. The projection is initialized with small weights, so that the block starts close to the identity.
 
     Args:
         channels: number of channels.
-        kernel_size: side of the depthwise kernel in pixels, odd.
-        expansion: channels in front of `project` as a multiple of `channels`.
-        residual_scale: factor on the initial weights of the projection.
+        kernel_size: size of the depthwise kernel in pixels, odd.
+        expansion: expansion ratio; `project` has channels * expansion input channels.
+        residual_scale: scale of the initial weights of the projection.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 
@@ -51,30 +51,30 @@ class MoteBlock(nn.Module):
 
 
 class Mote(StagedClassifier):
-    """Residual net of depthwise and 1x1 convolutions for small images: few operators, late downsampling.
+    """Mote: a residual network of depthwise and 1x1 convolutions for small images, with late downsampling.
 
-    Stem and first stage keep the resolution, or with stem_stride 2 half of it, for images of 64 pixels and more. Every
-    further stage halves it before its `MoteBlock`s. All norms can be folded.
+    The stem has stride stem_stride, and every stage after the first halves the resolution before its `MoteBlock`s. All
+    norms can be folded.
 
     Args:
         num_classes: number of classes, 0 for pooled features.
-        in_chans: number of channels of the image.
+        in_chans: number of image channels.
         global_pool: timm's pooling type, "" for none.
-        drop_rate: dropout in front of the classifier.
-        channels: channels of every stage. The stem has those of the first.
-        depths: number of blocks of every stage.
-        kernel_sizes: side of the blocks' depthwise kernels in every stage in pixels, odd.
-        expansion: channels inside a block as a multiple of its channels.
-        stem_stride: stride of the first convolution.
-        width: factor on all channel counts except in_chans.
+        drop_rate: dropout rate before the classifier.
+        channels: number of channels of each stage; the stem has those of the first.
+        depths: number of blocks in each stage.
+        kernel_sizes: depthwise kernel size of each stage's blocks in pixels, odd.
+        expansion: expansion ratio of the blocks.
+        stem_stride: stride of the first convolution, 1 or, for images of 64 pixels and more, 2.
+        width: width multiplier for all channel counts except in_chans.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, H, W) with H, W at least the total stride -> (N, num_classes).
 
     Raises:
-        ValueError: an argument is not positive, a kernel's side is even, channels, depths and kernel_sizes differ in
-            length, or classes are asked for without pooling.
+        ValueError: an argument is not positive, a kernel size is even, channels, depths and kernel_sizes differ in
+            length, or a classifier is requested without pooling.
 
     Examples:
         >>> import torch
@@ -146,7 +146,7 @@ def mote_25k(pretrained: bool = False, **kwargs: Any) -> Mote:
     """Mote of at most 25,000 parameters for 10 classes.
 
     Args:
-        pretrained: load the weights inside the package.
+        pretrained: load the weights shipped with the package.
         **kwargs: arguments of `Mote` and of timm.create_model.
 
     Returns:
@@ -160,7 +160,7 @@ def mote_50k(pretrained: bool = False, **kwargs: Any) -> Mote:
     """Mote of at most 50,000 parameters for 10 classes.
 
     Args:
-        pretrained: load the weights inside the package.
+        pretrained: load the weights shipped with the package.
         **kwargs: arguments of `Mote` and of timm.create_model.
 
     Returns:
@@ -174,7 +174,7 @@ def mote_100k(pretrained: bool = False, **kwargs: Any) -> Mote:
     """Mote of at most 100,000 parameters for 10 classes.
 
     Args:
-        pretrained: load the weights inside the package.
+        pretrained: load the weights shipped with the package.
         **kwargs: arguments of `Mote` and of timm.create_model.
 
     Returns:
@@ -188,7 +188,7 @@ def mote_420k(pretrained: bool = False, **kwargs: Any) -> Mote:
     """Mote of at most 425,000 parameters for 100 classes.
 
     Args:
-        pretrained: load the weights inside the package.
+        pretrained: load the weights shipped with the package.
         **kwargs: arguments of `Mote` and of timm.create_model.
 
     Returns:
@@ -203,7 +203,7 @@ def mote_s2_120k(pretrained: bool = False, **kwargs: Any) -> Mote:
     """Mote of about 120,000 parameters for photos of 64 pixels and 200 classes, with a stem of stride 2.
 
     Args:
-        pretrained: load the weights inside the package.
+        pretrained: load the weights shipped with the package.
         **kwargs: arguments of `Mote` and of timm.create_model.
 
     Returns:
@@ -224,7 +224,7 @@ def mote_s2_450k(pretrained: bool = False, **kwargs: Any) -> Mote:
     """Mote of at most 450,000 parameters for photos of 64 pixels and 200 classes, with a stem of stride 2.
 
     Args:
-        pretrained: load the weights inside the package.
+        pretrained: load the weights shipped with the package.
         **kwargs: arguments of `Mote` and of timm.create_model.
 
     Returns:

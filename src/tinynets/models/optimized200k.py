@@ -12,9 +12,9 @@ from .factory import build_model, pretrained_cfgs
 
 
 class EfficientBlock(nn.Module):
-    """Two depthwise separable convolutions with a shortcut: y = ReLU(DWSeparable(ReLU(DWSeparable(x))) + shortcut(x)).
+    """Residual block: y = ReLU(DWSeparable(ReLU(DWSeparable(x))) + shortcut(x)).
 
-    The shortcut is a 1x1 convolution with batch norm where the shape changes.
+    The shortcut is the identity, or a 1x1 convolution with batch norm where the shape changes.
 
     Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
     """
@@ -42,23 +42,23 @@ class EfficientBlock(nn.Module):
 
 
 class Optimized200K(StagedClassifier):
-    """Residual net of depthwise separable convolutions, in four stages of two blocks.
+    """Optimized200K: a residual network of depthwise separable convolutions, in four stages of two blocks.
 
     150,690 parameters and a receptive field of 109 pixels for 3 channels and 10 classes.
 
     Args:
         num_classes: number of classes, 0 for pooled features.
-        in_chans: number of channels of the image.
+        in_chans: number of image channels.
         global_pool: timm's pooling type, "" for none.
-        drop_rate: dropout in front of the classifier.
-        width: factor on all channel counts except in_chans.
+        drop_rate: dropout rate before the classifier.
+        width: width multiplier for all channel counts except in_chans.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, H, W) with H, W >= 8 -> (N, num_classes).
 
     Raises:
-        ValueError: width is not positive, or classes are asked for without pooling.
+        ValueError: width is not positive, or a classifier is requested without pooling.
 
     Examples:
         >>> import torch
@@ -112,7 +112,7 @@ def optimized200k_cifar10(pretrained: bool = False, **kwargs: Any) -> Optimized2
     """Optimized200K for CIFAR-10, 3x32x32 and 10 classes.
 
     Args:
-        pretrained: load the weights inside the package.
+        pretrained: load the weights shipped with the package.
         **kwargs: arguments of `Optimized200K` and of timm.create_model.
 
     Returns:

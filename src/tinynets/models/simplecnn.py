@@ -35,17 +35,15 @@ class Flatten(nn.Flatten):
 
 
 class FlattenMlpHead(nn.Module):
-    """Head with one hidden layer: flatten or pool -> Linear -> LayerNorm -> LeakyReLU -> dropout -> Linear.
-
-    It has the interface of timm's heads.
+    """MLP head with timm's interface: flatten or pool -> Linear -> LayerNorm -> LeakyReLU -> dropout -> Linear.
 
     Args:
         in_features: number of channels of the feature map.
         map_size: (H, W) of the feature map.
-        hidden_size: number of units in front of the classifier.
+        hidden_size: number of hidden units.
         num_classes: number of classes, 0 for no classifier.
         pool_type: "flatten", one of timm's pooling types, or "" to return the map unchanged (num_classes must be 0).
-        drop_rate: dropout in front of the classifier.
+        drop_rate: dropout rate before the classifier.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 
@@ -87,26 +85,26 @@ class FlattenMlpHead(nn.Module):
 
 
 class SimpleCNN(StagedClassifier):
-    """Two residual blocks with scaled shortcuts and a small two-layer classifier, for handwritten digits.
+    """SimpleCNN for handwritten digits: two residual blocks with scaled shortcuts and a two-layer MLP head.
 
     21,614 parameters for 1x28x28 images and 10 classes.
 
     Args:
-        num_classes: number of classes, 0 for the output of the classifier's hidden layer.
-        in_chans: number of channels of the image.
+        num_classes: number of classes, 0 for the output of the head's hidden layer.
+        in_chans: number of image channels.
         global_pool: "flatten", one of timm's pooling types, or "" for none.
-        drop_rate: dropout in front of the last linear layer.
-        img_size: side or (H, W) of the images in pixels. The classifier's first layer is made for this size.
-        width: factor on all channel counts except in_chans.
-        batch_stats: normalize with the statistics of the current batch in evaluation too, as the published model did.
-            The logits of an image then depend on the rest of its batch.
+        drop_rate: dropout rate before the last linear layer.
+        img_size: image size in pixels, an int or (H, W); it determines the size of the head's first linear layer.
+        width: width multiplier for all channel counts except in_chans.
+        batch_stats: normalize with batch statistics in evaluation as well, as the published model did; the logits of an
+            image then depend on the rest of its batch.
         device: device of the parameters.
         dtype: floating-point type of the parameters.
 
     Shape: (N, in_chans, *img_size) -> (N, num_classes).
 
     Raises:
-        ValueError: img_size is below 4x4, width is not positive, or classes are asked for without pooling.
+        ValueError: img_size is below 4x4, width is not positive, or a classifier is requested without pooling.
 
     Examples:
         >>> import torch
@@ -161,9 +159,7 @@ class SimpleCNN(StagedClassifier):
         )
 
     def build_head(self, num_classes: int, global_pool: str, **dd: Any) -> tuple[nn.Module, int]:
-        """Build the head with its hidden layer. A new classifier keeps the trained hidden layer if the pooling stays
-        the same.
-        """
+        """Build the MLP head, reusing the trained hidden layer if the pooling is unchanged."""
         assert self.img_size is not None
         map_size = (self.img_size[0] // self.total_stride, self.img_size[1] // self.total_stride)
         head = FlattenMlpHead(
@@ -190,7 +186,7 @@ def simplecnn_mnist(pretrained: bool = False, **kwargs: Any) -> SimpleCNN:
     """SimpleCNN for MNIST, 1x28x28 and 10 classes.
 
     Args:
-        pretrained: load the weights inside the package.
+        pretrained: load the weights shipped with the package.
         **kwargs: arguments of `SimpleCNN` and of timm.create_model.
 
     Returns:

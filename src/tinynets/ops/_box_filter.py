@@ -15,7 +15,7 @@ def accumulable(x: Tensor) -> Tensor:
 
 
 def in_type_of(x: Tensor, y: Tensor) -> Tensor:
-    """Return y in the type of x. Tensor.to costs as much as an addition of small tensors, even if nothing changes."""
+    """Return y in the dtype of x. Tensor.to costs as much as an addition of small tensors, even if nothing changes."""
     return y if y.dtype == x.dtype else y.to(x.dtype)
 
 

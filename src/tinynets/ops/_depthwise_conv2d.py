@@ -18,17 +18,17 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
     because oneDNN's takes 10 to 80 times as long as the forward pass, on a GPU by Triton kernels.
 
     Args:
-        x: (N, C, H, W), any floating-point type.
+        x: (N, C, H, W), any floating-point dtype.
         weight: (C, 1, K, K), K odd.
         bias: (C,) or None.
-        dilation: spacing of the kernel's taps in pixels.
+        dilation: spacing between kernel elements in pixels.
 
     Returns:
-        (N, C, H, W) in the type of x; under autocast in autocast's type.
+        (N, C, H, W) in the dtype of x; under autocast in autocast's type.
 
     Raises:
         TypeError: an argument has a wrong type.
-        ValueError: an argument has a wrong shape or value, or lies on another device.
+        ValueError: an argument has a wrong shape or value, or is on another device.
 
     Examples:
         >>> import torch

@@ -30,12 +30,12 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
     The mean is taken per channel. At the border it covers the pixels inside the map only.
 
     Args:
-        x: (N, C, H, W), any floating-point type. Half precision is accumulated in fp32.
-        kernel_size: side of the window in pixels, odd.
+        x: (N, C, H, W), any floating-point dtype. Half precision is accumulated in fp32.
+        kernel_size: window size in pixels, odd.
         eps: positive constant. It limits the gain where the window is close to zero.
 
     Returns:
-        (N, C, H, W) in the type of x.
+        (N, C, H, W) in the dtype of x.
 
     Raises:
         TypeError: an argument has a wrong type.

@@ -26,14 +26,14 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
         weight: (C, 1, K, K), K odd; shared by all dilations.
         bias: (C,) or None.
         gate: (N, len(dilations), H, W), the weight of each dilation at every pixel.
-        dilations: spacing of the kernel's taps in pixels, one for each channel of the gate.
+        dilations: spacing between kernel elements in pixels, one for each channel of the gate.
 
     Returns:
         (N, C, H, W).
 
     Raises:
         TypeError: an argument has a wrong type.
-        ValueError: an argument has a wrong shape or value, or lies on another device.
+        ValueError: an argument has a wrong shape or value, or is on another device.
 
     Examples:
         >>> import torch

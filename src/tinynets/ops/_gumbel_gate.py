@@ -18,7 +18,7 @@ def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tens
         hard: one-hot at the maximum. In training the gradient is that of the soft weights (straight-through).
 
     Returns:
-        (N, K, H, W) in the type of logits.
+        (N, K, H, W) in the dtype of logits.
 
     Raises:
         TypeError: an argument has a wrong type.

@@ -21,11 +21,11 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
     window's center pixel, and the error is about 1e-7 of V.
 
     Args:
-        x: (N, C, H, W), any floating-point type. Half precision is accumulated in fp32.
-        kernel_size: side of the window in pixels, odd.
+        x: (N, C, H, W), any floating-point dtype. Half precision is accumulated in fp32.
+        kernel_size: window size in pixels, odd.
 
     Returns:
-        (N, C, H, W) in the type of x, in squared units of x.
+        (N, C, H, W) in the dtype of x, in squared units of x.
 
     Raises:
         TypeError: an argument has a wrong type.

@@ -14,7 +14,7 @@ def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
 
     Args:
         packed: dim * (dim + 1) / 2 numbers in any shape.
-        dim: side of the matrix.
+        dim: matrix size.
 
     Returns:
         (dim, dim), exactly symmetric.

@@ -316,7 +316,7 @@ class Recipe(Section):
             count equally. "none" counts every image once.
         clip_grad: largest norm of the gradient of all parameters, 0 for no limit.
         ema_decay: decay of the running average of weights and buffers, which is validated and saved. 0 for no average.
-        drop_rate: dropout in front of the classifier, None for the model's default.
+        drop_rate: dropout rate before the classifier, None for the model's default.
         freeze: "backbone" trains only the classifier; all other weights and running statistics stay fixed. "none"
             trains all.
         bn_images: number of clean training images on which the batch norm statistics are computed again at the end.
