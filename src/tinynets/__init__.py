@@ -38,14 +38,14 @@ __all__ = [
 
 
 def load(name: str | Path, **model_args: Any) -> "Trained":
-    """Load a trained model by name, or from a run directory or a checkpoint: `tinynets.engine.load_trained`.
+    """Load a trained model by name, run directory or checkpoint file. Alias of `tinynets.engine.load_trained`.
 
     Args:
-        name: a model with weights, a run, or a checkpoint.
-        **model_args: further arguments of the model's class. Only with names of models.
+        name: name of a model with weights, run directory, or checkpoint file.
+        **model_args: further arguments of the model's class; only for model names.
 
     Returns:
-        The model in evaluation mode, and what is known about it.
+        The model in evaluation mode, with its metadata.
 
     Raises:
         FileNotFoundError: there is no such file.

@@ -1,7 +1,4 @@
-"""`python -m tinynets COMMAND`, the same as `tinynets COMMAND`.
-
-It starts more slowly: Python imports the package, and with it torch and timm, before it runs this file.
-"""
+"""`python -m tinynets COMMAND`: `tinynets COMMAND` with a slower start, as Python imports the whole package first."""
 
 from tinynets.cli import main
 

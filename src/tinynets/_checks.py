@@ -1,4 +1,4 @@
-"""Argument checks whose messages say what was wrong, what was expected and what to do."""
+"""Argument checks."""
 
 import difflib
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def check_odd(**values: int) -> None:
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
-    """The error for an unknown name. Its message gives the closest known names."""
+    """Return the error for an unknown name; its message suggests the closest known names."""
     known = sorted(known)
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
@@ -31,12 +31,12 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
 
 
 def check_maps(x: Tensor, name: str = "x", channels: int = 0) -> None:
-    """Raise unless x is (N, C, H, W), dense, of a floating-point type, and has pixels. TorchScript compiles this too.
+    """Raise unless x is a dense, non-empty floating-point (N, C, H, W) tensor. TorchScript compiles this function.
 
     Args:
-        x: the maps.
-        name: what the caller calls them.
-        channels: how many there have to be, 0 for any number.
+        x: the feature maps.
+        name: name of the argument in error messages.
+        channels: required number of channels, 0 for any.
     """
     if not torch.jit.is_scripting():
         usual = type(x) is Tensor and x.dtype is torch.float32 and x.layout is torch.strided and x.dim() == 4
@@ -54,13 +54,13 @@ def check_maps(x: Tensor, name: str = "x", channels: int = 0) -> None:
 
 
 def check_channels(x: Tensor, channels: int) -> None:
-    """`check_maps` for layers. It does nothing under torch.jit.trace, which would record the comparisons."""
+    """`check_maps` for layers; a no-op under torch.jit.trace, which would record the comparisons."""
     if not torch.jit.is_tracing():
         check_maps(x, "x", channels)
 
 
 def check_matrix(weight: Tensor, side: int) -> None:
-    """Raise unless weight is a (side, side) matrix, but not under torch.jit.trace."""
+    """Raise unless weight is a (side, side) matrix; a no-op under torch.jit.trace."""
     if not torch.jit.is_tracing():
         check_floating(weight, "weight")
         if weight.dim() != 2 or weight.shape[0] != side or weight.shape[1] != side:
@@ -68,7 +68,7 @@ def check_matrix(weight: Tensor, side: int) -> None:
 
 
 def check_floating(x: Tensor, name: str) -> None:
-    """Raise unless x is dense and half, bfloat16, float or double. TorchScript compiles this too."""
+    """Raise unless x is dense and half, bfloat16, float or double. TorchScript compiles this function."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
     if not x.is_floating_point() or x.element_size() < 2:
@@ -81,7 +81,7 @@ def check_floating(x: Tensor, name: str) -> None:
 
 
 def dtype_name(x: Tensor) -> str:
-    """The name of x's dtype. In TorchScript a dtype is a number, and str() would print that."""
+    """Return the name of x's dtype, which in TorchScript is an integer."""
     if torch.jit.is_scripting():
         names = "uint8 int8 int16 int32 int64 float16 float32 float64 complex32 complex64 complex128 bool "
         names += "qint8 quint8 qint32 bfloat16 quint4x2 quint2x4 bits1x8 bits2x4 bits4x2 bits8 bits16 "
@@ -92,13 +92,13 @@ def dtype_name(x: Tensor) -> str:
 
 
 def check_images(x: Tensor, in_chans: int, min_size: int, img_size: tuple[int, int] | None = None) -> None:
-    """Raise TypeError or ValueError unless x is a floating-point (N, in_chans, H, W) batch the model can take.
+    """Raise TypeError or ValueError unless x is a valid floating-point (N, in_chans, H, W) input of the model.
 
     Args:
         x: the batch.
-        in_chans: channels the model was built for.
-        min_size: the model's total stride; a side below it leaves no whole cell in the last feature map.
-        img_size: the only (H, W) the model takes, None if it takes any.
+        in_chans: the model's number of input channels.
+        min_size: minimum image size, the model's total stride.
+        img_size: the only supported (H, W), None for any.
     """
     if torch.jit.is_tracing():
         return  # comparisons would be recorded as constants

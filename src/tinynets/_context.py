@@ -1,4 +1,4 @@
-"""Settings of the process that this library changes inside a `with` block and restores afterwards."""
+"""Context managers that change global settings temporarily."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -9,7 +9,7 @@ from torch import nn
 
 @contextmanager
 def plain_defaults() -> Iterator[None]:
-    """Inside, new tensors are fp32 on the CPU by default, whatever defaults the program has set."""
+    """Set the default dtype to fp32 and the default device to the CPU."""
     dtype = torch.get_default_dtype()
     on_cpu = torch.empty(0).is_cpu  # torch.get_default_device() fails in torch 2.7 after set_default_device(None)
     with nullcontext() if on_cpu else torch.device("cpu"):
@@ -24,7 +24,7 @@ def plain_defaults() -> Iterator[None]:
 
 @contextmanager
 def preserve_rng_state(device: torch.device) -> Iterator[None]:
-    """Afterwards torch's global generators (the CPU's and the device's) have their old state."""
+    """Restore the state of torch's global generators (the CPU's and the device's) on exit."""
     before = torch.default_generator.get_state()
     module = None if device.type in ("cpu", "meta") else torch.get_device_module(device)
     args = (device,) if device.type == "cuda" else ()
@@ -39,7 +39,7 @@ def preserve_rng_state(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def cudnn_benchmark(device: torch.device) -> Iterator[None]:
-    """Inside, cuDNN tries its kernels for every new shape and keeps the fastest one. Only on CUDA devices."""
+    """Enable torch.backends.cudnn.benchmark; a no-op unless device is a CUDA device."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = before or device.type == "cuda"
     try:
@@ -50,7 +50,7 @@ def cudnn_benchmark(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Set evaluation mode inside. Afterwards every module, frozen ones included, has its old mode."""
+    """Set evaluation mode, and restore the mode of every submodule on exit."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -8,18 +8,18 @@ from typing import Any
 
 
 def write_file(path: str | Path, content: bytes | str, backup: Path | None = None) -> None:
-    """Write a file completely or not at all: temporary name, sync, rename.
+    """Write a file atomically: temporary file, fsync, rename.
 
-    A link is followed. A file that is there keeps its mode and, as far as the system allows, its owner. Pipes,
-    terminals and devices cannot be replaced: they are written to.
+    Symbolic links are followed. An existing file's mode and, where permitted, owner are preserved. Pipes, terminals and
+    devices are written to directly.
 
     Args:
         path: the file.
         content: bytes or text.
-        backup: where the old file goes once the new content is on the disk.
+        backup: where the existing file is moved once the new content is on disk.
 
     Raises:
-        OSError: it could not be written. One line.
+        OSError: the file cannot be written (one-line message).
     """
     content = content.encode() if isinstance(content, str) else content
     partial = None
@@ -47,7 +47,7 @@ def write_file(path: str | Path, content: bytes | str, backup: Path | None = Non
 
 
 def check_writable(path: str | Path) -> None:
-    """Raise OSError if `write_file` could not write to path. It is called before the work whose result goes there."""
+    """Raise OSError if `write_file` could not write to path; called before the work that produces the content."""
     if _is_stream(path):
         if not os.access(path, os.W_OK):
             raise PermissionError(f"{path} cannot be written to: name another file")
@@ -73,13 +73,13 @@ def check_new_folder(path: str | Path) -> None:
 
 
 def write_folder(path: str | Path, draft: Path) -> int:
-    """Move the files of a folder to path, which is new or empty. Nothing is left there if that fails.
+    """Move the files of a folder to path, which is new or empty. On failure no partial output remains.
 
     Returns:
-        The size of all files in bytes.
+        The total size in bytes.
 
     Raises:
-        OSError: it could not be written. One line.
+        OSError: path cannot be written (one-line message).
     """
     path = Path(path)
     partial = path.with_name(f".{path.name}.partial")
@@ -113,6 +113,6 @@ def _keep_owner(target: Path, partial: Path) -> None:
 
 
 def to_json(value: Any, **options: Any) -> str:
-    """JSON, which has no NaN and no infinity: they become null."""
+    """Serialize to JSON, with NaN and infinity as null."""
     plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
     return json.dumps(plain, allow_nan=False, **options)

@@ -1,4 +1,4 @@
-"""What others do to modules: wrap them, hook them, compute their parameters."""
+"""Helpers for modules that are wrapped, hooked or reparameterized."""
 
 import copy
 import itertools
@@ -18,46 +18,46 @@ _HOLDERS = (nn.DataParallel, DistributedDataParallel, ModelEmaV2, ModelEmaV3, Av
 
 
 def unwrapped(model: Any) -> Any:
-    """The model inside of torch.compile, DataParallel, DistributedDataParallel and running averages; else itself."""
+    """Return the model inside torch.compile, DataParallel, DistributedDataParallel and weight-averaging wrappers."""
     while isinstance(model, (OptimizedModule, *_HOLDERS)):
         model = model._orig_mod if isinstance(model, OptimizedModule) else model.module
     return model
 
 
 def hooked(module: nn.Module) -> bool:
-    """Whether somebody sees or changes calls of the module, or of one inside it: by a hook or another forward."""
+    """Whether the module or a submodule has forward hooks or a patched forward."""
     return any(seen(m) or "forward" in vars(m) for m in module.modules())
 
 
 def seen(module: nn.Module) -> bool:
-    """Whether a hook may keep the output of the module, so that it must not be overwritten."""
+    """Whether a hook may retain the module's output, which then must not be modified in place."""
     everywhere = torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks
     return bool(module._forward_hooks or module._forward_pre_hooks or everywhere)
 
 
 def copied(model: ModuleT) -> ModuleT:
-    """A deep copy. Tensors that hooks compute from parameters (pruning, weight norm) are copied as plain numbers."""
+    """Deep-copy a model; tensors that hooks compute from parameters (pruning, weight norm) are detached first."""
     computed = [v for m in model.modules() for v in vars(m).values() if isinstance(v, Tensor) and not v.is_leaf]
     return copy.deepcopy(model, {id(tensor): tensor.detach().clone() for tensor in computed})
 
 
 def float_tensor(model: nn.Module, device: torch.device | None = None) -> Tensor:
-    """A tensor of the type that the model computes in, where the model is; fp32 on `device` if it has none."""
+    """Return a tensor with the model's floating-point dtype and device; fp32 on `device` if the model has neither."""
     tensors = itertools.chain(model.parameters(), model.buffers())
     return next((t for t in tensors if t.is_floating_point()), torch.empty(0, device=device))
 
 
 def image_size_of(model: Any) -> tuple[int, int] | None:
-    """The (H, W) of the images that a model takes: its own `img_size`, else that of its `pretrained_cfg`, if any."""
+    """Return a model's input size (H, W): its own `img_size`, else that of its `pretrained_cfg`, if any."""
     cfg = getattr(model, "pretrained_cfg", None) or {}
     size = getattr(model, "img_size", None) or (cfg.get("input_size") or ())[1:]
     return (size[0], size[1]) if size else None
 
 
 def own_config(model: Any, **changes: Any) -> None:
-    """Give a model a `pretrained_cfg` of its own, with changes and without the source of other weights.
+    """Replace a model's `pretrained_cfg`, which timm's models share, by an updated copy without a weights source.
 
-    timm's models share theirs, and `timm.data.resolve_data_config` reads it.
+    `timm.data.resolve_data_config` reads it.
     """
     known = getattr(model, "pretrained_cfg", None) or {}
     cfg = {key: value for key, value in dict(known).items() if key not in _SOURCES}

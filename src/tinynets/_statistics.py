@@ -1,4 +1,4 @@
-"""Mean and standard deviation of the training sets, per channel, of pixels scaled to 0..1."""
+"""Per-channel mean and standard deviation of the training sets, for pixels scaled to 0..1."""
 
 from typing import NamedTuple
 

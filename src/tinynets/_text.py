@@ -1,5 +1,5 @@
 def printable(path: object) -> str:
-    r"""Convert a path or a name to one printable line. Control characters and broken bytes are escaped.
+    r"""Convert a path or a name to one printable line, with control characters and undecodable bytes escaped.
 
     Args:
         path: the path or name.

@@ -1,4 +1,4 @@
-"""The command line for Python programs: `tinynets.cli.main(["train", ...])`. Its home is `tinynets_cli`."""
+"""Programmatic access to the command line, `tinynets.cli.main(["train", ...])`; implemented in `tinynets_cli`."""
 
 from tinynets_cli import main
 

@@ -1,4 +1,4 @@
-"""What a model is made of: parameters, multiply-adds, output shapes, receptive field."""
+"""Model analysis: parameters, multiply-adds, output shapes and receptive field."""
 
 from ._receptive_field import ReceptiveField, receptive_field
 from ._summary import Summary, count_parameters, summary

@@ -19,7 +19,7 @@ from tinynets.report import text_table
 
 
 class Window(NamedTuple):
-    """A sliding window: kernel side, stride, dilation and padding, in pixels of its input."""
+    """A sliding window: kernel size, stride, dilation and padding, in pixels of its input."""
 
     kernel: int
     stride: int = 1
@@ -28,7 +28,7 @@ class Window(NamedTuple):
 
 
 class _Extent(NamedTuple):
-    """Which image pixels element 0 of a map sees, from first to last, and the distance in pixels between elements."""
+    """First and last image pixel in the receptive field of a map's element 0, and the stride between elements."""
 
     first: float
     last: float
@@ -47,9 +47,9 @@ class FieldRow:
         layer: name of the layer.
         kernel: kernel size in pixels of its input.
         stride: stride of the window.
-        dilation: spacing of the window's taps.
-        receptive_field: side of the receptive field behind the layer, in pixels of the image; inf for the whole image.
-        jump: distance between neighboring elements behind the layer, in pixels of the image.
+        dilation: spacing between kernel elements.
+        receptive_field: receptive field size after the layer, in pixels of the image; inf for the whole image.
+        jump: distance between neighboring elements after the layer, in pixels of the image.
     """
 
     layer: str
@@ -62,12 +62,12 @@ class FieldRow:
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """The result of `receptive_field`. `str()` of it is a table.
+    """The result of `receptive_field`; `str()` formats it as a table.
 
     Attributes:
-        size: side of the square that an element of the last feature map sees, in pixels; inf for the whole image.
+        size: receptive field size of the last feature map, in pixels; inf for the whole image.
         jump: distance between neighboring elements of that map, in pixels of the image.
-        rows: one `FieldRow` for each layer with a window.
+        rows: one `FieldRow` per layer with a sliding window.
 
     Examples:
         >>> import tinynets
@@ -92,11 +92,11 @@ class ReceptiveField:
 
 
 def receptive_field(model: nn.Module) -> ReceptiveField:
-    """Compute how much of the image an element of the last feature map can depend on, layer by layer.
+    """Compute the theoretical receptive field of a model's last feature map, layer by layer.
 
-    Along every path RF_out = RF_in + (kernel - 1) * dilation * jump and jump_out = jump_in * stride. Where paths meet,
-    the union of what they see counts. The model is not run. Its graph comes from torch.fx, for evaluation mode. A model
-    with timm's forward_features is followed up to its head.
+    Along every path RF_out = RF_in + (kernel - 1) * dilation * jump and jump_out = jump_in * stride; where paths merge,
+    the union of their receptive fields is used. The model is not run: torch.fx traces its graph in evaluation mode, for
+    models with timm's forward_features up to the head.
 
     Args:
         model: any image model. Its mode is not changed.
@@ -106,7 +106,7 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
 
     Raises:
         ValueError: a kernel is not square, a layer is not a sliding window (upsampling, transposed convolution), or
-            another module is in the place of ECNet's depthwise convolution.
+            ECNet's depthwise convolution was replaced by another module.
         RuntimeError: torch.fx cannot trace the model.
 
     Examples:
@@ -221,10 +221,7 @@ def _handler(module: nn.Module) -> Callable[[Any], Window] | None:
 
 
 def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
-    """The name of a node's layer, and the window that it slides over its input.
-
-    The window is None for a layer that works pixel by pixel.
-    """
+    """Return the name of a node's layer and its sliding window, None for a pixelwise layer."""
     if node.op == "call_module":
         module = model.get_submodule(str(node.target))
         if isinstance(module, _UNTALLIED):
@@ -270,7 +267,7 @@ def _functional_conv(node: torch.fx.Node, model: nn.Module) -> Window:
 
 
 def _kernel(weight: Any, node: torch.fx.Node, model: nn.Module) -> int:
-    """Side of a kernel that is a parameter, or a parameter reshaped by unflatten as in fused recursions."""
+    """Return the size of a kernel that is a parameter, or a parameter reshaped by unflatten as in fused recursions."""
     if isinstance(weight, torch.fx.Node) and weight.op == "get_attr":
         path, _, attribute = str(weight.target).rpartition(".")
         return _side(tuple(getattr(model.get_submodule(path), attribute).shape[2:]))
@@ -287,7 +284,7 @@ def _functional_pool(node: torch.fx.Node) -> Window:
 
 
 def _side(value: Any) -> int:
-    """A number given once or per direction, which must then agree."""
+    """Return an int from an int or a pair of equal ints."""
     sides = set(value) if isinstance(value, list | tuple) else {value}
     if len(sides) != 1:
         raise ValueError(f"windows must be square, got {value}")

@@ -18,10 +18,10 @@ class LayerRow:
     Attributes:
         name: name of the module.
         type: class of the module.
-        output_shape: shape of its last output without the batch.
-        params: number of its own parameters. Shared ones are counted once.
+        output_shape: shape of its last output, without the batch dimension.
+        params: number of its own parameters; shared ones are counted once.
         macs: multiply-adds of all its calls for one image.
-        calls: how many times it was called.
+        calls: number of calls.
     """
 
     name: str
@@ -34,15 +34,15 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """The result of `summary`: a model layer by layer. `str()` of it is a table.
+    """The result of `summary`, layer by layer; `str()` formats it as a table.
 
     Attributes:
         model: class of the model.
         input_size: (C, H, W) of the image.
         params: number of parameters.
         macs: multiply-adds for one image.
-        layers: one `LayerRow` for each layer.
-        blocks: params and macs of each block, by its name.
+        layers: one `LayerRow` per layer.
+        blocks: params and macs of each block, by name.
 
     Examples:
         >>> import tinynets
@@ -92,7 +92,7 @@ class Summary:
 
 
 def count_parameters(model: nn.Module, trainable: bool = False) -> int:
-    """Count the numbers in a model's parameters. Shared parameters are counted once.
+    """Count the parameters of a model; shared ones are counted once.
 
     Args:
         model: any module.
@@ -110,21 +110,20 @@ def count_parameters(model: nn.Module, trainable: bool = False) -> int:
 
 
 def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summary:
-    """Run one image through a model and list its layers.
+    """Summarize a model layer by layer, by running one image through it.
 
-    A layer is a module without modules inside it, or one with parameters or arithmetic of its own. Multiply-adds are
-    those of convolutions and matrix products as torch.utils.flop_counter counts them: two flops are one multiply-add.
+    Layers are the modules without submodules and those with parameters or arithmetic of their own. Multiply-adds are
+    those of convolutions and matrix products, half the FLOPs that torch.utils.flop_counter reports.
 
     Args:
         model: any image model. Its mode is not changed.
-        input_size: (C, H, W). None for the size in the model's pretrained_cfg, with the in_chans and img_size of the
-            model.
+        input_size: (C, H, W); None for the model's in_chans and img_size, and its pretrained_cfg where they are unset.
 
     Returns:
         The layers with their shapes, parameters and multiply-adds.
 
     Raises:
-        ValueError: input_size is neither given nor known, or is not three numbers.
+        ValueError: input_size is not three numbers, or is None and cannot be inferred.
 
     Examples:
         >>> import tinynets, torch
@@ -200,9 +199,9 @@ def _input_size(model: nn.Module, input_size: Sequence[int] | None) -> tuple[int
 
 
 def _owner(parameter: str, rows: dict[str, LayerRow]) -> str:
-    """The innermost module that ran and holds the parameter.
+    """Return the innermost module that was called and contains the parameter.
 
-    A module whose weight is used by its parent never ran itself.
+    A module whose weight is used by its parent is never called itself.
     """
     name = parameter
     while name:
@@ -213,7 +212,7 @@ def _owner(parameter: str, rows: dict[str, LayerRow]) -> str:
 
 
 def _block(layer: str, model: nn.Module) -> str:
-    """The stage of timm's feature_info that the layer belongs to, else the model's child."""
+    """Return the stage of timm's feature_info that contains the layer, else the top-level child module."""
     for stage in getattr(model, "feature_info", ()):
         if layer == stage["module"] or layer.startswith(stage["module"] + "."):
             return stage["module"]

@@ -1,4 +1,4 @@
-"""Functional forms of the layers' arithmetic: plain tensors in, plain tensors out, no parameters of their own."""
+"""Functional interface of the layers."""
 
 from ._depthwise_conv2d import depthwise_conv2d
 from ._dispatch import inference_pieces as inference_pieces

@@ -1,4 +1,4 @@
-"""Sliding windows of odd side around every pixel, clipped at the border."""
+"""Box filters: sums and means over odd-sized windows centered on every pixel and clipped at the border."""
 
 from functools import lru_cache
 
@@ -8,14 +8,14 @@ from torch.nn import functional as F
 
 
 def accumulable(x: Tensor) -> Tensor:
-    """Return x in a type precise enough for sums over windows: half precision becomes fp32, fp32 and fp64 stay."""
+    """Return x in a dtype suited to window sums: half precision is cast to fp32, fp32 and fp64 are unchanged."""
     if x.dtype == torch.float32 or x.dtype == torch.float64:
         return x
     return x.float()
 
 
 def in_type_of(x: Tensor, y: Tensor) -> Tensor:
-    """Return y in the dtype of x. Tensor.to costs as much as an addition of small tensors, even if nothing changes."""
+    """Cast y to the dtype of x. Even as a no-op, Tensor.to costs as much as an addition of small tensors."""
     return y if y.dtype == x.dtype else y.to(x.dtype)
 
 
@@ -31,14 +31,14 @@ _SMALL = 1 << 17
 
 
 def small(x: Tensor) -> bool:
-    """Whether x is so small that the number of calls determines the time in eager mode, and not the amount of data."""
+    """Whether x is so small that call overhead dominates the time in eager mode."""
     return x.numel() <= _SMALL
 
 
 def eager_window_sum(x: Tensor, kernel_size: int) -> Tensor:
     """`window_sum` in eager mode on the CPU, by the faster of average pooling and a depthwise convolution with ones.
 
-    The convolution has the higher fixed cost and the lower cost per element. Pooling is only fast in channels_last.
+    The convolution has a higher fixed cost and a lower cost per element; pooling is fast in channels_last only.
     """
     if _convolves(x):
         channels = x.shape[1]
@@ -64,13 +64,13 @@ def _convolves(x: Tensor) -> bool:
 
 
 def inverse_count(x: Tensor, kernel_size: int) -> Tensor:
-    """1 / number of pixels in the window, (H, W)."""
+    """Return 1 / number of pixels in the clipped window, (H, W)."""
     radius = kernel_size // 2
     return inverse_length(x, 2, radius).unsqueeze(1) * inverse_length(x, 3, radius)
 
 
 def eager_inverse_count(x: Tensor, kernel_size: int) -> Tensor:
-    """`inverse_count` for x on the CPU, in the type of its sums. The result is cached."""
+    """Cached `inverse_count` for x on the CPU, in the dtype of its sums."""
     return _inverse_count(x.shape[2], x.shape[3], kernel_size, accumulable(x[:0]).dtype)
 
 
@@ -81,7 +81,7 @@ def _inverse_count(height: int, width: int, kernel_size: int, dtype: torch.dtype
 
 
 def inverse_length(x: Tensor, dim: int, radius: int) -> Tensor:
-    """1 / number of pixels of the window along dim, (x.shape[dim],)."""
+    """Return 1 / number of pixels in the clipped window along dim, (x.shape[dim],)."""
     size = x.shape[dim]
     index = torch.arange(size, device=x.device)
     return 1 / (index.clamp(max=radius) + (size - 1 - index).clamp(max=radius) + 1).to(x.dtype)

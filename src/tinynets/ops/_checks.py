@@ -1,7 +1,7 @@
-"""Checks of the arguments of all ops. Every form of an op is checked once, where it is called.
+"""Argument checks of the ops, each called once at an op's public entry point.
 
-TorchScript compiles these functions too: plain ifs, no generators. Under torch.jit.trace nothing is checked, because
-each comparison would be recorded as a constant, with a warning.
+TorchScript compiles these functions, hence plain ifs and no generators. Under torch.jit.trace nothing is checked, since
+every comparison would be recorded as a constant, with a warning.
 """
 
 import torch
@@ -11,7 +11,7 @@ from tinynets._checks import check_floating, dtype_name
 
 
 def check_window(kernel_size: int) -> None:
-    """Raise unless a window of this side has a center."""
+    """Raise unless kernel_size is odd and positive."""
     if not isinstance(kernel_size, int):
         raise TypeError(f"kernel_size must be an integer, got {type(kernel_size).__name__}")
     if kernel_size < 1 or kernel_size % 2 == 0:
@@ -47,7 +47,7 @@ def check_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
 
 
 def check_bias(x: Tensor, bias: Tensor, channels: int) -> None:
-    """Raise unless bias has one number per channel, and the type and device of x."""
+    """Raise unless bias has one element per channel, and the dtype and device of x."""
     check_beside(x, bias, "bias")
     size = bias.shape
     if len(size) != 1 or size[0] != channels:
@@ -55,7 +55,7 @@ def check_bias(x: Tensor, bias: Tensor, channels: int) -> None:
 
 
 def check_beside(x: Tensor, other: Tensor, name: str) -> None:
-    """Raise unless other is a tensor with the device of x, and with its type unless autocast converts both."""
+    """Raise unless other is a tensor with the device of x, and with its dtype unless autocast converts both."""
     if not isinstance(other, Tensor) or other.dtype != x.dtype or other.layout != torch.strided:
         check_floating(other, name)
         if not autocast(x):
@@ -65,7 +65,7 @@ def check_beside(x: Tensor, other: Tensor, name: str) -> None:
 
 
 def autocast(x: Tensor) -> bool:
-    """Whether autocast is on for the device of x, so that arguments may have different types."""
+    """Whether autocast is enabled for the device of x, so that arguments may have different dtypes."""
     if torch.jit.is_scripting():
         return torch.is_autocast_enabled() or torch.is_autocast_cpu_enabled()
     else:
@@ -75,7 +75,7 @@ def autocast(x: Tensor) -> bool:
 
 
 def check_gate(x: Tensor, gate: Tensor, dilations: list[int]) -> None:
-    """Raise unless gate is (N, len(dilations), H, W) for the N, H and W of x, and every dilation is one."""
+    """Raise unless gate is (N, len(dilations), H, W) for the N, H and W of x, and every dilation is valid."""
     if not isinstance(dilations, (list, tuple)):
         raise TypeError(f"dilations must be a list of integers, got {type(dilations).__name__}")
     if len(dilations) == 0:
@@ -96,7 +96,7 @@ def check_gate(x: Tensor, gate: Tensor, dilations: list[int]) -> None:
 
 
 def check_tau(tau: Tensor) -> None:
-    """Raise unless tau is a single number. Its value is not read: on a GPU that would wait for the device."""
+    """Raise unless tau is a scalar tensor. Its value is not checked, which would synchronize with a GPU."""
     check_floating(tau, "tau")
     if tau.numel() != 1:
         raise ValueError(f"tau must be a single number, got shape {list(tau.shape)}")
@@ -117,7 +117,7 @@ def check_packed(packed: Tensor, dim: int) -> None:
 
 
 def check_square(weight: Tensor) -> None:
-    """Raise unless weight is a square matrix of a floating-point type."""
+    """Raise unless weight is a square matrix of a floating-point dtype."""
     check_floating(weight, "weight")
     if weight.dim() != 2 or weight.shape[0] != weight.shape[1]:
         raise ValueError(f"weight must be a square matrix (dim, dim), got shape {list(weight.shape)}")

@@ -12,10 +12,10 @@ from ._dispatch import in_pieces, on_triton, packable, pieces, records_gradients
 
 
 def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
-    """Depthwise convolution that keeps the size: y = conv2d(x, weight, bias, groups=C) with stride 1 and zero padding.
+    """Depthwise convolution with stride 1 and "same" zero padding: y = conv2d(x, weight, bias, groups=C).
 
-    The result is that of torch.nn.functional.conv2d. For dilations above 1 the backward pass is faster: on the CPU
-    because oneDNN's takes 10 to 80 times as long as the forward pass, on a GPU by Triton kernels.
+    Equivalent to torch.nn.functional.conv2d, with a faster backward pass for dilations above 1: Triton kernels on a
+    GPU, and on the CPU an alternative to oneDNN's, which takes 10 to 80 times as long as the forward pass.
 
     Args:
         x: (N, C, H, W), any floating-point dtype.
@@ -24,7 +24,7 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
         dilation: spacing between kernel elements in pixels.
 
     Returns:
-        (N, C, H, W) in the dtype of x; under autocast in autocast's type.
+        (N, C, H, W) in the dtype of x, or in autocast's dtype.
 
     Raises:
         TypeError: an argument has a wrong type.
@@ -51,9 +51,10 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
 
 
 def _trains_here(x: Tensor, weight: Tensor, dilation: int) -> bool:
-    """Whether this is eager training, on the CPU in one type or on Triton's kernels, of maps that the kernel fits into.
+    """Whether to use the custom backward pass: in eager training, on the CPU in a single dtype or by Triton kernels.
 
-    On smaller maps there is little to gain, and C1C2C3C4O trains bit for bit as it was released.
+    Maps no larger than 2 * dilation are excluded: the gain is small, and C1C2C3C4O's released training stays bitwise
+    reproducible.
     """
     if not runs_eagerly() or torch._C._len_torch_dispatch_stack() or not records_gradients(x, weight):
         return False
@@ -70,7 +71,7 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> T
 
 
 class _Depthwise(torch.autograd.Function):
-    """grad_x is a convolution of grad with the kernel turned by 180 degrees, as fast as the forward pass."""
+    """grad_x is a convolution of grad with the kernel rotated by 180 degrees, as fast as the forward pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: int) -> Tensor:

@@ -1,8 +1,8 @@
-"""Depthwise convolutions and their gradients in eager mode on the CPU, for one piece of a batch.
+"""Depthwise convolutions and their gradients in eager mode on the CPU, for one chunk of a batch.
 
-oneDNN is fast at depthwise convolutions in channels_last, and at the weight gradients of undilated ones. Its gradients
-of dilated ones take 10 to 80 times as long as the forward pass. So both gradients are computed here from the fast
-operations. Taps that see only padding are skipped.
+oneDNN is fast at depthwise convolutions in channels_last and at the weight gradients of undilated ones, but its
+gradients of dilated ones take 10 to 80 times as long as the forward pass. Both gradients are therefore composed of the
+fast operations. Kernel elements that overlap only padding are skipped.
 """
 
 import torch
@@ -13,12 +13,12 @@ from ._box_filter import accumulable
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """x in channels_last. In any other layout oneDNN's depthwise convolutions are ten times slower."""
+    """Return x in channels_last; in other layouts oneDNN's depthwise convolutions are ten times slower."""
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def convolve(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    """Depthwise convolution that keeps the size. If the dilation is as large as the map, only the center tap counts."""
+    """Depthwise convolution with "same" padding, reduced to the center element if dilation is as large as the map."""
     reach = weight.shape[-1] // 2
     if dilation >= max(x.shape[2], x.shape[3]):
         return x * weight[:, 0, reach, reach].contiguous().view(1, -1, 1, 1)
@@ -26,7 +26,7 @@ def convolve(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
 
 
 def weight_gradient(x: Tensor, weight: Tensor, grad: Tensor, dilation: int) -> Tensor:
-    """Gradient of `convolve` by its weight, in fp32 or wider."""
+    """Compute the gradient of `convolve` with respect to its weight, in fp32 or wider."""
     channels, _, kernel_size, _ = weight.shape
     reach = kernel_size // 2
     if min(x.shape[2], x.shape[3]) <= 2 * dilation:
@@ -48,10 +48,9 @@ def weight_gradient(x: Tensor, weight: Tensor, grad: Tensor, dilation: int) -> T
 
 
 def _interleaved(x: Tensor, dilation: int) -> Tensor:
-    """Reorder x so that a dilated convolution becomes an undilated one.
+    """Rearrange x so that a dilated convolution becomes an undilated one.
 
-    Every dilation-th row becomes an image, every dilation-th column a group of channels, for each of the dilation
-    offsets.
+    The dilation row phases are moved to the batch dimension and the dilation column phases to the channel dimension.
     """
     n, c, h, w = x.shape
     if dilation == 1:
@@ -64,7 +63,7 @@ def _interleaved(x: Tensor, dilation: int) -> Tensor:
 
 
 def _weight_gradient_by_tap(x: Tensor, weight: Tensor, grad: Tensor, dilation: int) -> Tensor:
-    """The weight gradient tap by tap, for maps so small that most taps see mainly padding."""
+    """Compute the weight gradient element by element, for maps so small that most elements overlap mainly padding."""
     kernel_size = weight.shape[-1]
     taps = torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
     for i in range(kernel_size):

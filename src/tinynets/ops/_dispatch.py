@@ -1,4 +1,4 @@
-"""Which of an op's formulations applies where: the rules that all ops share."""
+"""Rules, shared by all ops, that select the implementation of an op."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +14,7 @@ from torch.nn import Parameter
 
 
 def runs_eagerly() -> bool:
-    """Whether the current call computes its result at once.
-
-    False while it is traced, compiled or transformed by torch.func, and under forward-mode differentiation.
-    """
+    """Whether the call runs eagerly: not traced, compiled, transformed by torch.func or under forward-mode AD."""
     return not (
         torch.compiler.is_compiling()
         or torch._C._is_tracing()
@@ -29,9 +26,9 @@ def runs_eagerly() -> bool:
 def custom_ops_apply(x: Tensor) -> bool:
     """Whether to call torch.ops.tinynets.* for x. Callers check torch.jit.is_scripting() first.
 
-    Not under torch.export and torch.jit.trace: their programs have to load without this package, and at other batch
-    sizes. Not under torch.func, which custom ops do not support. Only on the CPU and, in eager mode, where Triton
-    kernels run, since nothing is gained elsewhere.
+    Custom ops are excluded under torch.export and torch.jit.trace, whose programs must load without this package and
+    run at other batch sizes, and under torch.func, which custom ops do not support. They are only faster on the CPU
+    and, in eager mode, where Triton kernels run.
     """
     if torch.compiler.is_compiling():
         return x.is_cpu and not torch.compiler.is_exporting() and not torch._C._are_functorch_transforms_active()
@@ -42,17 +39,16 @@ _triton_wanted = os.environ.get("TINYNETS_TRITON", "1") not in ("", "0")
 
 
 def use_triton(enabled: bool = True) -> None:
-    """Switch the Triton kernels on or off. They are on by default.
+    """Enable or disable the Triton kernels, which are enabled by default.
 
-    The kernels run on CUDA tensors in eager mode. Without them the ops use plain PyTorch formulas. torch.compile always
-    gets the plain formulas, and fuses them. The environment variable TINYNETS_TRITON=0 switches the kernels off for a
-    process.
+    The kernels run on CUDA tensors in eager mode; otherwise the ops use their PyTorch implementations, which
+    torch.compile fuses. The environment variable TINYNETS_TRITON=0 disables the kernels at import.
 
     Args:
-        enabled: whether to use the kernels from now on.
+        enabled: whether to use the kernels.
 
     Raises:
-        RuntimeError: enabled is true, and Triton is not installed.
+        RuntimeError: enabled is true and Triton is not installed.
 
     Examples:
         >>> from tinynets.ops import use_triton
@@ -65,12 +61,12 @@ def use_triton(enabled: bool = True) -> None:
 
 
 def on_triton(x: Tensor) -> bool:
-    """Whether x is for our Triton kernels."""
+    """Whether the Triton kernels apply to x."""
     return _triton_wanted and x.is_cuda and _has_triton()
 
 
 def packable(dilations: Sequence[int]) -> bool:
-    """Whether the Triton kernels accept these dilations. They receive them packed into one 64-bit number."""
+    """Whether the Triton kernels support these dilations, which are passed packed into one 64-bit integer."""
     return len(dilations) <= 6 and max(dilations) < 1024
 
 
@@ -80,16 +76,16 @@ def _has_triton() -> bool:
 
 
 def compiles_inference(x: Tensor) -> bool:
-    """Whether a compiler gets the plain formula of a map's op, and fuses it: without gradients that is the fastest."""
+    """Whether to use the PyTorch formula for a compiler to fuse, which is the fastest form without gradients."""
     return torch.compiler.is_compiling() and not records_gradients(x)
 
 
 def in_pieces(x: Tensor) -> bool:
-    """Whether x can be computed piece by piece and in place: it is an ordinary tensor on the CPU in eager mode.
+    """Whether x, an ordinary CPU tensor in eager mode, can be processed in chunks and in place.
 
-    Tensors that only record operations (fake, functional, traced) are subclasses of Tensor, except for Dynamo's. They
-    get the form that a compiler can fuse, without loops and in-place updates. The same holds under a dispatch mode,
-    such as a counter of multiply-adds, which should see the function and not its implementation.
+    Tensor subclasses that only record operations (fake, functional, traced) use the form without loops and in-place
+    updates, which compilers can fuse. So do calls under a dispatch mode, such as a FLOP counter, which should count the
+    function rather than its implementation.
     """
     ordinary = (type(x) is Tensor or type(x) is Parameter) and x.is_cpu
     return ordinary and runs_eagerly() and torch._C._len_torch_dispatch_stack() == 0
@@ -108,14 +104,14 @@ PIECE = 3 << 18  # elements of a piece: 3 MB of fp32
 
 
 def pieces(x: Tensor, elements: int = PIECE) -> Iterator[slice]:
-    """Split a batch into slices that fit into the processor's cache.
+    """Split a batch into chunks that fit into the CPU cache.
 
     Args:
         x: (N, C, H, W).
-        elements: the most elements of a slice; 3 MB of fp32 by default. A slice has at least one image.
+        elements: maximum number of elements per chunk, by default 3 MB of fp32; a chunk has at least one image.
 
     Yields:
-        Slices of dim 0, all of one length except possibly the last.
+        Slices of dim 0, of equal length except possibly the last.
 
     Examples:
         >>> import torch
@@ -130,7 +126,7 @@ def pieces(x: Tensor, elements: int = PIECE) -> Iterator[slice]:
 
 
 def by_piece(function: Callable[..., Tensor], x: Tensor, *arguments: Any) -> Tensor:
-    """function(x, *arguments) piece by piece. The function maps each image to one of the same shape and type."""
+    """Compute function(x, *arguments) in chunks; the function preserves the shape and dtype of each image."""
     if x.numel() <= PIECE:
         return function(x, *arguments)
     y = torch.empty_like(x)
@@ -140,16 +136,14 @@ def by_piece(function: Callable[..., Tensor], x: Tensor, *arguments: Any) -> Ten
 
 
 def inference_pieces(x: Tensor, *parameters: Tensor) -> list[slice] | None:
-    """Split a batch for a recursion that overwrites its memory, where that is possible.
-
-    It is possible for an ordinary tensor on the CPU, in eager mode, if no gradient has to be recorded.
+    """Split a batch into chunks for an in-place recursion over an ordinary CPU tensor, in eager mode without autograd.
 
     Args:
         x: (N, C, H, W).
-        *parameters: the parameters that the recursion uses.
+        *parameters: parameters of the recursion.
 
     Returns:
-        Slices of dim 0, or None if the batch has to be computed as a whole.
+        Slices of dim 0, or None if the batch has to be processed as a whole and out of place.
 
     Examples:
         >>> import torch
@@ -170,10 +164,10 @@ def define_op(
     backward: Callable[..., Any] | None = None,
     setup_context: Callable[..., None] | None = None,
 ) -> None:
-    """Register body as torch.ops.tinynets.<name>. Its schema comes from the annotations.
+    """Register body as torch.ops.tinynets.<name>, with the schema of its annotations.
 
-    torch.compile does not look into it: the forms in pieces are faster than what inductor makes of their formulas, with
-    a backward pass, and compile in no time.
+    The op is opaque to torch.compile: with a backward pass the chunked implementations are faster than inductor's code
+    for the formulas, and need no compilation.
     """
     op: Any = custom_op(f"tinynets::{name}", body, mutates_args=())
     op.register_fake(fake)

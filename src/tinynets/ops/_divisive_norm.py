@@ -25,14 +25,14 @@ from ._dispatch import (
 
 
 def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
-    """Divide every value by the mean magnitude around it: y = x / (eps + mean_window(|x|)).
+    """Divisive normalization by the local mean magnitude: y = x / (eps + mean_window(|x|)).
 
-    The mean is taken per channel. At the border it covers the pixels inside the map only.
+    The mean is computed per channel; at the border the window is clipped to the map.
 
     Args:
         x: (N, C, H, W), any floating-point dtype. Half precision is accumulated in fp32.
         kernel_size: window size in pixels, odd.
-        eps: positive constant. It limits the gain where the window is close to zero.
+        eps: positive constant that bounds the gain at 1 / eps.
 
     Returns:
         (N, C, H, W) in the dtype of x.
@@ -105,7 +105,7 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tens
 
 
 def _second(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:
-    """The gradient as a function that can be differentiated again."""
+    """Differentiable gradient, for double backward."""
     return torch.autograd.grad(_forward(x, kernel_size, eps), x, grad, create_graph=True)[0]
 
 

@@ -16,10 +16,10 @@ from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, packab
 
 
 def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
-    """Depthwise convolution at several dilations with one kernel, blended by a gate at every pixel.
+    """Depthwise convolution at several dilations with a shared kernel, weighted by a per-pixel gate.
 
-    y = sum_k gate_k * depthwise_conv(x, weight, dilation=dilations[k]) + bias. Zero padding keeps the size. Under
-    autocast all arguments are converted to autocast's type, as for convolutions.
+    y = sum_k gate_k * depthwise_conv(x, weight, dilation=dilations[k]) + bias, with stride 1 and "same" zero padding.
+    Under autocast all arguments are cast to autocast's dtype, as for convolutions.
 
     Args:
         x: (N, C, H, W).

@@ -1,7 +1,7 @@
 """`gated_dilated_conv2d` in eager mode on the CPU.
 
-It works through the batch in pieces, with depthwise convolutions and in-place blends, so that the branches stay in the
-cache.
+The batch is processed in chunks, with depthwise convolutions and in-place accumulation, so that the branches stay in
+the cache.
 """
 
 from collections.abc import Sequence

@@ -7,15 +7,13 @@ from ._checks import check_tau
 
 
 def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tensor:
-    """Turn logits into weights that sum to 1 over dim 1, with Gumbel noise in training.
-
-    In evaluation: softmax(logits). In training: softmax((logits + Gumbel noise) / tau).
+    """Gumbel-softmax over dim 1: softmax((logits + Gumbel noise) / tau) in training, softmax(logits) in evaluation.
 
     Args:
         logits: (N, K, H, W).
         tau: temperature, 0-d, positive.
-        training: whether to add noise from torch's global generator.
-        hard: one-hot at the maximum. In training the gradient is that of the soft weights (straight-through).
+        training: whether to add noise, from torch's global generator.
+        hard: return one-hot weights, with the gradient of the soft ones in training (straight-through).
 
     Returns:
         (N, K, H, W) in the dtype of logits.

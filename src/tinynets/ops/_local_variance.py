@@ -11,14 +11,14 @@ from ._dispatch import compiles_inference, custom_ops_apply, define_op, in_piece
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
-    """Compute the variance of the window around every pixel: V = mean_window((x - mean_window(x))^2).
+    """Compute the variance in a sliding window, per channel: V = mean_window((x - mean_window(x))^2) >= 0.
 
-    The variance is taken per channel. At the border the window covers the pixels inside the map only. V >= 0.
+    At the border the window is clipped to the map.
 
-    The textbook form mean(x^2) - mean(x)^2 loses all digits when |mean| is much larger than sqrt(V). Here V is computed
-    from differences d: V = mean(d^2) - mean(d)^2. In eager mode on the CPU they are the differences to the mean of the
-    whole map, and the rounding error of V is about 1e-7 of mean(d^2) in fp32. Elsewhere they are the differences to the
-    window's center pixel, and the error is about 1e-7 of V.
+    The textbook form mean(x^2) - mean(x)^2 suffers catastrophic cancellation when |mean| is much larger than sqrt(V).
+    Here V = mean(d^2) - mean(d)^2 is computed from differences d. In eager mode on the CPU they are differences from
+    the mean of the whole map, with a rounding error of about 1e-7 of mean(d^2) in fp32; elsewhere differences from the
+    window's center pixel, with an error of about 1e-7 of V.
 
     Args:
         x: (N, C, H, W), any floating-point dtype. Half precision is accumulated in fp32.
@@ -51,13 +51,13 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
 
 
 def _forward(x: Tensor, kernel_size: int) -> Tensor:
-    """The plain formula, which autograd, compilers and exporters can follow."""
+    """Reference formula for autograd, compilers and exporters."""
     shift, square = _centered_moments(accumulable(x), kernel_size)
     return (square - shift * shift).clamp(min=0).to(x.dtype)
 
 
 def _centered_on_map(x: Tensor, kernel_size: int) -> Tensor:
-    """The same with d the difference to the mean of the map, as in eager mode: fewer operations to compile."""
+    """`_forward` with d = x - mean_map(x), as in eager mode, which has fewer operations to compile."""
     wide = accumulable(x)
     difference = wide - wide.mean((2, 3), keepdim=True)
     mean, square = (window_mean(d, kernel_size) for d in (difference, difference * difference))
@@ -65,7 +65,7 @@ def _centered_on_map(x: Tensor, kernel_size: int) -> Tensor:
 
 
 def _centered_moments(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
-    """mean(d) and mean(d^2) over the window, d the difference to its center."""
+    """Compute mean(d) and mean(d^2) over the window, where d is the difference from its center."""
     radius = kernel_size // 2
     height, width = x.shape[2], x.shape[3]
     padding = [radius, radius, radius, radius]
@@ -99,7 +99,7 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
 
 
 def _second(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
-    """The gradient as a function that can be differentiated again."""
+    """Differentiable gradient, for double backward."""
     return torch.autograd.grad(_forward(x, kernel_size), x, grad, create_graph=True)[0]
 
 

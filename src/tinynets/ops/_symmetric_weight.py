@@ -8,12 +8,12 @@ from ._dispatch import in_pieces
 
 
 def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
-    """Build a symmetric matrix from its packed lower triangle: W = L + L^T.
+    """Build a symmetric matrix from a packed lower triangle: W = L + L^T.
 
-    L is the lower triangle with its diagonal, packed row by row. The diagonal of W is twice the packed one.
+    L includes the diagonal and is packed in row-major order. The diagonal of W is twice that of L.
 
     Args:
-        packed: dim * (dim + 1) / 2 numbers in any shape.
+        packed: dim * (dim + 1) / 2 elements in any shape.
         dim: matrix size.
 
     Returns:
@@ -44,7 +44,7 @@ def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
 
 @lru_cache
 def _places(dim: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """For every element of W, row by row: its place in the packed triangle, and its factor, 2 on the diagonal.
+    """Return the index in the packed triangle and the factor (2 on the diagonal) of every element of W, row-major.
 
     On the CPU the gather and its gradient take a third of the time of the scatter.
     """

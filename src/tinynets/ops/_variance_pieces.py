@@ -1,7 +1,6 @@
-"""`local_variance` in eager mode on the CPU, one piece of the batch at a time.
+"""`local_variance` in eager mode on the CPU, in chunks of the batch.
 
-The differences are taken to the mean of the map, which takes the fewest passes over memory: V = mean(d^2) - mean(d)^2,
-d = x - mean_map(x).
+V = mean(d^2) - mean(d)^2 with d = x - mean_map(x), the form with the fewest passes over memory.
 """
 
 import torch
@@ -21,14 +20,14 @@ def _variance(x: Tensor, kernel_size: int) -> Tensor:
 
 
 def unclamped(x: Tensor, kernel_size: int) -> Tensor:
-    """V in the type of sums. Rounding can make it negative where it is zero."""
+    """Compute V in the accumulation dtype; rounding can make it slightly negative."""
     difference = centered(x)
     mean = eager_window_mean(difference, kernel_size)
     return eager_window_mean(difference.square_(), kernel_size).addcmul_(mean, mean, value=-1)
 
 
 def centered(x: Tensor) -> Tensor:
-    """d = x - mean_map(x), in the type of sums."""
+    """Compute d = x - mean_map(x) in the accumulation dtype."""
     wide = accumulable(x)
     return wide - F.avg_pool2d(wide, wide.shape[2:])
 

@@ -1,4 +1,4 @@
-"""Plots of runs and of images. They need matplotlib, which is imported when something is drawn."""
+"""Plots of runs and images. matplotlib is imported on first use."""
 
 import io
 import math
@@ -44,7 +44,7 @@ def plot_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: str | P
 
 
 def plot_latency(rows: Sequence[Any], path: str | Path) -> None:
-    """Plot the median time of a call at the smallest batch and fewest threads, one group of bars for each model.
+    """Plot the median latency at the smallest batch size and thread count, as one group of bars per model.
 
     Args:
         rows: a list of `deploy.Timing`.
@@ -104,7 +104,7 @@ def plot_confusion(matrix: Tensor, class_names: Sequence[str], path: str | Path)
 
 
 def plot_calibration(bins: Tensor, path: str | Path) -> None:
-    """Plot the accuracy at each level of confidence, and how many images there are at each level.
+    """Plot a reliability diagram: accuracy and share of images in each confidence bin.
 
     Args:
         bins: (B, 3): each bin's share of the images, mean confidence and accuracy, as `engine.calibration_bins` returns
@@ -156,13 +156,13 @@ def plot_grid(
 
 
 def save_tiles(images: Tensor, names: Sequence[str], folder: str | Path, side: int = 128) -> None:
-    """Save each image as its own PNG, folder/00_name.png, enlarged by a whole factor to about side pixels.
+    """Save each image as folder/00_name.png, enlarged by an integer factor to about side pixels.
 
     Args:
         images: (N, C, H, W) in 0..1, C 1 or 3.
         names: a name for each image.
         folder: where the files go; created if necessary.
-        side: side of the files in pixels.
+        side: approximate size of the saved images in pixels.
     """
     from PIL import Image
 

@@ -4,12 +4,12 @@ from tinynets._text import printable
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> str:
-    """Format rows as columns of text under a header. Integers get thousands separators.
+    """Format rows as a text table, with thousands separators in integers.
 
     Args:
         header: titles of the columns.
         rows: cells of each row.
-        left: number of columns that are aligned left. The others are aligned right.
+        left: number of left-aligned columns; the others are right-aligned.
 
     Returns:
         The table, without a final newline.

@@ -1,4 +1,4 @@
-"""The trained weights inside the package, their manifest, and functions for files of weights."""
+"""The trained weights shipped with the package, their manifest, and functions for weights files."""
 
 from .files import check_shapes, load_into, read_state, read_weights, save_weights
 from .manifest import Weights, check_weights, find_weights, list_weights, read_manifest

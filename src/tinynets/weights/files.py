@@ -15,12 +15,12 @@ _KEY = "tinynets"
 
 
 def save_weights(path: str | Path, state: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Write tensors and metadata to a safetensors file. The file is either complete or not there at all.
+    """Write tensors and metadata to a safetensors file atomically.
 
     Args:
         path: the file to write.
         state: tensors by name.
-        metadata: plain values that JSON can hold.
+        metadata: JSON-serializable values by name.
 
     Raises:
         OSError: the file cannot be written.
@@ -37,7 +37,7 @@ def save_weights(path: str | Path, state: dict[str, Tensor], metadata: dict[str,
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a file that `save_weights` wrote. Nothing in the file is executed.
+    """Read a file written by `save_weights`, without executing any code in it.
 
     Args:
         path: the file.
@@ -47,7 +47,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a safetensors file, is cut short, or was not written by tinynets.
+        ValueError: it is not a safetensors file, is truncated, or was not written by tinynets.
 
     Examples:
         >>> from tinynets.weights import find_weights, read_weights
@@ -77,7 +77,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """Read the tensors of any file of weights that timm can read: safetensors or torch.save. Nothing in it is executed.
+    """Read the tensors of a safetensors or torch.save file that timm supports, without executing any code in it.
 
     Args:
         path: the file.
@@ -107,15 +107,15 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
 
 
 def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Load tensors into a model, like load_state_dict(strict=True), but with errors of one line.
+    """Load tensors into a model like load_state_dict(strict=True), with one-line error messages.
 
     Args:
         model: the model.
         state: tensors by name.
-        source: what error messages call the weights.
+        source: description of the weights in error messages.
 
     Raises:
-        ValueError: names or shapes differ, for instance because the weights are of another architecture.
+        ValueError: names or shapes do not match the model.
 
     Examples:
         >>> import torch
@@ -139,13 +139,13 @@ def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
 
 
 def check_shapes(model: nn.Module, state: dict[str, Tensor], source: str, adaptable: tuple[str, ...] = ()) -> None:
-    """Check that tensors have the shapes of a model's tensors of the same name.
+    """Check that the shapes of tensors match those of a model's tensors of the same name.
 
     Args:
         model: the model.
         state: tensors by name.
-        source: what error messages call the weights.
-        adaptable: tensors whose names start with one of these may have other shapes.
+        source: description of the weights in error messages.
+        adaptable: name prefixes of tensors that are exempt.
 
     Raises:
         ValueError: a shape differs.

@@ -17,7 +17,7 @@ class Weights:
         tag: version of the weights, such as "v1".
         path: the file inside the package.
         sha256: checksum of the file.
-        metadata: the manifest's entry: accuracy, recipe, seed, log and more.
+        metadata: the manifest's entry, such as accuracy, recipe, seed and log.
 
     Examples:
         >>> from tinynets.weights import find_weights

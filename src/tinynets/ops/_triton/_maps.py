@@ -1,4 +1,4 @@
-"""What the kernels over (N, C, H, W) maps share: the grid of programs, and how windows are read."""
+"""Shared code of the kernels over (N, C, H, W) maps: the grid of programs and the access to windows."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,15 +10,15 @@ from torch.library import wrap_triton
 
 
 def launcher(kernel: Any) -> Any:
-    """kernel[grid](...), such that torch.compile sees it; Triton's interpreter has kernels of its own kind."""
+    """Wrap kernel[grid] for torch.compile; kernels of Triton's interpreter are not wrapped."""
     return wrap_triton(kernel) if isinstance(kernel, triton.JITFunction) else kernel
 
 
 def tiles(x: Tensor, elements: int) -> dict[str, int]:
-    """Arguments of `locate`: a program has a tile of so many pixels and channels of one image.
+    """Return the arguments of `locate`: the numbers of pixels and channels of one image in a program's tile.
 
-    In channels_last memory, neighboring lanes take neighboring channels, and a power of two that divides their number
-    lets them load 16 bytes at once.
+    In channels_last memory neighboring lanes process neighboring channels, and a power of two that divides the number
+    of channels allows loads of 16 bytes.
     """
     _, c, h, w = x.shape
     pixels = max(16, triton.next_power_of_2(h * w))
@@ -33,7 +33,7 @@ def tiles(x: Tensor, elements: int) -> dict[str, int]:
 
 
 def grid_over(x: Tensor, tile: dict[str, int]) -> tuple[int]:
-    """One program for every tile."""
+    """Return the grid with one program per tile."""
     pixels = triton.cdiv(tile["H"] * tile["W"], tile["BLOCK_PIXELS"])
     return (x.shape[0] * pixels * triton.cdiv(tile["C"], tile["BLOCK_CHANNELS"]),)
 
@@ -51,7 +51,7 @@ def widen(x):
 
 @jit
 def locate(C, H, W, BLOCK_PIXELS: tl.constexpr, BLOCK_CHANNELS: tl.constexpr):
-    """The image, channels (1, ...), rows and columns (..., 1) of this program, and which of its tile exist."""
+    """Return this program's image, channels (1, ...), rows and columns (..., 1), and the mask of valid elements."""
     pixel_blocks = tl.cdiv(H * W, BLOCK_PIXELS)
     channel_blocks = tl.cdiv(C, BLOCK_CHANNELS)
     c = (tl.program_id(0) % channel_blocks) * BLOCK_CHANNELS + tl.arange(0, BLOCK_CHANNELS)
@@ -69,7 +69,7 @@ def offset(n, c, h, w, sn, sc, sh, sw):
 
 @jit
 def step_by(i, j, sh, sw):
-    """From a pixel to the one i rows and j columns on, in 64 bits: rows may lie 2^30 elements apart."""
+    """Return the 64-bit offset of the pixel i rows and j columns further; row strides may reach 2^30 elements."""
     return tl.full([], i, tl.int64) * sh + tl.full([], j, tl.int64) * sw
 
 
@@ -80,7 +80,7 @@ def within(h, w, H, W):
 
 @jit
 def inverse_count(h, w, H, W, RADIUS: tl.constexpr, like):
-    """1 / the pixels of the window around (h, w) that lie inside the map, in the type of like."""
+    """Return 1 / number of pixels of the clipped window around (h, w), in the dtype of like."""
     rows = tl.minimum(h, RADIUS) + tl.minimum(H - 1 - h, RADIUS) + 1
     columns = tl.minimum(w, RADIUS) + tl.minimum(W - 1 - w, RADIUS) + 1
     return 1.0 / (rows * columns).to(like.dtype)

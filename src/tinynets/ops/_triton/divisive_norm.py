@@ -65,7 +65,7 @@ def divisive_norm_terms_kernel(
     g_ptr, x_ptr, direct_ptr, through_ptr, sgn, sgc, sgh, sgw, sxn, sxc, sxh, sxw, sdn, sdc, sdh, sdw, C, H, W,
     EPS: tl.constexpr, RADIUS: tl.constexpr, BLOCK_PIXELS: tl.constexpr, BLOCK_CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """g / d, and g x / d^2 / count, which every pixel of the window gets minus the sign of its own x of."""
+    """Compute the gradient's terms g / d and g x / d^2 / count; the latter is summed over windows, times -sign(x)."""
     n, c, h, w, exists = locate(C, H, W, BLOCK_PIXELS, BLOCK_CHANNELS)
     at = offset(n, c, h, w, sxn, sxc, sxh, sxw)
     scale = 1 / denominator(x_ptr, at, h, w, H, W, sxh, sxw, exists, EPS, RADIUS)

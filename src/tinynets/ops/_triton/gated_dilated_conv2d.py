@@ -17,7 +17,7 @@ PROGRAMS = 1024  # of the kernel that sums over images and pixels: enough to fil
 
 
 def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor | None, dilations: Sequence[int]) -> Tensor:
-    """gate: None for gates of 1."""
+    """Compute the convolution; gate None stands for a gate of 1."""
     y = torch.empty_like(x)
     if x.numel() > 0:
         taps, tile, given = _by_taps(weight), tiles(x, FORWARD_TILE), _or_any(gate, x)
@@ -84,20 +84,20 @@ def _grad_of_gate(grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor, dilatio
 
 
 def _by_taps(weight: Tensor) -> Tensor:
-    """(K * K, C), in the type of the sums: neighboring lanes, which have neighboring channels, load neighbors."""
+    """Return the weight as (K * K, C) in the accumulation dtype, so that loads over channels are contiguous."""
     wide = torch.promote_types(weight.dtype, torch.float32)
     taps = torch.empty(weight[0].numel(), weight.shape[0], dtype=wide, device=weight.device)
     return taps.copy_(weight.flatten(1).t())
 
 
 def _or_any(given: Tensor | None, other: Tensor) -> Tensor:
-    """Kernels want a pointer even for what they do not read."""
+    """Substitute a tensor for None, since kernels need a valid pointer even for arguments that they do not read."""
     return other if given is None else given
 
 
 def _kernel(x: Tensor, weight: Tensor, dilations: Sequence[int]) -> dict[str, Any]:
-    """What the kernels know at compile time: side of the kernel, dilations, 10 bits each, from the lowest up, and a bit
-    for each dilation so large that only its center tap sees anything but padding."""
+    """Return the compile-time constants: kernel size, dilations (10 bits each, from the lowest up), and a bitmask of
+    the dilations so large that all elements but the center overlap only padding."""
     packed = sum(dilation << (10 * k) for k, dilation in enumerate(dilations))
     center_only = sum((dilation >= max(x.shape[2:])) << k for k, dilation in enumerate(dilations))
     return {"KERNEL": weight.shape[-1], "GATES": len(dilations), "DILATIONS": packed, "CENTRE_ONLY": center_only}
@@ -143,7 +143,7 @@ def gated_conv_grad_x_kernel(
     KERNEL: tl.constexpr, GATES: tl.constexpr, DILATIONS: tl.constexpr, CENTRE_ONLY: tl.constexpr,
     GATED: tl.constexpr, BLOCK_PIXELS: tl.constexpr, BLOCK_CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """Every output u that saw this pixel through a tap, times that tap and the output's gate."""
+    """Sum over kernel elements of the upstream gradient u, times the element and the gate at u."""
     n, c, h, w, exists = locate(C, H, W, BLOCK_PIXELS, BLOCK_CHANNELS)
     REACH: tl.constexpr = KERNEL // 2
     at_u = offset(n, c, h, w, sun, suc, suh, suw)
@@ -179,7 +179,7 @@ def gated_conv_grad_gate_kernel(
     KERNEL: tl.constexpr, GATES: tl.constexpr, DILATIONS: tl.constexpr, CENTRE_ONLY: tl.constexpr,
     BLOCK_PIXELS: tl.constexpr, BLOCK_CHANNELS: tl.constexpr, GATES_PADDED: tl.constexpr,
 ):  # fmt: skip
-    """For a block of pixels and every gate: sum over the channels of upstream gradient times branch."""
+    """Sum upstream gradient times branch over the channels, for a block of pixels and every gate."""
     blocks = tl.cdiv(H * W, BLOCK_PIXELS)
     n = (tl.program_id(0) // blocks).to(tl.int64)
     pixel = (tl.program_id(0) % blocks) * BLOCK_PIXELS + tl.arange(0, BLOCK_PIXELS)[:, None]
@@ -218,7 +218,7 @@ def gated_conv_grad_weight_kernel(
     KERNEL: tl.constexpr, GATES: tl.constexpr, DILATIONS: tl.constexpr, CENTRE_ONLY: tl.constexpr,
     GATED: tl.constexpr, BLOCK_PIXELS: tl.constexpr, BLOCK_CHANNELS: tl.constexpr, TAPS_PADDED: tl.constexpr,
 ):  # fmt: skip
-    """All taps of a block of channels, summed over every splits-th block of pixels: parts (splits, taps, C)."""
+    """Partial weight gradients (splits, taps, C): a program sums every splits-th block of pixels for some channels."""
     c = tl.program_id(0) * BLOCK_CHANNELS + tl.arange(0, BLOCK_CHANNELS)[None, :]
     taps = tl.arange(0, TAPS_PADDED)[:, None]
     REACH: tl.constexpr = KERNEL // 2

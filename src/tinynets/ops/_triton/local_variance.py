@@ -36,7 +36,7 @@ def backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
 
 @jit
 def centered_moments(x_ptr, at, h, w, H, W, sh, sw, exists, RADIUS: tl.constexpr):
-    """mean(d) and mean(d^2) over the window, d the difference to its center."""
+    """Compute mean(d) and mean(d^2) over the window, where d is the difference from its center."""
     center = widen(tl.load(x_ptr + at, exists, 0.0))
     shift = tl.zeros_like(center)
     square = tl.zeros_like(center)
@@ -68,7 +68,7 @@ def local_shift_kernel(
     x_ptr, y_ptr, sxn, sxc, sxh, sxw, syn, syc, syh, syw, C, H, W,
     RADIUS: tl.constexpr, BLOCK_PIXELS: tl.constexpr, BLOCK_CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """The window's mean less its center."""
+    """Compute the mean of the window minus its center."""
     n, c, h, w, exists = locate(C, H, W, BLOCK_PIXELS, BLOCK_CHANNELS)
     at = offset(n, c, h, w, sxn, sxc, sxh, sxw)
     shift, _ = centered_moments(x_ptr, at, h, w, H, W, sxh, sxw, exists, RADIUS)
