@@ -117,7 +117,7 @@ def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summar
 
     Args:
         model: any image model. Its mode is not changed.
-        input_size: (C, H, W); None for the model's in_chans and img_size, and its pretrained_cfg where they are unset.
+        input_size: (C, H, W); None for the size in the model's pretrained_cfg, overridden by its in_chans and img_size.
 
     Returns:
         The layers with their shapes, parameters and multiply-adds.

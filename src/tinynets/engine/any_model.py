@@ -12,7 +12,7 @@ _HUBS = ("hf-hub:", "hf_hub:", "local-dir:")
 
 
 def create_any_model(name: str, **kwargs: Any) -> Any:
-    """Create one of our models, or any other model that timm knows, such as "hf-hub:user/model".
+    """Create a tinynets model or any other timm model, such as "hf-hub:user/model".
 
     Args:
         name: name of the model.
@@ -20,7 +20,7 @@ def create_any_model(name: str, **kwargs: Any) -> Any:
 
     Raises:
         TypeError: the model has no such argument.
-        ValueError: the name is unknown, or the model refuses an argument.
+        ValueError: the name is unknown, or the model rejects an argument.
         RuntimeError: pretrained weights do not exist or could not be downloaded.
     """
     if not is_known(name):
@@ -43,7 +43,7 @@ def create_any_model(name: str, **kwargs: Any) -> Any:
 
 
 def _accepted(name: str, error: TypeError) -> str:
-    """The error's message with what the model takes, if it is about an unknown argument of the model's class."""
+    """Extend the message of an unknown-argument error with the arguments that the model's class accepts."""
     unexpected = re.fullmatch(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'.*", _reason(error))
     if not (unexpected and timm.is_model(name)):
         return ""
@@ -57,7 +57,7 @@ def is_ours(name: str) -> bool:
 
 
 def is_known(name: str) -> bool:
-    """Whether `create_any_model` takes the name."""
+    """Whether `create_any_model` accepts the name."""
     return is_ours(name) or name.startswith(_HUBS) or timm.is_model(name)
 
 

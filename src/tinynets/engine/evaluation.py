@@ -1,4 +1,4 @@
-"""Logits of a model, and the metrics computed from them."""
+"""Prediction and classification metrics."""
 
 import time
 from collections.abc import Iterator
@@ -27,10 +27,9 @@ def predict(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: 
         model: any classifier. Its mode is restored afterwards.
         images: uint8 (N, C, H, W), on any device.
         normalize: a `Normalize`.
-        batch_size: images per call of the model.
-        tta: test-time augmentation. "none" for none. "flip" averages the logits of an image and its mirror image.
-            "shift" averages those of an image and its shifts by one pixel in four directions. "flip+shift" averages all
-            ten.
+        batch_size: images per forward pass.
+        tta: test-time augmentation, which averages logits: "none"; "flip", over the image and its horizontal flip;
+            "shift", over the image and its shifts by one pixel in four directions; "flip+shift", over all ten.
 
     Returns:
         (N, num_classes), fp32 on the CPU.
@@ -54,18 +53,18 @@ def predict(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: 
 @plain_defaults()
 @torch.inference_mode()
 def shift_consistency(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: int = 500) -> float:
-    """Measure how often the predicted class stays the same when an image moves by one pixel.
+    """Measure how often the predicted class is invariant to a shift by one pixel.
 
-    The figure covers all images and four directions. Pixels that enter at the border repeat the edge.
+    Every image is shifted in four directions, with replication padding.
 
     Args:
         model: any classifier. Its mode is restored afterwards.
         images: uint8 (N, C, H, W), on any device.
         normalize: a `Normalize`.
-        batch_size: images per call of the model.
+        batch_size: images per forward pass.
 
     Returns:
-        Percentage of shifted images with the same class.
+        Percentage of shifted images with an unchanged prediction.
 
     Raises:
         ValueError: there are no images.
@@ -99,21 +98,21 @@ def evaluate(
     batch_size: int = 500,
     tta: str = "none",
 ) -> dict[str, Any]:
-    """Measure accuracy, loss, calibration and speed of a model in evaluation mode.
+    """Measure accuracy, loss, calibration and throughput of a model in evaluation mode.
 
     Args:
         model: any classifier. Its mode is restored afterwards.
         images: uint8 (N, C, H, W), on any device.
         labels: int64 (N,), on any device.
         normalize: a `Normalize`.
-        batch_size: images per call of the model.
+        batch_size: images per forward pass.
         tta: test-time augmentation, as in `predict`.
 
     Returns:
-        The result of `metrics`, with images_per_second and images (their number).
+        The result of `metrics`, plus images_per_second and images, the number of images.
 
     Raises:
-        ValueError: there are no images, or labels without a class in the model.
+        ValueError: there are no images, or a label exceeds the model's number of classes.
         FloatingPointError: a logit is not finite.
 
     Examples:
@@ -146,11 +145,11 @@ def metrics(logits: Tensor, labels: Tensor) -> dict[str, Any]:
         accuracy of each class in percent, None for a class without images.
 
     Raises:
-        ValueError: a label has no class in the logits.
+        ValueError: a label exceeds the number of classes of the logits.
         FloatingPointError: a logit is not finite.
 
-    Source: the calibration error is the expected error over 15 equal bins of confidence, Guo et al., On Calibration of
-    Modern Neural Networks, 2017.
+    Source: expected calibration error with 15 equal-width confidence bins, Guo et al., On Calibration of Modern Neural
+    Networks, 2017.
 
     Examples:
         >>> import torch
@@ -176,7 +175,7 @@ def metrics(logits: Tensor, labels: Tensor) -> dict[str, Any]:
 
 
 def confusion_matrix(logits: Tensor, labels: Tensor) -> Tensor:
-    """Count the predictions for each label.
+    """Compute the confusion matrix.
 
     Args:
         logits: (N, C).
@@ -198,9 +197,9 @@ def confusion_matrix(logits: Tensor, labels: Tensor) -> Tensor:
 
 @plain_defaults()
 def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
-    """Group images by the confidence of the model: its largest probability.
+    """Bin images by the model's confidence, the largest softmax probability.
 
-    Bin i holds the images with a confidence in (i / bins, (i + 1) / bins].
+    Bin i covers confidences in (i / bins, (i + 1) / bins].
 
     Args:
         logits: (N, C).
@@ -208,8 +207,7 @@ def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
         bins: number of bins.
 
     Returns:
-        (bins, 3), fp64, all in 0..1: the bin's share of the images, their mean confidence, their accuracy. Zeros for an
-        empty bin.
+        (bins, 3), fp64, in 0..1: each bin's share of the images, mean confidence and accuracy; zeros for empty bins.
 
     Examples:
         >>> import torch
@@ -239,7 +237,7 @@ def _view_logits(
 
 
 def check_finite(logits: Tensor, source: str = "the model") -> None:
-    """Raise FloatingPointError unless all logits are numbers: NaN has no class, and would be counted as one."""
+    """Raise FloatingPointError unless all logits are finite, since argmax would assign a class to NaN."""
     if not logits.isfinite().all():
         raise FloatingPointError(
             f"{source} gives logits that are not finite: its weights or running statistics are damaged, or the type is "

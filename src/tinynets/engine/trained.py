@@ -1,4 +1,4 @@
-"""Find a trained model by name or file, with its normalization, image size and class names."""
+"""Loading of trained models by name or file, with their normalization, image size and class names."""
 
 import re
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ class Trained:
     """A model with weights, in evaluation mode.
 
     Attributes:
-        name: the name or file it was loaded by.
+        name: the name or file it was loaded from.
         model: the model.
-        metadata: its normalization, image size, class names and more.
+        metadata: its normalization, image size, class names and other metadata.
 
     Examples:
         >>> from tinynets.engine import load_trained
@@ -44,18 +44,18 @@ class Trained:
 
     @property
     def in_chans(self) -> int:
-        """Number of channels of its images."""
+        """Number of input channels."""
         return len(self.metadata.mean)
 
     @property
     def config(self) -> dict[str, Any]:
-        """How photos are resized for it: timm's crop_pct, crop_mode and interpolation."""
+        """Preprocessing of photos: timm's crop_pct, crop_mode and interpolation."""
         cfg = resolve_data_config({}, model=self.model)
         return {key: cfg[key] for key in ("crop_pct", "crop_mode", "interpolation")}
 
     @property
     def img_size(self) -> tuple[int, int]:
-        """(H, W) of the images that it takes."""
+        """Input size (H, W)."""
         size = image_size_of(self.model)
         if size is None:
             raise ValueError(f"{self.name} does not say which image size it takes: give it a pretrained_cfg")
@@ -63,7 +63,7 @@ class Trained:
 
     @property
     def mode(self) -> str:
-        """How image files are read for it: "L" for one channel, "RGB" for three."""
+        """Pillow mode of the input: "L" for one channel, "RGB" for three."""
         mode = {1: "L", 3: "RGB"}.get(self.in_chans)
         if mode is None:
             raise ValueError(f"{self.name} takes {self.in_chans}-channel images: image files have 1 or 3")
@@ -72,20 +72,20 @@ class Trained:
     def predict(
         self, images: str | Path | Sequence[str | Path] | Tensor, top: int = 3, batch_size: int = 256
     ) -> list[Any]:
-        """The most probable classes of images.
+        """Classify images.
 
         Transparent pixels of files are composited on the background that the model was trained with.
 
         Args:
             images: an image file, several of them, or uint8 (N, C, H, W).
-            top: classes to name.
-            batch_size: images per call of the model.
+            top: number of classes to return.
+            batch_size: images per forward pass.
 
         Returns:
-            (class name, probability) of the most probable classes, the first first. For several images a list of these.
+            (class name, probability) pairs of the top classes in descending order; for several images a list of these.
 
         Raises:
-            ValueError: a file cannot be read. One line that names it.
+            ValueError: a file cannot be read (one-line message with its name).
 
         Examples:
             >>> from PIL import Image
@@ -117,13 +117,13 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
     """Load a trained model by name or from a file.
 
     Args:
-        name: a model of ours with weights, a model with weights in timm ("resnet18.a1_in1k", "hf-hub:user/model"), a
-            checkpoint of `train`, or a run directory, which stands for its last epoch.
-        model: the module to load into, for a checkpoint of a module of your own.
-        **model_args: further arguments of the model's class. Only with names of models.
+        name: name of a tinynets model with weights or of a pretrained timm model ("resnet18.a1_in1k",
+            "hf-hub:user/model"), a checkpoint of `train`, or a run directory, for the weights of its last epoch.
+        model: module to load the weights into, for checkpoints of user-defined modules.
+        **model_args: further arguments of the model's class; only for model names.
 
     Returns:
-        The model in evaluation mode, and what is known about it.
+        The model in evaluation mode, with its metadata.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -149,11 +149,11 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
 
 
 def checkpoint_path(name: str | Path) -> Path | None:
-    """The file behind a name of trained weights, None for the name of a model.
+    """Return the checkpoint file that a name refers to, None for the name of a model.
 
     Raises:
-        FileNotFoundError: the name is a path without a file.
-        ValueError: it is neither a file nor a model.
+        FileNotFoundError: the name is a path, and the file does not exist.
+        ValueError: the name is neither a file nor a model.
     """
     path = Path(name)
     if isinstance(name, str) and is_ours(name):
@@ -170,7 +170,7 @@ def checkpoint_path(name: str | Path) -> Path | None:
 
 
 def metadata_of(name: str, model: Any, model_args: dict[str, Any]) -> Checkpoint:
-    """The metadata about a model's pretrained weights."""
+    """Return the metadata of a model's pretrained weights."""
     weights = find_weights(full_name(name)) if is_ours(name) else None
     if weights is not None:
         return read_checkpoint(weights.path)[1]
@@ -197,7 +197,7 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
         The converted data set.
 
     Raises:
-        ValueError: the model does not know a class of the data.
+        ValueError: the data contain a class that is unknown to the model.
 
     Examples:
         >>> from tinynets.engine import load_data, load_trained, match_data
@@ -227,10 +227,10 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
 
 
 def class_order(names: tuple[str, ...], known: tuple[str, ...]) -> list[int] | None:
-    """The index of each name among the known names; None if one is missing or no names are known.
+    """Return the index of each name among the known names; None if one is missing or no names are known.
 
-    A name is the whole name. Two sets have second names: MNIST's classes are "5" or, in torchvision, "5 - five", and
-    ImageNet's are "n02123045" or, in timm, "n02123045 tabby, tabby cat".
+    Names must match exactly, except for two sets with aliases: MNIST's classes are "5" or, in torchvision, "5 - five",
+    and ImageNet's are "n02123045" or, in timm, "n02123045 tabby, tabby cat".
     """
     places = {second: index for index, name in enumerate(known) if (second := _second_name(name))}
     places |= {name: index for index, name in enumerate(known)}
@@ -251,7 +251,7 @@ def _listed(names: tuple[str, ...], most: int = 6) -> str:
 
 
 def _imagenet_names(model: Any) -> list[str]:
-    """Number and name of each class, if the model has the classes of ImageNet or of one of its larger forms."""
+    """Return the WordNet id and name of each class, for models of ImageNet or of one of its supersets."""
     if (subset := infer_imagenet_subset(model)) is None:
         return []
     info = ImageNetInfo(subset)

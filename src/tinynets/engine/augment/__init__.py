@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on their device, with separate random numbers for every image."""
+"""Batched augmentation on the images' device, with separate random parameters for every image."""
 
 from .augmenter import Augmenter
 from .batch_rng import BatchRNG

@@ -12,13 +12,13 @@ from .policy import apply_policy
 
 
 class Augmenter(Normalize):
-    """Turn uint8 images into augmented, normalized floating-point images, a batch at a time on the images' device.
+    """Augment and normalize batches of uint8 images on their device, with separate random parameters for every image.
 
-    Every image gets its own random parameters. The order is: crop, flip, policy, affine map (rotation, scale, shear,
-    shift), contrast and brightness, hue, saturation and value, normalization, cutout.
+    The transforms are applied in this order: crop, flip, policy, affine map (rotation, scale, shear, shift), contrast
+    and brightness, hue, saturation and value, normalization, cutout.
 
     Args:
-        augment: the augmentation.
+        augment: settings of the augmentation.
         mean: mean per channel, for pixels scaled to 0..1.
         std: standard deviation per channel, for pixels scaled to 0..1.
 

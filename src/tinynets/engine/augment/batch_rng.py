@@ -3,15 +3,15 @@ from torch import Tensor
 
 
 class BatchRNG:
-    """Random numbers for the images of a batch, from one generator on the CPU.
+    """Random numbers for the images of a batch, drawn from one generator on the CPU.
 
-    Numbers are always drawn for the whole batch, even if a process works on a slice of it. So the augmentation of an
-    image depends neither on the device nor on the number of processes.
+    Numbers are drawn for the whole batch even if a process handles only a slice of it, so the augmentation of an image
+    depends neither on the device nor on the number of processes.
 
     Args:
         generator: source of the numbers, None for torch's default generator.
         total: number of images in the whole batch.
-        part: the slice of the batch that this process works on, None for all.
+        part: slice of the batch that this process handles, None for all.
         device: device of the returned numbers.
 
     Examples:
@@ -31,7 +31,7 @@ class BatchRNG:
         self.generator, self.total, self.part, self.device = generator, total, part or slice(None), device
 
     def on_cpu(self) -> "BatchRNG":
-        """The same draws with numbers on the CPU. They decide which operations run, without waiting for a GPU."""
+        """Return the same draws on the CPU, for control flow that must not synchronize with a GPU."""
         return BatchRNG(self.generator, self.total, self.part)
 
     def uniform(self, *lead: int) -> Tensor:
@@ -43,8 +43,8 @@ class BatchRNG:
         return self._own(torch.randint(high, (*lead, self.total), generator=self.generator))
 
     def beta(self, a: float) -> Tensor:
-        """Draw (N,) numbers from Beta(a, a), fp32. It takes two Gamma(a) draws in fp64, because small a underflow in
-        fp32.
+        """Draw (N,) numbers from Beta(a, a), fp32, computed from two Gamma(a) draws in fp64, where small a do not
+        underflow.
         """
         shape = torch.full((2, self.total), a, dtype=torch.float64)
         gammas = torch._standard_gamma(shape, generator=self.generator).clamp_min(1e-300)

@@ -1,4 +1,4 @@
-"""Brightness and color of floating-point images in 0..1, (N, C, H, W)."""
+"""Photometric augmentation of floating-point images in 0..1, (N, C, H, W)."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from .batch_rng import BatchRNG
 
 
 def random_light(x: Tensor, contrast: float, brightness: float, rng: BatchRNG, probability: float = 1.0) -> Tensor:
-    """x (1 + c) + b clipped to 0..1, c and b of each image uniform within their bounds."""
+    """Jitter contrast and brightness: x (1 + c) + b clipped to 0..1, with c and b uniform within their bounds."""
     draw = rng.signed(2) * rng.chosen(probability)
     c, b = (bound * number.view(-1, 1, 1, 1) for bound, number in zip((contrast, brightness), draw, strict=True))
     return (x * (1 + c) + b).clamp(0, 1)
@@ -16,9 +16,9 @@ def random_light(x: Tensor, contrast: float, brightness: float, rng: BatchRNG, p
 def random_hsv(
     x: Tensor, hue: float, saturation: float, value: float, rng: BatchRNG, probability: float = 1.0
 ) -> Tensor:
-    """Add to hue (degrees, cyclic), saturation and value (clipped to 0..1), uniform within the bounds.
+    """Jitter hue (degrees, cyclic), saturation and value (clipped to 0..1), uniform within the bounds.
 
-    Gray images have no hue and saturation, so only their value changes.
+    For gray images only the value changes.
     """
     draw = rng.signed(3)
     chosen = rng.chosen(probability)
@@ -34,7 +34,7 @@ def random_hsv(
 
 
 def rgb_to_hsv(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(N, 3, H, W) in 0..1 -> hue in degrees, saturation and value in 0..1, each (N, H, W)."""
+    """Convert (N, 3, H, W) in 0..1 to hue in degrees, saturation and value in 0..1, each (N, H, W)."""
     red, green, blue = x.unbind(1)
     high, low = x.amax(1), x.amin(1)
     span = high - low

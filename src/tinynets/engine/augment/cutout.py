@@ -5,7 +5,7 @@ from .batch_rng import BatchRNG
 
 
 def random_cutout(x: Tensor, size: int, rng: BatchRNG, probability: float = 1.0) -> Tensor:
-    """Set a square of the given side to 0. Its center lies anywhere in the image, and it is clipped at the border.
+    """Set a square of the given size to 0, centered anywhere in the image and clipped at the border.
 
     Source: DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017.
     """
@@ -18,7 +18,7 @@ def random_cutout(x: Tensor, size: int, rng: BatchRNG, probability: float = 1.0)
 
 
 def rectangles(height: int, width: int, top: Tensor, left: Tensor, bottom: Tensor, right: Tensor) -> Tensor:
-    """(N, height, width) bool, true inside each image's rectangle; the edges are (N, 1), bottom and right excluded."""
+    """Return masks (N, height, width), true inside each image's rectangle; edges (N, 1), bottom and right exclusive."""
     rows = torch.arange(height, device=top.device)
     columns = torch.arange(width, device=top.device)
     return ((rows >= top) & (rows < bottom)).unsqueeze(2) & ((columns >= left) & (columns < right)).unsqueeze(1)

@@ -8,9 +8,9 @@ from .batch_rng import BatchRNG
 
 
 def random_crop(images: Tensor, pad: int, rng: BatchRNG, mode: str = "constant") -> Tensor:
-    """Add pad pixels on every side, then cut each image back to its size at a random position.
+    """Pad all sides by pad pixels, then crop each image to its original size at a random position.
 
-    mode: "constant" adds black pixels, "reflect" mirrors the image and needs pad < side.
+    mode: "constant" for zero padding or "reflect" for reflection padding, which requires pad below the image size.
     """
     n, _, height, width = images.shape
     top, left = rng.integers(2 * pad + 1, 2)
@@ -27,17 +27,17 @@ def random_crop(images: Tensor, pad: int, rng: BatchRNG, mode: str = "constant")
 
 
 def random_flip(images: Tensor, rng: BatchRNG) -> Tensor:
-    """Mirror each image left to right with probability 1/2."""
+    """Flip each image horizontally with probability 1/2."""
     return torch.where(rng.chosen(0.5).view(-1, 1, 1, 1), images.flip(3), images)
 
 
 def random_affine(
     x: Tensor, rotate: float, scale: float, shear: float, shift: float, rng: BatchRNG, probability: float = 1.0
 ) -> Tensor:
-    """Shear along x, scale and rotate about the center, then shift. Black outside, bilinear interpolation.
+    """Shear along x, scale and rotate about the center, then shift, with bilinear interpolation and zero fill.
 
-    Rotation and shear (degrees), the change of scale, and the shift (fraction of the side) are uniform from -value to
-    +value. With probability 1 - probability an image stays unchanged. x is floating point.
+    Rotation and shear (degrees), the relative change of scale, and the shift (fraction of the image size) are uniform
+    from -value to +value. Each image is transformed with the given probability. x is floating point.
     """
     _, _, height, width = x.shape
     draw = rng.signed(5).to(x) * rng.chosen(probability)
@@ -54,8 +54,8 @@ def random_affine(
 def affine(x: Tensor, angle: Tensor, factor: Tensor, slant_x: Tensor, right: Tensor, down: Tensor) -> Tensor:
     """Shear along x by slant_x, scale by factor, rotate by angle (radians, clockwise) about the center, then shift.
 
-    x is (N, C, H, W) floating point, all others are (N,), shifts in pixels. Pixels from outside are black. The map is
-    that of torchvision.transforms.v2.functional.affine.
+    x is (N, C, H, W) floating point, all others are (N,), shifts in pixels. Pixels from outside are 0. Equivalent to
+    torchvision.transforms.v2.functional.affine.
     """
     height, width = x.shape[2:]
     # where an output pixel comes from, in pixels from the center: the inverse of scale, shear, rotation, shift

@@ -9,14 +9,14 @@ from .cutout import rectangles
 
 
 class Mixer:
-    """Mix the images of a batch by mixup, CutMix or RICAP, and make soft targets.
+    """Mix the images of a batch by mixup, CutMix or RICAP, and compute soft targets.
 
-    Image i is mixed with image i ^ 1 (RICAP also uses i ^ 2 and i ^ 3). Batches are shuffled, so these are random
-    images. Groups of four stay together when a batch is split over processes. At the end of a batch whose size is not a
-    multiple of four, an image without a partner is mixed with itself.
+    Image i is mixed with image i ^ 1 (RICAP also uses i ^ 2 and i ^ 3), which is a random image as batches are
+    shuffled. Groups of four are never split over processes. In the last, incomplete group of a batch, an image without
+    a partner is mixed with itself.
 
     Args:
-        mixing: probabilities and Beta distributions.
+        mixing: settings of the mixing.
         num_classes: number of classes of the soft targets.
 
     Examples:
@@ -41,12 +41,12 @@ class Mixer:
             x: images, (N, C, H, W).
             labels: int64 (N,).
             rng: source of the random numbers.
-            strength: factor on the probabilities, in 0..1.
-            logits: a teacher's, (N, num_classes). They are mixed like the shares of the classes.
+            strength: factor on the mixing probabilities, in 0..1.
+            logits: logits of a teacher, (N, num_classes), which are mixed like the targets.
 
         Returns:
-            The images, and either the labels or, for a mixed batch, the shares of the classes, (N, num_classes). With
-            logits always the shares and beside them the logits, (N, 2 num_classes).
+            The images, and either the labels or, for a mixed batch, soft targets, (N, num_classes). With logits always
+            soft targets concatenated with the logits, (N, 2 num_classes).
         """
         m = self.mixing
         shares = F.one_hot(labels, self.num_classes).to(x.dtype)
@@ -70,7 +70,7 @@ def mixup(x: Tensor, targets: Tensor, rng: BatchRNG, alpha: float = 0.2) -> tupl
 
 
 def cutmix(x: Tensor, targets: Tensor, rng: BatchRNG, alpha: float = 1.0) -> tuple[Tensor, Tensor]:
-    """A box of image j pasted into image i. Its area is 1 - Beta(alpha, alpha) before clipping; Yun et al., 2019."""
+    """Paste a box of image j into image i, of area 1 - Beta(alpha, alpha) before clipping; Yun et al., 2019."""
     height, width = x.shape[2:]
     other = _neighbor(x, 1)
     side = (1 - rng.beta(alpha)).sqrt().unsqueeze(1)
@@ -83,7 +83,7 @@ def cutmix(x: Tensor, targets: Tensor, rng: BatchRNG, alpha: float = 1.0) -> tup
 
 
 def ricap(x: Tensor, targets: Tensor, rng: BatchRNG, beta: float = 0.3) -> tuple[Tensor, Tensor]:
-    """Crops of four images around a corner point at Beta(beta, beta) of each side; Takahashi et al., 2018."""
+    """Combine crops of four images around a boundary point at Beta(beta, beta) of each side; Takahashi et al., 2018."""
     n, _, height, width = x.shape
     corner_row = (rng.beta(beta) * (height + 1)).int().clamp(0, height).view(-1, 1, 1)
     corner_column = (rng.beta(beta) * (width + 1)).int().clamp(0, width).view(-1, 1, 1)

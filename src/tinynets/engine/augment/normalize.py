@@ -3,7 +3,7 @@ from torch import Tensor
 
 
 class Normalize:
-    """(x / 255 - mean) / std for uint8 images, on their device.
+    """Normalize uint8 images on their device: (x / 255 - mean) / std.
 
     Args:
         mean: mean per channel, for pixels scaled to 0..1.
@@ -26,11 +26,11 @@ class Normalize:
         return self.scale(images.float() / 255).contiguous(memory_format=torch.channels_last)
 
     def scale(self, x: Tensor) -> Tensor:
-        """(x - mean) / std for pixels in 0..1."""
+        """Compute (x - mean) / std for pixels in 0..1."""
         if self.mean.device != x.device:  # only once, because a copy waits for the device
             self.mean, self.std = self.mean.to(x.device), self.std.to(x.device)
         return (x - self.mean) / self.std
 
     def restore(self, x: Tensor) -> Tensor:
-        """Undo the normalization, to show images: (N, C, H, W) -> (N, C, H, W) in 0..1."""
+        """Invert the normalization, for display: (N, C, H, W) -> (N, C, H, W) in 0..1."""
         return (x * self.std.to(x.device) + self.mean.to(x.device)).clamp(0, 1)

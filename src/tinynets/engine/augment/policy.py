@@ -1,4 +1,4 @@
-"""torchvision's augmentation policies, image by image."""
+"""torchvision's augmentation policies, applied per image."""
 
 import torch
 from torch import Tensor
@@ -15,9 +15,9 @@ POLICIES = {
 
 
 def apply_policy(images: Tensor, name: str, rng: BatchRNG) -> Tensor:
-    """Change each image by one of `POLICIES`.
+    """Apply one of `POLICIES` to each image.
 
-    Every image gets a seed of its own for torch's generator, which torchvision draws from.
+    torch's global generator, which torchvision draws from, is seeded separately for every image.
 
     images: uint8 (N, C, H, W) on any device.
     """

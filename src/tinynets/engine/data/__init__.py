@@ -53,31 +53,31 @@ def load_data(
     """Load a data set into memory.
 
     Args:
-        name: one of `list_data()`, a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, or with folders of classes
-            alone, an .npz file with x_train, y_train, x_test, y_test, or a dictionary of such arrays. "cifar10" is the
-            data set; "./cifar10" and Path("cifar10") are a folder.
-        data_dir: folder of a built-in set's files, which are downloaded if they are missing. The folder must exist.
-            None for `data` in the working directory, created if necessary. Not for digits.
+        name: one of `list_data()`; a folder with train/CLASS/ and test/CLASS/ or val/CLASS/, or with class folders
+            only; an .npz file with x_train, y_train, x_test, y_test; or a dictionary of such arrays. "cifar10" is the
+            built-in data set, "./cifar10" and Path("cifar10") are folders.
+        data_dir: existing folder of a built-in data set's files, which are downloaded if missing. None for `data` in
+            the working directory, created if necessary. Not used for digits.
         img_size: (H, W) of the images. Images of a folder are resized by their short side and cropped, others are
             resized.
-        default_size: (H, W) without img_size, for a folder whose images are large or differ in size.
-        in_chans: 1 or 3, number of channels of a folder's images. None for 1 if all images are gray, else 3.
+        default_size: (H, W) if img_size is None, for a folder with large images or images of different sizes.
+        in_chans: number of channels of a folder's images, 1 or 3. None for 1 if all images are gray, else 3.
         background: color behind the transparent pixels of a folder's images.
-        skip_bad: leave out images of a folder that cannot be read. They are listed in `skipped` of the result.
-        config: how a folder's images are resized, as in `read_image`.
-        test_size: fraction of every class for testing, for folders of classes without train/ and test/. Their files
-            are split by their names, so adding an image moves no other. None for 0.1, 1 for all.
-        val_size: fraction of every class for validation, for such folders. None for 0.1.
-        seed: another seed makes another split of such a folder. None for 0.
-        split: file with the split of a run, `split.json`, for such a folder. Files that it does not name are left out.
-        cache: folder that keeps the decoded photos of a folder or of tiny_imagenet for later runs. True for
-            tinynets/ in the user's cache folder, False for none. Photos are then mapped into memory, not copied.
+        skip_bad: skip unreadable images of a folder, which are listed in the result's `skipped`.
+        config: preprocessing of a folder's images, as in `read_image`.
+        test_size: test fraction of every class, for class folders without train/ and test/. The split is a function of
+            file names, so adding an image does not reassign others. None for 0.1, 1 for all images.
+        val_size: validation fraction of every class, for such folders. None for 0.1.
+        seed: seed of the split of such a folder. None for 0.
+        split: a run's `split.json`, to reproduce its split of such a folder. Files that it does not list are skipped.
+        cache: folder that caches the decoded photos of a folder or of tiny_imagenet, which are then memory-mapped
+            instead of copied. True for tinynets/ in the user's cache folder, False for none.
 
     Returns:
         The data set.
 
     Raises:
-        ValueError: the name is unknown, the files are not such a data set, the data do not fit into memory, or an
+        ValueError: the name is unknown, the files are not a valid data set, the data do not fit into memory, or an
             option has no effect on them.
         FileNotFoundError: data_dir does not exist.
         RuntimeError: the files are missing and could not be downloaded, or scikit-learn is missing.
@@ -128,7 +128,7 @@ def _check_effect(
     skip_bad: bool = False,
     made: Mapping[str, Any] | None = None,
 ) -> None:
-    """Raise ValueError for an option that is given although it has no effect on these data."""
+    """Raise ValueError for an option that has no effect on these data."""
     if data_dir is not None:
         raise ValueError(
             f"data_dir (--data-dir) has no effect on {printable(name)}: it is where {', '.join(sorted(DOWNLOADED))} "
@@ -147,12 +147,12 @@ def _is_folder(name: str | Path | Mapping[str, Any]) -> bool:
 
 
 def without_parts(name: str | Path) -> bool:
-    """Whether a name is that of a folder of classes without train/, val/ and test/."""
+    """Whether name is a folder of class folders without train/, val/ and test/."""
     return _is_folder(name) and not find_parts(Path(name))
 
 
 def _sized(data: ImageData, img_size: Sequence[int] | None, source: dict[str, Any]) -> ImageData:
-    """The data in the requested size, with the arguments that load them again."""
+    """Return the data at the requested size, with the arguments that load them again."""
     size = _size(img_size)
     if size is None or size == tuple(data.img_size):
         return dataclasses.replace(data, source=source)
@@ -169,7 +169,7 @@ def _warn_of_namesake(name: str) -> None:
 
 
 def _warn_of_images(name: str, data_dir: str | Path | None) -> None:
-    """A folder of one's own images is easily given as --data-dir. The built-in data would be downloaded into it."""
+    """Warn if data_dir looks like a folder of the user's images, into which built-in data would be downloaded."""
     if data_dir is not None and any((Path(data_dir) / part).is_dir() for part in ("train", "test", "val")):
         folder = printable(data_dir)
         _logger.warning(f"this is {name}; for the images in {folder} write --data {folder} in place of --data-dir")

@@ -1,4 +1,4 @@
-"""Load arrays as a data set, from an .npz file or a dictionary."""
+"""Data sets from arrays, in an .npz file or a dictionary."""
 
 import difflib
 import re
@@ -28,14 +28,14 @@ _TOLERANCE = 1e-3  # above 1, of floats that were interpolated
 def load_arrays(source: Path | Mapping[str, Any]) -> ImageData:
     """Load arrays x_train, y_train, x_test, y_test, or train_images, train_labels, ... (val instead of or beside test).
 
-    Images are (N, H, W), (N, H, W, C) or (N, C, H, W): uint8, or floats in 0..1. Labels are integers or texts.
-    class_names is an optional array of strings. Data without training arrays can only be evaluated on.
+    Images are (N, H, W), (N, H, W, C) or (N, C, H, W): uint8, or floats in 0..1. Labels are integers or strings.
+    class_names is an optional array of strings. Data without training arrays support evaluation only.
 
     source: an .npz file, or a dictionary.
 
     Raises:
         ValueError: arrays are missing, damaged, misspelled, pickled, of another type, shape or range, or too large for
-            the memory. One line that names file and array.
+            the memory (one-line message with the file and array).
     """
     file = "the dictionary of arrays" if isinstance(source, Mapping) else printable(source)
     try:
@@ -90,7 +90,7 @@ def _assembled(title: str, arrays: dict[str, np.ndarray]) -> ImageData:
 def _sorted(
     arrays: dict[str, np.ndarray],
 ) -> tuple[dict[str, str], dict[str, str], tuple[str, ...] | None, list[str]]:
-    """The keys of images and labels by split, the names of the classes, and all other keys."""
+    """Return the keys of images and labels by split, the class names, and all other keys."""
     images: dict[str, str] = {}
     labels: dict[str, str] = {}
     class_names, others = None, []

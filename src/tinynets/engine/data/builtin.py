@@ -1,4 +1,4 @@
-"""Data sets by name: torchvision's, Tiny-ImageNet, and scikit-learn's digits."""
+"""Built-in data sets: torchvision's, Tiny-ImageNet, and scikit-learn's digits."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -65,7 +65,7 @@ def _as_tensors(images: np.ndarray | Tensor, labels: list[int] | Tensor) -> tupl
 
 
 def _load_digits(data_dir: str | Path | None) -> ImageData:
-    """scikit-learn's 1,797 handwritten digits of 8x8 pixels. A fixed fifth of every class is the test set."""
+    """Load scikit-learn's 1,797 handwritten digits of 8x8 pixels; a fixed fifth of every class is the test set."""
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -88,7 +88,7 @@ def _load_digits(data_dir: str | Path | None) -> ImageData:
 
 
 def has_files(name: str, data_dir: str | Path | None) -> bool:
-    """Whether the files of a data set are in the directory, so that nothing has to be downloaded."""
+    """Whether the directory contains the files of a data set, so that no download is needed."""
     places = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python", "mnist": "MNIST/raw"}
     places["tiny_imagenet"] = FOLDER
     return name not in places or Path("data" if data_dir is None else data_dir, places[name]).is_dir()

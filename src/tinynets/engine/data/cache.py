@@ -1,4 +1,4 @@
-"""Decoded photos on the disk: made once, mapped into memory by every process and every later run."""
+"""Disk cache of decoded photos, memory-mapped by all processes and later runs."""
 
 import hashlib
 import json
@@ -24,45 +24,45 @@ VERSION = 1  # of reading: counted up when the pixels of a file change
 
 
 def default_cache() -> Path:
-    """tinynets/ in the folder for what can be made again: $XDG_CACHE_HOME, or the usual place of the platform."""
+    """Return tinynets/ in the user's cache folder: $XDG_CACHE_HOME, or the platform's default."""
     usual = {"win32": os.environ.get("LOCALAPPDATA", "~/AppData/Local"), "darwin": "~/Library/Caches"}
     return Path(os.environ.get("XDG_CACHE_HOME") or usual.get(sys.platform, "~/.cache")).expanduser() / "tinynets"
 
 
 def key_of(*metadata: Any) -> str:
-    """A name for anything that JSON can say."""
+    """Hash a JSON-serializable value to a file name."""
     return hashlib.sha256(json.dumps([VERSION, *metadata]).encode()).hexdigest()[:32]
 
 
 class Cache:
-    """The files about one list of photos. Each is complete or not there.
+    """The cache files of one list of photos, written atomically.
 
     Args:
         root: the folder of all caches.
-        key: of the list.
+        key: key of the list.
     """
 
     def __init__(self, root: Path, key: str) -> None:
         self.folder = root / key
 
     def locked(self) -> AbstractContextManager[None]:
-        """One process makes the files, the others wait."""
+        """Lock the cache: one process creates the files while the others wait."""
         return locked(self.folder)
 
     def metadata(self, name: str) -> Any:
-        """What was kept under a name, None if nothing was."""
+        """Read the metadata stored under a name; None if there are none."""
         try:
             return json.loads((self.folder / f"{name}.json").read_text())
         except (FileNotFoundError, ValueError):
             return None
 
     def keep(self, name: str, metadata: Any) -> None:
-        """Keep metadata under a name."""
+        """Store metadata under a name."""
         write_file(self.folder / f"{name}.json", to_json(metadata))
 
     @contextmanager
     def writer(self, name: str, size: int) -> Iterator[BinaryIO]:
-        """A file for images, of at most that many bytes.
+        """Open a file for images of at most that many bytes.
 
         Raises:
             OSError: the disk is full, or cannot be written to.
@@ -81,10 +81,7 @@ class Cache:
             partial.unlink(missing_ok=True)
 
     def images(self, name: str, shape: tuple[int, ...]) -> Tensor | None:
-        """Map images into memory, uint8 of that shape. None if there is no such file.
-
-        The pages are those of the file, shared by all processes. Whoever writes to the tensor gets copies of its own.
-        """
+        """Memory-map images, uint8 of that shape, shared by all processes (copy-on-write); None if there is no file."""
         path = self.folder / f"{name}.u8"
         if not path.is_file() or path.stat().st_size != math.prod(shape):
             return None

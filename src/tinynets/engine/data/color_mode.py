@@ -1,4 +1,4 @@
-"""Convert any Pillow image to 8-bit gray or color, as an image viewer shows it."""
+"""Conversion of Pillow images of any mode to 8-bit grayscale or RGB, as displayed by an image viewer."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ _BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF
 def flatten(image: Image.Image, background: str = "white") -> Image.Image:
     """Convert an image to mode "L" or "RGB": 8 bits, with transparency composited on the background.
 
-    16-bit gray runs from 0 to 65535.
+    16-bit grayscale ranges from 0 to 65535.
 
     Raises:
-        ValueError: the mode is not supported, or the composited image is one flat color.
+        ValueError: the mode is not supported, or the composited image has a single color.
     """
     if image.mode not in GRAY_MODES + _COLOR:
         raise ValueError(f"images of mode {image.mode} are not supported: save it with 8 bits")
@@ -29,7 +29,7 @@ def flatten(image: Image.Image, background: str = "white") -> Image.Image:
 
 
 def is_gray(image: Image.Image) -> bool:
-    """Whether an image has no color by its mode or palette. It need not be decoded yet."""
+    """Whether an image is grayscale by its mode or palette, without decoding it."""
     if image.mode != "P" or image.palette is None or not image.palette.mode.startswith("RGB"):
         return image.mode in GRAY_MODES
     width = len(image.palette.mode)
@@ -39,7 +39,7 @@ def is_gray(image: Image.Image) -> bool:
 
 
 def rgb(color: str) -> tuple[int, int, int]:
-    """Convert a color such as "white" or "#808080" to numbers.
+    """Convert a color such as "white" or "#808080" to an RGB tuple.
 
     Raises:
         ValueError: it is not a color.

@@ -1,4 +1,4 @@
-"""Load a folder of images as a data set: train/CLASS/, val/CLASS/, test/CLASS/, or the folders of the classes alone."""
+"""Data sets from a folder of images: train/CLASS/, val/CLASS/, test/CLASS/, or class folders only."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -22,19 +22,18 @@ _SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": (
 def load_folder(root: Path, options: PhotoOptions, split: Mapping[str, Any] | None = None) -> ImageData:
     """Load images in train/CLASS/ and in test/CLASS/ or val/CLASS/. With all three, val/ is the validation set.
 
-    A folder without train/ has an empty training split and can only be evaluated on. Class folders without parts are
-    split by the names of their files. Classes are matched by name over the splits. Files and folders whose names begin
-    with a dot are ignored.
+    A folder without train/ has an empty training split, for evaluation only. Class folders without splits are split by
+    file names. Classes are matched by name across splits. Files and folders whose names begin with a dot are ignored.
 
     Args:
         root: the folder.
-        options: how its images are read.
-        split: how class folders without parts are split: test_size, val_size and seed, or the names of the files of
-            every part. Then other files are left out.
+        options: settings of reading its images.
+        split: how to split class folders: test_size, val_size and seed, or the file names of every split, in which case
+            other files are skipped.
 
     Raises:
         ValueError: a folder or its images are missing, images cannot be read or differ in size, they do not fit into
-            memory, or the folder has parts and split is not empty.
+            memory, or the folder has splits of its own and split is not empty.
     """
     rgb(options.background)
     check_size(options.img_size)
@@ -65,14 +64,14 @@ def load_folder(root: Path, options: PhotoOptions, split: Mapping[str, Any] | No
 
 @dataclass
 class _Found:
-    """The photos of a folder, remarks about it, and what cannot be listed."""
+    """The photos of a folder, remarks about it, and unlistable folders."""
 
     photos: list[Photo] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
 
     def add(self, root: Path, folder: Path) -> dict[str, list[Path]]:
-        """The images of every class in a folder."""
+        """Add the images of every class in a folder."""
         listing, classes = _list_classes(folder)
         _check_found(folder, listing, classes)
         self.unreadable |= listing.unreadable
@@ -81,7 +80,7 @@ class _Found:
 
 
 def _split_classes(root: Path, split: Mapping[str, Any]) -> tuple[_Found, dict[str, Any]]:
-    """The photos of class folders without parts, split, and the arguments of `load_data` that split them again."""
+    """Return the split photos of class folders, and the arguments of `load_data` that reproduce the split."""
     found, title = _Found(), printable(root.resolve().name)
     paths: dict[str, dict[str, Path]] = {}
     for name, files in found.add(root, root).items():
@@ -101,7 +100,7 @@ def _split_classes(root: Path, split: Mapping[str, Any]) -> tuple[_Found, dict[s
 def _known_parts(
     root: Path, paths: dict[str, dict[str, Path]], split: Mapping[str, Any], notes: list[str]
 ) -> dict[str, dict[str, list[str]]]:
-    """The files of a split that was made before. Others are left out, with a note."""
+    """Return the files of an existing split; other files are skipped, with a note."""
     part_of = {file: part for part in PARTS for file in split[part]}
     present = [file for files in paths.values() for file in files]
     if gone := sorted(part_of.keys() - set(present)):
@@ -118,7 +117,7 @@ def _known_parts(
 
 
 def find_parts(root: Path) -> dict[str, Path]:
-    """The folders of the parts. Empty if the folder holds class folders, one of which may be called train."""
+    """Return the folders of the splits; empty for class folders, one of which may be called train."""
     found = {}
     folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     for part, names in _SPLITS.items():
@@ -143,7 +142,7 @@ def find_parts(root: Path) -> dict[str, Path]:
 
 
 def _check_case(root: Path, names: tuple[str, ...]) -> None:
-    """Raise ValueError if two classes differ by case only: on some systems they are one folder."""
+    """Raise ValueError if two class names differ by case only, since some file systems do not distinguish them."""
     seen: dict[str, str] = {}
     for name in names:
         if (other := seen.setdefault(name.casefold(), name)) != name:
@@ -154,9 +153,9 @@ def _check_case(root: Path, names: tuple[str, ...]) -> None:
 
 
 def _list_classes(folder: Path) -> tuple[Listing, dict[str, list[Path]]]:
-    """What a split holds, and the images of every class.
+    """Return the listing of a split and the images of every class.
 
-    Names are compared in Unicode's composed form, because macOS decomposes some names of folders.
+    Names are compared in Unicode's composed form, since macOS decomposes some folder names.
     """
     folders = (path.name for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith("."))
     classes: dict[str, list[Path]] = {unicodedata.normalize("NFC", name): [] for name in folders}
@@ -177,7 +176,7 @@ def _check_found(folder: Path, listing: Listing, classes: dict[str, list[Path]])
 
 
 def _remarks(part: str, listing: Listing, classes: dict[str, list[Path]]) -> list[str]:
-    """A line for everything in a split that is no part of the data."""
+    """Return a line for every kind of item in a split that is not part of the data."""
     loose = len(listing.images) - sum(map(len, classes.values()))
     empty = [name for name, files in classes.items() if not files]
     notes = [f"{part}: {note}" for note in listing.notes()]

@@ -16,10 +16,10 @@ _AT_A_TIME = 1 << 22  # pixels
 
 @dataclass(frozen=True)
 class ImageData:
-    """A data set in memory.
+    """An image classification data set in memory.
 
-    Validation images are optional: without them, a part of the training images is used. The training split of data that
-    can only be evaluated on is empty.
+    Without validation images, training holds out a part of the training images. The training split is empty for data
+    that support evaluation only.
 
     Attributes:
         name: name of the data set.
@@ -32,12 +32,11 @@ class ImageData:
         std: standard deviation per channel, for pixels scaled to 0..1.
         val_images: uint8 (N, C, H, W) or None.
         val_labels: int64 (N,) or None.
-        source: arguments with which `load_data` finds the same data again, with an absolute path. None for other data.
+        source: arguments of `load_data` that load the same data again, with an absolute path. None for other data.
         notes: remarks about how the data were read, one line each.
-        skipped: files that were left out because they cannot be read, with the reason.
-        files: names of the files behind the images of every part, relative to the folder of the data. Empty for other
-            data.
-        known_digest: the result of `digest`, if it is known already.
+        skipped: unreadable files that were skipped, with the reason.
+        files: file names of the images of every split, relative to the folder of the data. Empty for other data.
+        known_digest: the result of `digest`, if already computed.
 
     Examples:
         >>> from tinynets.engine import load_data
@@ -79,9 +78,7 @@ class ImageData:
 
     @property
     def made_split(self) -> dict[str, Any] | None:
-        """How class folders without parts were split: test_size, val_size, seed, and the files of every part. None for
-        data with parts of their own.
-        """
+        """The split of class folders: test_size, val_size, seed, and the files of every split. None for other data."""
         source = self.source or {}
         if "test_size" not in source:
             return None
@@ -89,7 +86,7 @@ class ImageData:
         return chosen | {part: self.files.get(part, ()) for part in ("train", "val", "test")}
 
     def split(self, name: str) -> tuple[Tensor, Tensor]:
-        """Images and labels of one split.
+        """Return the images and labels of one split.
 
         Args:
             name: "train", "test" or, if the data set has it, "val".
@@ -107,13 +104,13 @@ class ImageData:
         return splits[name]
 
     def changed(self, classes: list[int] | None, in_chans: int, img_size: tuple[int, int]) -> "ImageData":
-        """Convert the images to other channels and another size, and label i to classes[i]. Class names stay unchanged.
+        """Convert channels and size of the images, and map label i to classes[i]. Class names are unchanged.
 
-        Gray becomes three equal channels. Color becomes ITU-R 601 gray, as in Pillow. Resizing is bilinear with
-        antialiasing.
+        Grayscale is replicated to three channels; color is converted to ITU-R 601 luma, as in Pillow. Resizing is
+        bilinear with antialiasing.
 
         Args:
-            classes: the new label for each label, None to keep them.
+            classes: the new label for each label, None for no change.
             in_chans: 1 or 3.
             img_size: (H, W) in pixels.
 
@@ -129,7 +126,7 @@ class ImageData:
         return dataclasses.replace(self, **splits, known_digest=None)
 
     def digest(self) -> str:
-        """SHA-256 of all images, labels and class names. Equal data have equal digests, whatever their name."""
+        """Return the SHA-256 of all images, labels and class names, independent of the data set's name."""
         if self.known_digest is not None:
             return self.known_digest
         digest = hashlib.sha256(repr(self.class_names).encode())
@@ -149,9 +146,9 @@ def assemble(
     skipped: tuple[str, ...] = (),
     figures: tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]] | None = None,
 ) -> ImageData:
-    """Make a data set of the splits "train", "val" and "test". Without test, the validation images are the test images.
+    """Build a data set from the splits "train", "val" and "test". Without test, val serves as the test set.
 
-    figures: mean, standard deviation and remarks, if they are known.
+    figures: mean, standard deviation and remarks, if already known.
 
     Raises:
         ValueError: the images of the splits differ in size.
@@ -171,7 +168,7 @@ def assemble(
 
 
 def _remarks(splits: dict[str, tuple[Tensor, Tensor]], class_names: Sequence[str]) -> list[str]:
-    """A line for everything that makes an accuracy mean less: classes without images, and images that occur twice."""
+    """Return a line for each defect that affects accuracy figures: classes without images, and duplicate images."""
     notes = []
     labels_of: dict[str, dict[int, set[int]]] = {}
     for part, (images, labels) in splits.items():
@@ -212,13 +209,13 @@ def _resized(images: Tensor, size: tuple[int, int], piece: int = 500) -> Tensor:
 
 
 def channels_first(images: Tensor) -> Tensor:
-    """(N, H, W) or (N, H, W, C) -> (N, C, H, W), contiguous."""
+    """Convert (N, H, W) or (N, H, W, C) to (N, C, H, W), contiguous."""
     images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
     return images.contiguous()
 
 
 def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Compute mean and standard deviation of images per channel, exactly.
+    """Compute the exact per-channel mean and standard deviation of images.
 
     Args:
         images: uint8 (N, C, H, W).
@@ -245,11 +242,11 @@ def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def split_validation(labels: Tensor, val_size: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Split indices into training and validation, class by class.
+    """Stratified random split of indices into training and validation.
 
     Args:
         labels: int64 (N,).
-        val_size: fraction of every class for validation, rounded to whole images.
+        val_size: validation fraction of every class, rounded to whole images.
         generator: source of the random numbers.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Errors of image files in one line that names the file, without Pillow's warnings."""
+"""One-line errors of image files, without Pillow's warnings."""
 
 import threading
 import warnings
@@ -13,7 +13,7 @@ from tinynets._text import printable
 
 @contextmanager
 def error_context(path: str | Path) -> Iterator[None]:
-    """Turn every error inside into one line that names the file."""
+    """Convert every error raised inside to a one-line error with the file name."""
     name = printable(path)
     try:
         path = Path(path)
@@ -45,10 +45,9 @@ class _Quiet:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Drop Pillow's warnings inside. An image is either read or refused.
+    """Suppress Pillow's warnings.
 
-    All threads share one list of warning filters. The first thread that enters changes it, the last one that leaves
-    restores it.
+    Threads share one list of warning filters: the first thread to enter changes it, the last one to exit restores it.
     """
     with _Quiet.lock:
         _Quiet.users += 1

@@ -1,4 +1,4 @@
-"""Convert labels, integers or names, to classes 0..C-1."""
+"""Encoding of labels, integers or names, as classes 0..C-1."""
 
 from collections.abc import Sequence
 
@@ -12,15 +12,15 @@ _MANY = 1000  # with more classes, labels that hardly repeat are taken for numbe
 def encode_labels(
     labels: dict[str, np.ndarray], class_names: Sequence[str] | None
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Convert the labels of all arrays to int64 (N,), and name the classes.
+    """Encode the labels of all arrays as int64 (N,), and return them with the class names.
 
     Args:
-        labels: by the name that messages use. Integers or strings, (N,) or (N, 1). Without class_names the values
-            become classes in their order, named by the values.
-        class_names: names of the classes. A label is then the position of its class, from 0, or its name.
+        labels: integers or strings, (N,) or (N, 1), by array name. Without class_names the sorted distinct values are
+            the classes.
+        class_names: names of the classes; labels are then class indices or names.
 
     Raises:
-        ValueError: the labels are not labels, or fit no class.
+        ValueError: the labels are invalid, or match no class.
     """
     plain = {name: _plain(name, values) for name, values in labels.items()}
     if len({values.dtype.kind for values in plain.values()}) > 1:
@@ -48,7 +48,7 @@ def encode_labels(
 
 
 def _plain(name: str, values: np.ndarray) -> np.ndarray:
-    """Labels as (N,) strings or non-negative integers."""
+    """Return labels as (N,) strings or non-negative integers."""
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values.flat):
         values = values.astype(str)
     if values.ndim == 2 and values.shape[1] == 1:

@@ -1,4 +1,4 @@
-"""List the image files of a folder: each file once, however it is reached, and nothing left out without a word."""
+"""Listing of the image files in a folder, with duplicates resolved and every omission reported."""
 
 import os
 from collections import Counter
@@ -15,13 +15,13 @@ IMG_EXTENSIONS = (
 
 @dataclass
 class Listing:
-    """What a folder and everything below it holds. Names that begin with a dot do not count.
+    """The recursive content of a folder, without names that begin with a dot.
 
     Attributes:
-        images: files with the extension of an image, sorted.
+        images: files with an image extension, sorted.
         others: number of other files by extension.
-        unreadable: folders that cannot be listed, with the reason in one line.
-        repeated: number of links to files and folders that are listed already.
+        unreadable: folders that cannot be listed, with a one-line reason.
+        repeated: number of links to files and folders that are already listed.
     """
 
     images: list[Path] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Listing:
     repeated: int = 0
 
     def notes(self) -> list[str]:
-        """A line for each kind of files that were left out."""
+        """Return a line for each kind of omitted files."""
         kinds = ", ".join(f"{n} {printable(name) or 'without an extension'}" for name, n in self.others.most_common(5))
         notes = [f"ignored because of their extensions: {kinds}"] if kinds else []
         if self.repeated:
@@ -39,9 +39,9 @@ class Listing:
 
 
 def walk_images(folder: str | Path) -> Listing:
-    """List all images in a folder. Links are followed; a link to a folder above itself is not.
+    """List all images in a folder, following links except to a parent folder.
 
-    A file that is reached in several ways is listed once, under the path without links if there is one.
+    A file with several paths is listed once, by a path without links if there is one.
     """
     found, listing = [], Listing()
     for where, files in _walk(str(folder), listing):
@@ -68,10 +68,10 @@ def walk_images(folder: str | Path) -> Listing:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """List the image files anywhere in a folder.
+    """List the image files in a folder, recursively.
 
-    Files and folders whose names begin with a dot are ignored, and so are files without the extension of an image. A
-    file that several links lead to is listed once.
+    Files without an image extension and names that begin with a dot are ignored. A file with several links is listed
+    once.
 
     Args:
         folder: the folder.
@@ -97,7 +97,7 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def _walk(top: str, listing: Listing) -> list[tuple[str, list[str]]]:
-    """All folders with their files. Links to folders are entered last, so that a folder is entered by its own path."""
+    """Yield all folders with their files, links last, so that a folder is entered by its own path if possible."""
 
     def cannot_list(error: OSError) -> None:
         path = os.fspath(error.filename)
@@ -120,12 +120,12 @@ def _walk(top: str, listing: Listing) -> list[tuple[str, list[str]]]:
 
 
 def _inside(link: str) -> str:
-    """What the real path of everything in the folder behind a link begins with."""
+    """Return the prefix of the real paths of everything in a linked folder."""
     return os.path.realpath(link).rstrip(os.sep) + os.sep
 
 
 def _identity(path: Path) -> object:
-    """What two paths to one file have in common."""
+    """Return a key that is equal for all paths to one file."""
     try:
         status = path.stat()
     except OSError:  # a broken link; reading it will say so

@@ -1,4 +1,4 @@
-"""One process at a time makes the files of a folder, the others wait for it."""
+"""Inter-process lock of a folder."""
 
 import os
 import shutil
@@ -13,9 +13,9 @@ LOCK = ".tinynets.lock"
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Let one process at a time open or make the files of a folder. The others wait for it.
+    """Lock a folder, so that one process at a time opens or creates its files.
 
-    A folder that cannot be written to is not locked. A folder that was created and stays empty is removed.
+    A read-only folder is not locked. A folder that was created and remains empty is removed.
     """
     created = not root.exists()
     try:

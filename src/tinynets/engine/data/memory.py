@@ -1,4 +1,4 @@
-"""Free memory, to refuse data that do not fit before they are read."""
+"""Available memory, for rejecting data that do not fit before they are read."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def check_memory(needed: int, what: str, cure: str) -> None:
-    """Raise ValueError unless that many bytes are free, in one line that says what needs them and what to do."""
+    """Raise ValueError unless that many bytes of memory are available."""
     free = available_memory()
     if free is not None and needed > free:
         raise ValueError(
@@ -15,20 +15,19 @@ def check_memory(needed: int, what: str, cure: str) -> None:
 
 
 def threads_that_fit(most: int, each: int, beside: int) -> int:
-    """How many threads of `each` bytes fit into free memory beside `beside` bytes: at least one, at most `most`."""
+    """Return the number of threads of `each` bytes that fit into memory beside `beside` bytes, from 1 to `most`."""
     free = available_memory()
     return most if free is None else max(1, min(most, (free - beside) // max(1, each)))
 
 
 def size_text(count: int) -> str:
-    """Bytes as 512 MB or 72.0 GB."""
+    """Format bytes as 512 MB or 72.0 GB."""
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
 
 
 def available_memory() -> int | None:
-    """Bytes that this process can still allocate; None if unknown.
-
-    The machine, the control group and the limit of the process are taken into account.
+    """Return the bytes that this process can still allocate, limited by machine, control group and ulimit; None if
+    unknown.
     """
     known = [free for free in (_machine(), _control_group(), _own_limit()) if free is not None]
     return max(0, min(known)) if known else None
@@ -45,7 +44,7 @@ def _machine() -> int | None:
 
 
 def _control_group() -> int | None:
-    """The memory that a container may still use. The file cache counts as free."""
+    """Return the memory available to the container, with the file cache counted as available."""
     root = Path("/sys/fs/cgroup")
     for limit, used, cache in (
         (root / "memory.max", root / "memory.current", root / "memory.stat"),
@@ -61,7 +60,7 @@ def _control_group() -> int | None:
 
 
 def _own_limit() -> int | None:
-    """What `ulimit -v` leaves."""
+    """Return the memory available under `ulimit -v`."""
     try:
         import resource
 

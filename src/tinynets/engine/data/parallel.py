@@ -1,4 +1,4 @@
-"""Read many image files in parallel."""
+"""Multithreaded reading of image files."""
 
 import os
 import sys
@@ -29,9 +29,7 @@ def read_images(
     progress: bool = True,
     config: Mapping[str, Any] | None = None,
 ) -> tuple[Tensor, dict[int, str]]:
-    """Read many image files with several threads.
-
-    Files that cannot be read have no row in the result.
+    """Read image files with several threads, skipping unreadable ones.
 
     Args:
         paths: the files.
@@ -43,7 +41,7 @@ def read_images(
         config: as in `read_image`.
 
     Returns:
-        uint8 (N, C, H, W), and for each file that cannot be read its index in paths and the reason.
+        The images of all readable files, uint8 (N, C, H, W), and the reason for each other one, by index in paths.
 
     Raises:
         ValueError: an argument is invalid.
@@ -74,12 +72,12 @@ def read_blocks(
     keep: Callable[[Tensor], Any],
     title: str | None = "reading",
 ) -> dict[int, str]:
-    """Read files as `read_images` does, but hand them to keep in blocks, uint8 (n, C, H, W), in order.
+    """Read files like `read_images`, but pass them to keep in blocks, uint8 (n, C, H, W), in order.
 
-    title: of the progress bar, None for none.
+    title: title of the progress bar, None for no bar.
 
     Returns:
-        The index in paths of each file that cannot be read, and the reason. It is in no block.
+        The reason for each unreadable file, which is in no block, by index in paths.
     """
     block = torch.empty(min(BLOCK, len(paths)), len(mode), *img_size, dtype=torch.uint8, device="cpu")
 
@@ -99,10 +97,9 @@ def for_each(
     threads: int | None = None,
     after_batch: Callable[[Sequence[int], Mapping[int, str]], None] = lambda indices, failed: None,
 ) -> tuple[dict[int, _T], dict[int, str]]:
-    """Call do(index) for all indices with several threads. Returns results, and messages of ValueError and OSError, by
-    index.
+    """Call do(index) for all indices with several threads; return results and messages of errors by index.
 
-    after_batch: called with the indices of every batch, and the messages so far.
+    The errors are ValueError and OSError. after_batch is called with every batch's indices and the messages so far.
     """
     done: dict[int, _T] = {}
     failed: dict[int, str] = {}
@@ -128,12 +125,12 @@ def for_each(
 
 
 def _bar(title: str | None, total: int) -> Any:
-    """A progress bar on stderr, None if that is not a terminal. (tqdm creates a semaphore even for a disabled bar.)"""
+    """Create a progress bar on stderr; None without a terminal, since tqdm creates a semaphore even if disabled."""
     if title is None or sys.stderr is None or not sys.stderr.isatty():
         return nullcontext()
     return tqdm(total=total, desc=title, unit="image", delay=1, leave=False)
 
 
 def core_count() -> int:
-    """Number of cores that this process may use."""
+    """Return the number of CPU cores available to this process."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The photos of a data set, and what is decoded of them: one size, one number of channels."""
+"""The photos of a data set, and the common size and number of channels that they are decoded to."""
 
 import math
 from collections import Counter
@@ -17,7 +17,7 @@ _KEPT_SIDE = 128  # pixels
 
 
 class Photo(NamedTuple):
-    """A file, its class, its part ("train", "val", "test"), and its name relative to the folder of the data."""
+    """A file, its class, its split ("train", "val", "test"), and its name relative to the folder of the data."""
 
     path: Path
     label: str
@@ -27,15 +27,15 @@ class Photo(NamedTuple):
 
 @dataclass(frozen=True)
 class PhotoOptions:
-    """How photos are read.
+    """Settings of reading photos.
 
     Attributes:
-        img_size: (H, W) of every image. None: the size that all images share, if it is at most 128 pixels a side (any
+        img_size: (H, W) of every image. None for the common size of all images, if it is at most 128 pixels a side (any
             size without default_size), else default_size.
         default_size: (H, W) of the model.
-        in_chans: 1 for gray, 3 for color. None for gray if all images are gray.
+        in_chans: 1 for grayscale, 3 for color. None for 1 if all images are gray, else 3.
         background: color behind transparent pixels.
-        skip_bad: leave out images that cannot be read, and list them in `skipped` of the result.
+        skip_bad: skip unreadable images, and list them in the result's `skipped`.
         config: as in `read_image`.
         cache: folder for decoded photos, None for none.
     """
@@ -54,12 +54,12 @@ class PhotoList:
     """The photos of a folder.
 
     Attributes:
-        root: the folder, as messages name it.
-        photos: the files, those of a part one after the other.
+        root: the folder, for messages.
+        photos: the files, grouped by split.
         class_names: names of the classes in the order of the labels.
         notes: remarks about the folder.
-        unreadable: what could not even be listed, with the reason.
-        source: arguments of `load_data` beside those of the options.
+        unreadable: folders that cannot be listed, with the reason.
+        source: arguments of `load_data` in addition to those of the options.
     """
 
     root: Path
@@ -72,8 +72,8 @@ class PhotoList:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is decoded: the photos whose headers can be read, (C, H, W) of the images, remarks about that size, what
-    cannot be read with the reason, and the most memory that decoding takes a thread.
+    """A decoding plan: photos with readable headers, (C, H, W) of the images, remarks about that size, unreadable files
+    with the reason, and the peak memory per decoding thread.
     """
 
     photos: list[Photo]
@@ -91,9 +91,9 @@ class Plan:
 
 
 def read_headers(photos: Sequence[Photo], known: Sequence[Any] | None = None) -> list[Any]:
-    """Height, width and whether it is gray of every file by path, or why it cannot be read.
+    """Read height, width and grayscale flag, or the reason for an error, of every file by path.
 
-    known: the result before. Only what could not be read then is read again.
+    known: the previous result, of which only errors are read again.
     """
     paths = sorted(str(photo.path) for photo in photos)
     result = list(known or [""] * len(paths))
@@ -105,7 +105,7 @@ def read_headers(photos: Sequence[Photo], known: Sequence[Any] | None = None) ->
 
 
 def make_plan(listed: PhotoList, options: PhotoOptions, headers: Sequence[Any]) -> Plan:
-    """Choose what is decoded, by the result of `read_headers`."""
+    """Plan the decoding from the result of `read_headers`."""
     by_path = dict(zip(sorted(str(photo.path) for photo in listed.photos), headers, strict=True))
     bad = {path: header for path, header in by_path.items() if isinstance(header, str)}
     photos = [photo for photo in listed.photos if str(photo.path) not in bad]
@@ -117,7 +117,7 @@ def make_plan(listed: PhotoList, options: PhotoOptions, headers: Sequence[Any]) 
 
 
 def check_room(listed: PhotoList, plan: Plan, held: int) -> None:
-    """Raise ValueError if that many images, and one thread that decodes, do not fit into memory."""
+    """Raise ValueError if that many images and one decoding thread do not fit into memory."""
     size = held * math.prod(plan.shape)
     threads = threads_that_fit(core_count(), plan.largest, size)
     check_memory(
@@ -129,7 +129,7 @@ def check_room(listed: PhotoList, plan: Plan, held: int) -> None:
 
 
 def _choose_size(root: Path, headers: list[Header], options: PhotoOptions) -> tuple[tuple[int, int], list[str]]:
-    """The (H, W) of all images, and notes about that choice."""
+    """Choose the (H, W) of all images; return it with notes about the choice."""
     if options.img_size is not None:
         return options.img_size, []
     sizes = Counter(header.size for header in headers)

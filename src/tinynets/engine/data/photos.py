@@ -1,4 +1,4 @@
-"""Read the photos of a data set: one size, one number of channels, decoded once."""
+"""Decoding of the photos of a data set to a common size and number of channels."""
 
 import logging
 import math
@@ -28,7 +28,7 @@ _USUAL = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}  
 
 
 def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
-    """Read photos into a data set. With a cache they are decoded once and mapped into memory, else they fill it.
+    """Read photos into a data set: memory-mapped from the cache, or decoded into memory without one.
 
     Raises:
         ValueError: images cannot be read or differ in size, or they do not fit into memory.
@@ -59,7 +59,7 @@ def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
 
 
 def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageData:
-    """The same, from files that the first of all processes and runs makes."""
+    """`read_photos` with a cache, which the first process creates."""
     files = sorted(_status(photo.path) for photo in listed.photos)
     cache = Cache(root, key_of(str(listed.root.absolute()), files))
     with cache.locked():
@@ -92,7 +92,7 @@ def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageD
 
 
 def _status(path: Path) -> tuple[str, int, int]:
-    """What changes if a file does: path, size and time."""
+    """Return a fingerprint of a file: path, size and modification time."""
     try:
         status = path.stat()
     except OSError:  # reading it will say so
@@ -101,7 +101,7 @@ def _status(path: Path) -> tuple[str, int, int]:
 
 
 def _decode(listed: PhotoList, options: PhotoOptions, plan: Plan, keep: Callable[[Tensor], Any]) -> dict[int, str]:
-    """Hand all images to keep, block by block. Returns the indices of those that cannot be read, with the reason."""
+    """Pass all images to keep, block by block; return the indices of unreadable ones, with the reason."""
     channels, *size = plan.shape
     threads = threads_that_fit(core_count(), plan.largest, min(BLOCK, len(plan.photos)) * math.prod(plan.shape))
     paths, mode = [photo.path for photo in plan.photos], "L" if channels == 1 else "RGB"
@@ -125,10 +125,7 @@ def _assemble(
     bad: dict[int, str],
     metadata: Mapping[str, Any] | None = None,
 ) -> ImageData:
-    """The data set of these images, with what was remarked about them.
-
-    metadata: the statistics and remarks, if they are known.
-    """
+    """Build the data set of these images, with remarks; metadata are the statistics and remarks, if already known."""
     photos = [photo for index, photo in enumerate(plan.photos) if index not in bad]
     label_of = {name: label for label, name in enumerate(listed.class_names)}
     labels = torch.tensor([label_of[photo.label] for photo in photos], dtype=torch.int64, device="cpu")
@@ -155,7 +152,7 @@ def _assemble(
 
 
 def _look_alikes(splits: Mapping[str, tuple[Tensor, Tensor]]) -> list[str]:
-    """A line about photos that are on both sides of a split."""
+    """Return a line about near-duplicate photos across splits."""
     held_out = {part: images for part, (images, _) in splits.items() if part != "train"}
     if "train" not in splits or not held_out:
         return []
@@ -169,7 +166,7 @@ def _look_alikes(splits: Mapping[str, tuple[Tensor, Tensor]]) -> list[str]:
 
 
 def _complaint(root: Path, bad: dict[str, str], total: int) -> str:
-    """The first ten reasons and the number of all, in one line."""
+    """Return the first ten reasons and their total number, in one line."""
     reasons = list(bad.values())
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
     return (

@@ -1,4 +1,4 @@
-"""Light on dark or dark on light: whether images have the background that a model was trained with."""
+"""Detection of images whose polarity (light on dark or dark on light) differs from a model's training data."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def wrong_polarity(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Find images with a light border where a model was trained on a dark background, or the reverse.
+    """Find images with a light border for a model trained on a dark background, or vice versa.
 
     A model's background is dark if mean - std < 0 in every channel (as in MNIST, where most pixels are black), and
-    light if mean + std > 1. Photos are neither, and then no image is wrong.
+    light if mean + std > 1. For photos neither holds, and no image is flagged.
 
     Args:
         images: uint8 (N, C, H, W).

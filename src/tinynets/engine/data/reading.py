@@ -1,4 +1,4 @@
-"""Read one image file: turn it upright, take the first frame, composite transparency, crop and resize."""
+"""Reading of a single image file: first frame, EXIF orientation, transparency, resizing and cropping."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,14 +32,14 @@ _PLAIN = {"crop_pct": 1.0, "interpolation": "bilinear"}
 
 
 class Header(NamedTuple):
-    """What an image file says before it is decoded: its displayed (H, W), and whether it is gray."""
+    """The header of an image file: displayed (H, W), and whether it is grayscale."""
 
     size: tuple[int, int]
     gray: bool
 
     @property
     def decoding_bytes(self) -> int:
-        """The most memory that a thread needs to decode it."""
+        """Peak memory of decoding the file, in bytes per thread."""
         return 24 * self.size[0] * self.size[1]
 
 
@@ -50,25 +50,25 @@ def read_image(
     background: str = "white",
     config: Mapping[str, Any] | None = None,
 ) -> Tensor:
-    """Read one image file as an image viewer shows it: first frame, upright, with transparency composited.
+    """Read an image file as displayed by an image viewer: first frame, EXIF-oriented, with transparency composited.
 
-    With img_size it is then resized and cropped by timm's transform for evaluation, so the pixels are those of
-    `timm.data.create_transform` with the same configuration.
+    With img_size the image is resized and cropped by timm's evaluation transform, with the same pixels as
+    `timm.data.create_transform` of the same configuration.
 
     Args:
-        path: a file of any format that Pillow reads.
+        path: a file of any format that Pillow supports.
         mode: "L" for one channel, "RGB" for three.
         img_size: (H, W). None for the file's own size.
         background: color behind transparent pixels, by name or as "#rrggbb".
-        config: timm's crop_pct, crop_mode and interpolation. None for those of our models: the short side is resized,
-            bilinear with antialiasing, and the long side cropped around its center.
+        config: timm's crop_pct, crop_mode and interpolation. None for those of tinynets models: bilinear resizing of
+            the short side with antialiasing, and a center crop.
 
     Returns:
         uint8 (C, H, W).
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a readable image, or an argument is invalid. One line that names the file.
+        ValueError: it is not a readable image, or an argument is invalid (one-line message with the file name).
 
     Examples:
         >>> from PIL import Image
@@ -86,7 +86,7 @@ def read_image(
 
 
 def read_header(path: str | Path) -> Header:
-    """Size and kind of an image file, without decoding it. Errors are those of `read_image`."""
+    """Read the header of an image file without decoding it. Raises the errors of `read_image`."""
     with quiet_pillow(), error_context(path), Image.open(path) as image:
         height, width = image.height, image.width
         if image.format == "TIFF":  # Pillow's versions differ in whether this is the upright size
@@ -108,7 +108,7 @@ def check_size(img_size: tuple[int, int] | None) -> None:
 def _pixels(
     image: Image.Image, mode: str, img_size: tuple[int, int] | None, background: str, config: Mapping[str, Any]
 ) -> Tensor:
-    """uint8 (C, H, W)."""
+    """Convert an image to uint8 (C, H, W)."""
     if image.width * image.height > _LARGE:
         check_memory(Header((image.height, image.width), False).decoding_bytes, "decoding it", "make it smaller")
     _mend_transparency(image)
@@ -125,7 +125,7 @@ def _pixels(
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's, 1 where there is none or it cannot be read."""
+    """Return the EXIF orientation, 1 if it is missing or unreadable."""
     try:
         turn = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # broken metadata raise many things; image viewers show such images
@@ -134,7 +134,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _mend_transparency(image: Image.Image) -> None:
-    """Scale a PNG's transparent value as Pillow scales the pixels. Pillow keeps the value in the file."""
+    """Scale a PNG's transparent value like its pixels, since Pillow scales only the latter."""
     key, tile = image.info.get("transparency"), getattr(image, "tile", None)
     raw = tile[0][3] if image.format == "PNG" and tile else None
     if isinstance(key, int) and raw in ("L;2", "L;4"):

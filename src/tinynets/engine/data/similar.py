@@ -1,4 +1,4 @@
-"""Find images that look like images of the training set: bursts, and photos that were saved twice."""
+"""Near-duplicate detection, for bursts and re-saved photos across splits."""
 
 import torch
 from torch import Tensor
@@ -10,10 +10,10 @@ _AT_A_TIME = 1 << 23  # comparisons
 
 
 def look_alikes(images: Tensor, others: Tensor) -> Tensor:
-    """Find images that look like one of the others.
+    """Find images that are near duplicates of one of the others.
 
-    They have almost the same difference hash: 64 bits that say which of two neighbors in a thumbnail of 9x8 gray
-    pixels is lighter. And the thumbnails are almost equal.
+    Near duplicates have almost equal 9x8 grayscale thumbnails and almost equal difference hashes: 64 bits, the signs of
+    the differences between horizontal neighbors in the thumbnail.
 
     Args:
         images: uint8 (N, C, H, W).

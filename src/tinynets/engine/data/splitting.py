@@ -1,4 +1,4 @@
-"""Split the files of class folders into training, validation and test images, by their names."""
+"""Deterministic splitting of class folders into training, validation and test images by file names."""
 
 import hashlib
 import json
@@ -15,20 +15,20 @@ PARTS = ("train", "val", "test")
 def split_files(
     files: Mapping[str, Iterable[str]], test_size: float, val_size: float, seed: int
 ) -> dict[str, dict[str, list[str]]]:
-    """Split the files of every class.
+    """Split the files of every class by a hash of their names.
 
-    A file's place in [0, 1) is SHA-256 of seed and name. Below test_size it is a test image, below test_size + val_size
-    a validation image. So adding a file moves no other, and every class is split alike. A class that would lack a test
-    or validation image gets the file with the next place, as long as one remains for training.
+    The SHA-256 of seed and name maps a file to [0, 1): below test_size it is a test image, below test_size + val_size a
+    validation image. Adding a file therefore does not reassign others. A class that would lack a test or validation
+    image is assigned the file with the next hash, as long as one remains for training.
 
     Args:
         files: names by class.
-        test_size: fraction of test images. 1 makes all files test images.
+        test_size: fraction of test images, 1 for all files.
         val_size: fraction of validation images.
-        seed: another seed makes another split.
+        seed: seed of the hash.
 
     Returns:
-        Names by part and class, in the given order.
+        Names by split and class, in the order of files.
 
     Raises:
         ValueError: a fraction is out of range.
@@ -44,7 +44,7 @@ def split_files(
 
 
 def _parts(names: list[str], test_size: float, val_size: float, seed: int) -> dict[str, str]:
-    """The part of every file of a class."""
+    """Return the split of every file of a class."""
     places = {name: _place(name, seed) for name in names}
     test = sum(place < test_size for place in places.values())
     val = sum(place < test_size + val_size for place in places.values()) - test
@@ -71,7 +71,7 @@ def check_sizes(test_size: float, val_size: float) -> None:
 
 
 def describe(title: str, counts: Mapping[str, int], seed: int) -> str:
-    """One line about the split."""
+    """Describe the split in one line."""
     if not counts.get("train"):
         return f"{title} has no train/ and test/: all {counts['test']:,} images are test images"
     val = f"{counts['val']:,} to validate and " if counts.get("val") else ""

@@ -23,12 +23,12 @@ _NEEDED = ("train", "val/images", "val/val_annotations.txt", "wnids.txt", "words
 
 
 def load_tiny_imagenet(root: Path, cache: Path | None = None) -> ImageData:
-    """Load Tiny-ImageNet. Its validation images are the test images; the official test images have no labels.
+    """Load Tiny-ImageNet, with its validation images as the test set, since the official test images have no labels.
 
-    Classes are in the order of their WordNet ids. Each has the first name of words.txt that no other class has.
+    Classes are ordered by WordNet id and named by the first name in words.txt that no other class has.
 
     Args:
-        root: the folder that holds tiny-imagenet-200/, or into which the official zip is downloaded and unpacked.
+        root: the folder that contains tiny-imagenet-200/, or into which the official zip is downloaded and unpacked.
         cache: folder for decoded photos, None for none.
 
     Raises:
@@ -51,7 +51,7 @@ def load_tiny_imagenet(root: Path, cache: Path | None = None) -> ImageData:
 
 
 def _download(root: Path) -> None:
-    """Download, check and unpack the zip. The folder appears when it is complete."""
+    """Download, verify and unpack the zip; the folder is created atomically."""
     archive, partial = root / f"{FOLDER}.zip", root / f".{FOLDER}.partial"
     try:
         download_url(URL, str(root), archive.name, MD5)
@@ -78,7 +78,7 @@ def _class_names(folder: Path, wnids: list[str]) -> tuple[str, ...]:
 
 
 def _photos(folder: Path, names: dict[str, str]) -> list[Photo]:
-    """The files of both parts, by class and name."""
+    """Return the files of both splits, by class and name."""
     photos = []
     for wnid, label in names.items():
         images = folder / "train" / wnid / "images"

@@ -1,4 +1,4 @@
-"""Training: one step, an epoch, a run, with one or several processes."""
+"""The training loop, for one or several processes."""
 
 from ._train import train
 from .build import model_for_data

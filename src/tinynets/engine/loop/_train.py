@@ -40,46 +40,45 @@ def train(
 ) -> dict[str, Any]:
     """Train a model and write a run directory.
 
-    The directory holds recipe.json, metrics.csv (one row per epoch), events.jsonl, best.safetensors (best validation
-    accuracy), last.safetensors, state.pt (to resume) and summary.json. skipped.txt lists images that were left out,
-    split.json the files of every part if class folders were split. The
-    test set is read once, at the end, for the last and the best weights. Processes that were started by torchrun train
-    together.
+    The directory contains recipe.json, metrics.csv (one row per epoch), events.jsonl, best.safetensors (best validation
+    accuracy), last.safetensors, state.pt (for resuming), summary.json and, where they apply, skipped.txt (images that
+    were skipped) and split.json (the split of class folders). The test set is evaluated once, at the end, with the last
+    and the best weights. Under torchrun, training is distributed over its processes.
 
-    Settings of the process are restored at the end: glibc's malloc (see `loop/malloc.py`), torch's global generators,
-    default device and dtype, signal handlers.
+    Global settings are restored at the end: glibc's malloc (see `loop/malloc.py`), torch's global generators, default
+    device and dtype, and signal handlers.
 
     Args:
-        model: a model of ours or of timm by name. Its classes, channels and image size follow the data. Or a module of
-            your own that returns logits (N, classes). It is trained in place; recipe.seed does not change its initial
-            weights; its checkpoints can only be loaded into such a module.
+        model: name of a tinynets or timm model, whose classes, channels and image size follow the data; or a module
+            that returns logits (N, classes). A module is trained in place, its initial weights do not depend on
+            recipe.seed, and its checkpoints can only be loaded into such a module.
         data: the data set.
-        recipe: how to train.
+        recipe: the training settings.
         out: the run directory, created if necessary.
         device: device to train on.
         model_args: further arguments of the model's class, such as {"width": 0.5}.
-        resume: continue the run in out; the result is bit for bit that of an uninterrupted run. Without a run in out,
-            start one. A recipe with more epochs continues a finished run: weights, optimizer and random numbers are
-            kept, and the schedule is that of the longer run.
-        save_seconds: the state is saved after this many seconds, and after every epoch.
-        tensorboard: also log to out/tensorboard. Needs the package tensorboard.
-        pretrained: start from the pretrained weights of the model.
-        init: start from these weights: a checkpoint, a run directory, or the name of a model with weights. With init or
-            pretrained the classifier is new unless the classes are the same, the first layer is adapted to the
-            channels, and images are normalized as for these weights.
-        minutes: measure the first steps and set the number of epochs so that the run takes this long, at most ten times
-            the epochs of the recipe. Not with a run that is continued.
+        resume: resume the run in out, or start one if there is none; the result is bitwise equal to that of an
+            uninterrupted run. With more epochs in the recipe, a finished run is extended: weights, optimizer state and
+            random number generators are restored, and the schedule is that of the longer run.
+        save_seconds: interval in seconds between saves of the state, which is also saved after every epoch.
+        tensorboard: also log to out/tensorboard; requires the package tensorboard.
+        pretrained: initialize from the pretrained weights of the model.
+        init: initialize from a checkpoint, a run directory, or the name of a model with weights. With init or
+            pretrained the classifier is reinitialized unless the classes are the same, the first layer is adapted to
+            the channels, and images are normalized as for these weights.
+        minutes: duration of the run, from which the number of epochs is determined by timing the first steps; at most
+            ten times the epochs of the recipe. Not supported for a resumed run.
 
     Returns:
         The content of summary.json.
 
     Raises:
-        FileExistsError: out holds a run, and resume is false.
-        FloatingPointError: a loss was not finite. What was saved before is intact.
-        KeyboardInterrupt: Ctrl-C or SIGTERM. The run is saved.
-        OSError: the disk is full, or out cannot be written. What was saved before is intact.
+        FileExistsError: out contains a run, and resume is false.
+        FloatingPointError: a loss was not finite. Files saved before are intact.
+        KeyboardInterrupt: Ctrl-C or SIGTERM, after saving the run.
+        OSError: the disk is full, or out cannot be written. Files saved before are intact.
         RuntimeError: another process is training in out, or the device or weights are not available.
-        ValueError: the recipe or model_args do not fit the model or the data, or the run in out is a different one.
+        ValueError: the recipe or model_args do not match the model or the data, or out contains a different run.
 
     Examples:
         >>> from tinynets.engine import get_recipe, load_data, train, with_epochs
@@ -149,7 +148,7 @@ def train(
 
 
 def _metadata_in(directory: RunDir) -> dict[str, Any] | None:
-    """What the run in the directory says about its model and data. None without a run."""
+    """Read the metadata of the run in a directory; None without a run."""
     state = directory.state()
     return None if state is None else state["metadata"]
 
@@ -157,7 +156,7 @@ def _metadata_in(directory: RunDir) -> dict[str, Any] | None:
 def _check_same_start(
     before: dict[str, Any], model: str | nn.Module, pretrained: bool, init: str | Path | None
 ) -> None:
-    """Raise ValueError if the run to continue trains another model, or began with other weights than those named."""
+    """Raise ValueError if the run to resume trains another model, or started from other weights."""
     if isinstance(model, str) and full_name(before["model"]) != full_name(model):
         raise ValueError(
             f"the run trains {before['model']}, not {model}: leave out {model}, or choose another directory"
@@ -184,7 +183,7 @@ def _check_weights(model: str | nn.Module, pretrained: bool, init: str | Path | 
 def _model(
     model: str | nn.Module, data: ImageData, recipe: Recipe, model_args: dict[str, Any] | None, start: Start | None
 ) -> tuple[Any, str, dict[str, Any]]:
-    """The module to train, its name, and the arguments that create it again."""
+    """Return the module to train, its name, and the arguments that create it again."""
     if isinstance(model, str):
         same = start is not None and start.metadata.model == model
         args = (start.model_args if start and same else {}) | (model_args or {})

@@ -11,12 +11,12 @@ LAG = 5.0  # percent of the images
 
 @torch.no_grad()
 def update_bn(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: int) -> None:
-    """Compute the running statistics of all batch norms again, as the plain mean over batches of clean images.
+    """Recompute the running statistics of all batch norms, as the cumulative mean over batches of clean images.
 
-    All other modules are in evaluation mode: no dropout, no noise in gates, full depth. An average of weights has no
-    statistics of its own. The averaged ones belong to other weights and to augmented images. But if the first norm sees
-    other images in training than here (a black border around crops), the net has adapted to that, and new statistics
-    reduce the accuracy.
+    All other modules are in evaluation mode: no dropout, no gate noise, full depth. Averaged weights need this because
+    the averaged statistics belong to other weights and to augmented images. However, if training inputs differ
+    systematically from clean images (zero padding around crops), the model has adapted to them, and recomputed
+    statistics reduce the accuracy.
 
     images: uint8 (N, C, H, W).
     """
@@ -37,9 +37,9 @@ def update_bn(model: nn.Module, images: Tensor, normalize: Normalize, batch_size
 def update_lagging_bn(
     model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int
 ) -> tuple[float, float] | None:
-    """Compute the running statistics again if they lag behind the weights, as they do after a few dozen steps.
+    """Recompute the running statistics if they lag behind the weights, as they do after a few dozen steps.
 
-    They lag if `estimate_norms` corrects the prediction of more than 5 % of these images. Otherwise nothing is changed.
+    They lag if `estimate_norms` corrects the prediction of more than 5 % of these images; otherwise they are unchanged.
 
     Args:
         model: the model.
@@ -49,7 +49,7 @@ def update_lagging_bn(
         batch_size: images per batch.
 
     Returns:
-        The accuracy before and after in percent, None if the statistics did not lag.
+        The accuracy in percent before and after, None if the statistics did not lag.
     """
     if not (norms := _norms(model)):
         return None

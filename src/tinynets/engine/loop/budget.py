@@ -1,4 +1,4 @@
-"""The number of epochs that fits a time."""
+"""Number of epochs for a time budget."""
 
 import contextlib
 import logging
@@ -28,20 +28,20 @@ class _Enough(Exception):
 def fit_epochs(
     model: Any, data: ImageData, recipe: Recipe, distributed: DistributedContext, minutes: float, started: float
 ) -> Recipe:
-    """Measure a few steps with a copy of the model, and set the number of epochs that ends the run in time.
+    """Set the number of epochs to fit a time budget, by timing a few steps with a copy of the model.
 
-    At most ten times the epochs of the recipe: more teach a model nothing.
+    The result is at most ten times the epochs of the recipe; further epochs do not improve a model.
 
     Args:
-        model: the model. It stays as it is.
+        model: the model, which is not changed.
         data: the data set.
-        recipe: how to train.
-        distributed: the processes that train together.
-        minutes: for the run, with its validation and test.
+        recipe: the training settings.
+        distributed: the processes of the run.
+        minutes: duration of the run, including validation and test.
         started: `time.perf_counter()` at its start.
 
     Raises:
-        ValueError: not one epoch fits.
+        ValueError: not a single epoch fits.
     """
     if not minutes > 0:
         raise ValueError(f"minutes (--minutes) must be above 0, got {minutes:g}")
@@ -70,7 +70,7 @@ def fit_epochs(
 
 
 def _measure(trial: Run) -> tuple[float, float]:
-    """Seconds of a step and of a validation."""
+    """Measure the duration of a step and of a validation, in seconds."""
     times = []
 
     def after_step() -> None:

@@ -1,4 +1,4 @@
-"""The model at the start of a run: a new one, a module of your own, or one with trained weights."""
+"""Creation and initialization of the model of a run."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -26,16 +26,16 @@ def model_for_data(name: str, data: ImageData, recipe: Recipe, model_args: dict[
     """Create a new model for a data set.
 
     Args:
-        name: a model of ours or of timm.
-        data: the data set; it gives the number of classes, the channels and, for models of fixed size, the image size.
-        recipe: the recipe; it gives seed and dropout.
+        name: name of a tinynets or timm model.
+        data: the data set, which determines classes, channels and, for models with a fixed input size, the image size.
+        recipe: the recipe, which determines seed and dropout.
         model_args: further arguments of the model's class.
 
     Returns:
         The model, and the arguments that create it again.
 
     Raises:
-        ValueError: the name is unknown, or the model refuses an argument.
+        ValueError: the name is unknown, or the model rejects an argument.
 
     Examples:
         >>> from tinynets.engine import get_recipe, load_data
@@ -79,7 +79,7 @@ def check_fit(model: nn.Module, name: str, data: ImageData) -> None:
 
 @dataclass(frozen=True)
 class Start:
-    """Weights that a run starts from, and what is known about them."""
+    """Initial weights of a run, with their metadata."""
 
     name: str
     state: dict[str, Tensor]
@@ -92,16 +92,16 @@ class Start:
 
     @property
     def fixed_size(self) -> tuple[int, ...] | None:
-        """The only (H, W) that the model takes, None if it takes any."""
+        """The only supported (H, W), None for any."""
         cfg = None if self.metadata.own_module else timm.models.get_pretrained_cfg(self.metadata.model)
         return self.metadata.img_size if cfg is not None and cfg.fixed_input_size else None
 
     def adapt_data(self, data: ImageData) -> ImageData:
-        """The data with the normalization of the weights, and with their image size if the model has a fixed one."""
+        """Return the data with the weights' normalization, and their image size if the model has a fixed one."""
         return as_known(data, self.metadata, resize=self.fixed_size is not None)
 
     def load(self, model: Any, data: ImageData) -> str:
-        """Load the weights into a model for other classes and channels. Returns a sentence about what was kept."""
+        """Load the weights into a model for other classes and channels; return a summary of what was transferred."""
         state, target = dict(self.state), model.state_dict()
         notes = []
         layer = classifier_of(model)
@@ -130,7 +130,7 @@ class Start:
 
 
 def find_start(name: str | Path) -> Start:
-    """Find weights by name or file, as `load_trained` does. A checkpoint of your own module needs no module here."""
+    """Find weights by name or file like `load_trained`; checkpoints of user-defined modules need no module here."""
     path = checkpoint_path(name)
     weights = find_weights(full_name(str(name))) if path is None else None
     if path is None and weights is None:
@@ -141,9 +141,7 @@ def find_start(name: str | Path) -> Start:
 
 
 def as_known(data: ImageData, metadata: Checkpoint, resize: bool) -> ImageData:
-    """The data with the normalization and, on request, the image size of a checkpoint. The number of channels may
-    differ.
-    """
+    """Return the data with a checkpoint's normalization, adapted to the channels, and optionally its image size."""
     size = metadata.img_size if resize and metadata.img_size else data.img_size
     mean, std = metadata.mean, metadata.std
     if len(mean) != data.in_chans:
@@ -152,7 +150,7 @@ def as_known(data: ImageData, metadata: Checkpoint, resize: bool) -> ImageData:
 
 
 def adapt_channels(weight: Tensor, want: int) -> Tensor:
-    """Adapt the kernels of a first convolution to other channels. Equal channels give the same output as before."""
+    """Adapt the kernels of a first convolution to other channels; equal channels give the same output as before."""
     have = weight.shape[1]
     if have == 3:
         return adapt_input_conv(want, weight)
@@ -162,13 +160,13 @@ def adapt_channels(weight: Tensor, want: int) -> Tensor:
 
 
 def classifier_of(model: Any) -> nn.Module | None:
-    """The layer that computes the logits, None if the model does not tell."""
+    """Return the layer that computes the logits, None if the model does not specify it."""
     layer = model.get_classifier() if hasattr(model, "get_classifier") else None
     return layer if isinstance(layer, nn.Module) and next(layer.parameters(), None) is not None else None
 
 
 def freeze_backbone(model: nn.Module) -> list[nn.Module]:
-    """Freeze all parameters except the classifier's. Returns the norms whose statistics must not change."""
+    """Freeze all parameters except the classifier's; return the norms whose statistics must not change."""
     if (classifier := classifier_of(model)) is None:
         raise ValueError(
             f"freeze=backbone needs a get_classifier() that returns a layer, {type(model).__name__} has none"

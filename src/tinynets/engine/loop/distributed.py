@@ -1,4 +1,4 @@
-"""The processes that train one model together: a single one, or those that torchrun started."""
+"""The processes of a training run: a single one, or those started by torchrun."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 class DistributedContext:
-    """The processes of a run, seen from one of them. With a single process every method does nothing.
+    """Collective operations of a run's processes, all of them no-ops for a single process.
 
     Args:
         rank: index of this process.
@@ -36,7 +36,7 @@ class DistributedContext:
         return self.rank == 0
 
     def broadcast(self, value: Any) -> Any:
-        """Send the main process's value to all processes. Returns that value."""
+        """Broadcast the main process's value to all processes and return it."""
         if self.world_size == 1:
             return value
         box = [value]
@@ -44,13 +44,13 @@ class DistributedContext:
         return box[0]
 
     def all_reduce(self, values: Tensor) -> Tensor:
-        """Add up a tensor over all processes, in place. Returns it."""
+        """Sum a tensor over all processes in place and return it."""
         if self.world_size > 1:
             dist.all_reduce(values)
         return values
 
     def local_slice(self, batch_size: int) -> slice:
-        """The slice of a batch that this process works on."""
+        """Return the slice of a batch that this process handles."""
         each = batch_size // self.world_size
         return slice(self.rank * each, (self.rank + 1) * each)
 
@@ -59,8 +59,8 @@ class DistributedContext:
 
         Args:
             model: the model.
-            find_unused: whether some parameters may get no gradient, such as those of steps that a depth warm-up leaves
-                out.
+            find_unused: whether some parameters may receive no gradient, such as those of steps skipped by a depth
+                warm-up.
         """
         if self.world_size == 1:
             return model
@@ -70,7 +70,7 @@ class DistributedContext:
 
 @contextmanager
 def distributed_context(device: str | torch.device) -> Iterator[DistributedContext]:
-    """Join the processes that torchrun started, if any. On CUDA each process uses the device of its local rank.
+    """Join the process group of torchrun, if any. On CUDA each process uses the device of its local rank.
 
     Args:
         device: device to train on.
@@ -107,7 +107,7 @@ def distributed_context(device: str | torch.device) -> Iterator[DistributedConte
 
 
 def _world_size(device: torch.device) -> int:
-    """The number of processes in the environment."""
+    """Read the number of processes from the environment."""
     text = os.environ.get("WORLD_SIZE") or "1"
     needed = ["RANK", "MASTER_ADDR", "MASTER_PORT"] + (["LOCAL_RANK"] if device.type == "cuda" else [])
     missing = [name for name in needed if not os.environ.get(name)]

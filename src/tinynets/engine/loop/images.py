@@ -19,9 +19,9 @@ class RunImages:
 
     Args:
         data: the data set. Without validation images of its own, recipe.val_size of the training images are held out.
-        recipe: its val_size, batch_size and patience decide.
+        recipe: the recipe, of which val_size, batch_size and patience are used.
         generator: source of the random numbers of the split.
-        distributed: the processes that train together.
+        distributed: the processes of the run.
 
     Raises:
         ValueError: there are too few images or classes for the recipe.
@@ -67,16 +67,16 @@ class RunImages:
             )
 
     def take(self, rows: Tensor) -> Tensor:
-        """Training images, uint8 (n, C, H, W), by their places in train_labels, on the device."""
+        """Return training images, uint8 (n, C, H, W), by their indices in train_labels, on the device."""
         return self._images[self._rows[rows]]
 
     @property
     def train_images(self) -> Tensor:
-        """A copy of all training images, uint8 (N, C, H, W)."""
+        """Return a copy of all training images, uint8 (N, C, H, W)."""
         return self._images[self._rows]
 
     def clean(self, count: int, seed: int) -> tuple[Tensor, Tensor]:
-        """Random training images, not augmented, and their labels."""
+        """Return random training images, not augmented, and their labels."""
         rows = torch.randperm(len(self.train_labels), generator=torch.Generator().manual_seed(seed))
         rows = rows[:count].to(self.train_labels.device)
         return self.take(rows), self.train_labels[rows]

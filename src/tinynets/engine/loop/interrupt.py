@@ -6,17 +6,16 @@ from contextlib import contextmanager
 
 
 class Interrupt:
-    """Whether Ctrl-C or SIGTERM asked the run to stop."""
+    """Whether Ctrl-C or SIGTERM requested the run to stop."""
 
     requested = False
 
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Inside, Ctrl-C or SIGTERM only sets a flag, so that the current step ends and is saved. A second Ctrl-C stops at
-    once.
+    """Let Ctrl-C and SIGTERM set a flag, so that the current step completes and is saved; a second Ctrl-C interrupts.
 
-    Signals within two seconds count as one, because torchrun repeats those that the terminal has sent already.
+    Signals within two seconds count as one, since torchrun repeats those that the terminal already sent.
     """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():

@@ -22,12 +22,12 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 class TrainingLoss:
-    """The loss of a batch: cross-entropy with label smoothing, and distillation from a teacher.
+    """Cross-entropy with label smoothing, optionally combined with distillation from a teacher.
 
-    loss = (1 - weight) CE(student, targets) + weight T^2 KL(softmax(teacher / T) || softmax(student / T)), both means
+    loss = (1 - weight) CE(student, targets) + weight T^2 KL(softmax(teacher / T) || softmax(student / T)), averaged
     over the batch. "logit_std" standardizes the logits of every image first.
 
-    class_weights: (C,), factors on the cross-entropy of each class. The mean still divides by the number of images.
+    class_weights: (C,), factors on the cross-entropy of each class; the mean still divides by the number of images.
 
     Sources: Hinton et al., Distilling the Knowledge in a Neural Network, 2015; Sun et al., Logit Standardization in
     Knowledge Distillation, 2024.
@@ -42,7 +42,7 @@ class TrainingLoss:
         self.teacher = load_teacher(recipe.distill.teacher, data, device) if recipe.distill.teacher else None
 
     def teacher_logits(self, x: Tensor) -> Tensor:
-        """The teacher's logits (N, C) of images x."""
+        """Compute the teacher's logits (N, C) of images x."""
         assert self.teacher is not None
         with torch.no_grad(), autocast(self.device, self.precision):
             return self.teacher(x).float()
@@ -50,8 +50,7 @@ class TrainingLoss:
     def __call__(self, logits: Tensor, targets: Tensor, x: Tensor) -> Tensor:
         """Compute the loss of logits (N, C) for images x.
 
-        targets: (N,), labels, or (N, C), shares of classes. With distill.views, (N, 2C): beside the shares stand the
-        teacher's logits.
+        targets: labels (N,) or soft targets (N, C); with distill.views, soft targets and teacher logits (N, 2C).
         """
         teacher_logits = None
         if self.distill.views:
@@ -71,9 +70,9 @@ class TrainingLoss:
 
 
 def balanced_weights(labels: Tensor, classes: int) -> Tensor:
-    """Weights (classes,) with which all classes count equally.
+    """Return class weights (classes,) inversely proportional to class frequency.
 
-    Their mean over the images is 1. A class without images gets 0.
+    Their mean over the images is 1; a class without images has weight 0.
 
     labels: int64 (N,), of the training images.
     """
@@ -82,7 +81,7 @@ def balanced_weights(labels: Tensor, classes: int) -> Tensor:
 
 
 def distillation(logits: Tensor, teacher_logits: Tensor, distill: Distill) -> Tensor:
-    """T^2 KL(softmax(wanted / T) || softmax(logits / T)), standardized first for "logit_std"."""
+    """Compute T^2 KL(softmax(wanted / T) || softmax(logits / T)), with standardized logits for "logit_std"."""
     t = distill.temperature
     if distill.kind == "logit_std":
         logits, teacher_logits = standardize(logits), standardize(teacher_logits)
@@ -92,14 +91,12 @@ def distillation(logits: Tensor, teacher_logits: Tensor, distill: Distill) -> Te
 
 
 def standardize(logits: Tensor) -> Tensor:
-    """(z - mean) / std over the classes of each image."""
+    """Standardize logits over the classes of each image: (z - mean) / std."""
     return (logits - logits.mean(1, keepdim=True)) / (1e-7 + logits.std(1, keepdim=True))
 
 
 def with_absolute_teacher(recipe: Recipe) -> Recipe:
-    """The recipe with an absolute path to its teacher, if that is a file, so that it is found from any working
-    directory.
-    """
+    """Return the recipe with an absolute path to its teacher, if that is a file."""
     teacher = recipe.distill.teacher
     if not teacher or not Path(teacher).exists() or checkpoint_path(teacher) is None:
         return recipe
@@ -110,9 +107,9 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
     """Load a trained model for images normalized as in `data`, with logits in the order of its classes.
 
     Args:
-        name: a model of ours or of timm with pretrained weights, or a checkpoint.
+        name: name of a tinynets or timm model with pretrained weights, or a checkpoint.
         data: the data set.
-        device: where the model runs.
+        device: device of the model.
 
     Raises:
         ValueError: the name is unknown, or the model has other classes or channels.

@@ -18,10 +18,10 @@ _users = 0
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed blocks instead of unmapping them. A training step frees and allocates the same sizes.
+    """Let glibc retain freed blocks instead of unmapping them, since training steps reallocate the same sizes.
 
-    The setting holds for the whole process from now on, so libraries should not call this. Other C libraries are not
-    affected.
+    The setting is process-wide and permanent, so libraries should not call this function. It has no effect on other C
+    libraries.
     """
     if (libc := _glibc()) is not None:
         libc.mallopt(_M_MMAP_MAX, 0)
@@ -30,11 +30,11 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Use `keep_freed_memory` inside. Afterwards free memory is returned to the system, now and later.
+    """Use `keep_freed_memory` inside; on exit free memory is returned to the system again.
 
-    glibc cannot report its settings. So they are set to its defaults, or to the values in the environment
-    (MALLOC_MMAP_MAX_ and others). One difference remains: a threshold that was set once no longer grows with the blocks
-    that are freed, so blocks above 128 KiB are always mapped and unmapped.
+    As glibc cannot report its settings, they are reset to its defaults or to the values in the environment
+    (MALLOC_MMAP_MAX_ and others). One difference remains: once set, a threshold no longer adapts to the size of freed
+    blocks, so blocks above 128 KiB are always mapped and unmapped.
     """
     global _users
     with _lock:

@@ -19,22 +19,22 @@ _EPS = 1e-7
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for matrices and convolution kernels, AdamW for the rest. The same steps as timm's "muon".
+    """Muon for matrices and convolution kernels, AdamW for the rest, with the same updates as timm's "muon".
 
     M <- momentum M + (1 - momentum) grad
     W <- (1 - lr weight_decay) W - 0.2 sqrt(max(rows, columns)) lr orthogonalized(M)
 
-    A kernel counts as a matrix with out_chans rows. The packed parameter of SymmetricConv1x1 holds L, with W = L + L^T:
-    its step is made on W, which stays symmetric, because its gradient is and an orthogonalized symmetric matrix is.
-    AdamW takes depthwise kernels, vectors, and matrices with a side below 4 or with one side more than 128 times the
-    other.
+    A convolution kernel counts as a matrix with out_chans rows. For SymmetricConv1x1, whose packed parameter is L with
+    W = L + L^T, the update is computed for W; it preserves symmetry, since the gradient of W is symmetric and so is its
+    orthogonalization. AdamW updates depthwise kernels, vectors, and matrices with a dimension below 4 or an aspect
+    ratio above 128.
 
     Args:
-        params: parameters or groups of them.
-        lr: learning rate, of AdamW too.
+        params: parameters or parameter groups.
+        lr: learning rate, shared with AdamW.
         momentum: momentum of the matrices.
-        precision: type of the orthogonalization, torch.bfloat16 or torch.float32.
-        symmetric: sides of the symmetric matrices, by their packed parameter.
+        precision: dtype of the orthogonalization, torch.bfloat16 or torch.float32.
+        symmetric: sizes of the symmetric matrices, by their packed parameter.
 
     Source: Jordan et al., Muon, 2024 (https://kellerjordan.github.io/posts/muon/), with the scale of Liu et al., Muon
     is Scalable for LLM Training, 2025 (https://arxiv.org/abs/2502.16982).
@@ -53,7 +53,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Take one step."""
+        """Perform a single optimization step."""
         loss = None if closure is None else torch.enable_grad()(closure)()
         for group in self.param_groups:
             rest = []
@@ -110,7 +110,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalized(matrix: Tensor, precision: torch.dtype) -> Tensor:
-    """About U V^T of the singular value decomposition U S V^T of a matrix: five steps of a Newton-Schulz iteration."""
+    """Approximate U V^T of a matrix's singular value decomposition U S V^T by five Newton-Schulz iterations."""
     x = matrix.to(precision)
     if tall := x.shape[0] > x.shape[1]:
         x = x.t()

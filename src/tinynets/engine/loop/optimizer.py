@@ -9,7 +9,7 @@ from .muon import Muon
 
 
 def create_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimizer:
-    """Create timm's optimizer of that name, without weight decay on norms and biases. "muon" is our own `Muon`.
+    """Create timm's optimizer of that name, or `Muon` for "muon", without weight decay on norms and biases.
 
     Raises:
         ValueError: timm has no such optimizer.

@@ -4,11 +4,11 @@ from tinynets.engine.recipes import Recipe, Recursion
 
 
 class RecursionSchedule:
-    """Depth of the recursive stages and temperature of their gates, as functions of the epoch.
+    """Schedule of the depth of recursive stages and the temperature of their gates, as functions of the epoch.
 
     Args:
         model: the model.
-        recipe: its recursion and number of epochs decide.
+        recipe: the recipe, of which recursion and the number of epochs are used.
 
     Raises:
         ValueError: the model does not support the recipe's settings.
@@ -26,7 +26,7 @@ class RecursionSchedule:
         self.deepest = max((stage.num_steps for stage in model.stages), default=1) if self.warms_up else 1
 
     def set(self, epoch: float) -> int:
-        """Set the model's depth and temperature. Returns the largest number of steps per stage."""
+        """Set the model's depth and temperature; return the maximum number of steps per stage."""
         depth = self.deepest
         if self.warms_up:
             depth = active_steps(self.recursion, self.deepest, epoch)
@@ -37,7 +37,7 @@ class RecursionSchedule:
 
 
 def active_steps(recursion: Recursion, deepest: int, epoch: float) -> int:
-    """Number of steps per stage: 1 at the start, all steps of the deepest stage after the warm-up."""
+    """Return the number of steps per stage: 1 at the start, all steps of the deepest stage after the warm-up."""
     if epoch >= recursion.depth_warmup_epochs:
         return deepest
     return 1 + int(epoch / recursion.depth_warmup_epochs * (deepest - 1))

@@ -32,11 +32,11 @@ class Run:
     Args:
         model: the model.
         data: the data set.
-        recipe: how to train.
-        distributed: the processes that train together.
+        recipe: the training settings.
+        distributed: the processes of the run.
 
     Raises:
-        ValueError: the recipe does not fit the model, the data or the number of processes.
+        ValueError: the recipe does not match the model, the data or the number of processes.
 
     Examples:
         >>> import torch, tinynets
@@ -84,7 +84,7 @@ class Run:
 
     @property
     def averaged(self) -> nn.Module:
-        """The model that is validated and saved: the running average if there is one."""
+        """The model that is validated and saved: the moving average if there is one."""
         return self.model if self.ema is None else self.ema.module
 
     @property
@@ -103,7 +103,7 @@ class Run:
         return self.step % self.steps > 0
 
     def make_views(self, cache: Path, data_sha256: str | None, after_batch: Callable[[], None]) -> None:
-        """Augment the training images in distill.views ways, with the teacher's logits from the file cache."""
+        """Create the distill.views augmented views of the training images, with teacher logits from the file cache."""
         if self.recipe.distill.views:
             self.views = Views(self.recipe, self.images.train_images, *self.statistics)
             self.views.take_logits(self.loss_function.teacher_logits, cache, data_sha256, self.distributed, after_batch)
@@ -111,8 +111,8 @@ class Run:
     def train_epoch(self, after_step: Callable[[], None]) -> dict[str, float]:
         """Train to the end of the epoch.
 
-        The accuracy is measured on augmented images while the weights change. A mixed image counts with the label that
-        it had before the mixing, even if another image has the larger share. So the accuracy cannot reach 100 % then.
+        The training accuracy is measured on augmented images while the weights change. Mixed images are scored against
+        their original label even if another image has the larger share, so with mixing it cannot reach 100 %.
 
         Args:
             after_step: called after every step.
@@ -179,9 +179,9 @@ class Run:
             self.ema.update(self.model, step=self.step + 1)
 
     def _gradients(self, depth: int, x: Tensor, targets: Tensor, labels: Tensor) -> Tensor:
-        """Compute the gradients of a batch. Returns its loss and the number of correctly classified images, (2,).
+        """Compute the gradients of a batch; return its loss and number of correctly classified images, (2,).
 
-        depth: of the recursion, which is set already.
+        depth: depth of the recursion, which is already set.
         """
         self.optimizer.zero_grad()
         with autocast(self.device, self.recipe.precision):
@@ -201,7 +201,7 @@ class Run:
         self.scaler.update()
 
     def _graphs(self) -> StepGraphs | None:
-        """Use CUDA graphs for the steps, where all steps are alike and there is only one process."""
+        """Use CUDA graphs for the steps if all steps are alike and there is a single process."""
         recipe = self.recipe
         if (
             self.device.type != "cuda"
@@ -213,7 +213,7 @@ class Run:
         return StepGraphs(self._gradients, self._update, self.optimizer)
 
     def _seed_noise(self) -> None:
-        """Seed dropout and gate noise by the number of the step, so that a resumed run draws the same."""
+        """Seed dropout and gate noise by the step number, so that a resumed run draws the same values."""
         seed = zlib.crc32(f"{self.recipe.seed} {self.step} {self.distributed.rank}".encode())
         torch.default_generator.manual_seed(seed)  # torch.manual_seed also queues calls for missing devices
         if self.device.type != "cpu":
@@ -230,22 +230,22 @@ class Run:
             )
 
     def validate(self) -> dict[str, float]:
-        """Loss and accuracy in percent on the validation images, by name. Empty without validation images."""
+        """Return validation loss and accuracy in percent, by name; empty without validation images."""
         if len(self.images.val_labels) == 0:
             return {}
         result = evaluate(self.averaged, self.images.val_images, self.images.val_labels, self.normalize)
         return {"val_loss": result["loss"], "val_top1": result["top1"]}
 
     def update_bn(self) -> None:
-        """Compute the batch norm statistics of the averaged weights again, on recipe.bn_images clean images."""
+        """Recompute the batch norm statistics of the averaged weights on recipe.bn_images clean images."""
         images, _ = self.images.clean(self.recipe.bn_images, self.recipe.seed)
         update_bn(self.averaged, images, self.normalize, self.recipe.batch_size)
 
     def update_lagging_bn(self) -> tuple[float, float] | None:
-        """Do the same if the statistics lag behind the weights.
+        """Recompute the batch norm statistics if they lag behind the weights.
 
         Returns:
-            The accuracy before and after in percent, None if the statistics did not lag.
+            The accuracy in percent before and after, None if the statistics did not lag.
         """
         if self.recipe.freeze == "backbone":
             return None
@@ -253,12 +253,12 @@ class Run:
         return update_lagging_bn(self.averaged, images, labels, self.normalize, self.recipe.batch_size)
 
     def release(self) -> None:
-        """Drop the references to other processes before their group is destroyed. In the other order torch may hang."""
+        """Drop references to the process group before it is destroyed; in the reverse order torch may hang."""
         self.forward = None
         gc.collect()
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a resumed run needs."""
+        """Return the complete state for resuming the run."""
         return {
             "step": self.step,
             "model": self.model.state_dict(),
@@ -272,7 +272,7 @@ class Run:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the state returned by `state_dict`."""
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         if self.ema is not None:

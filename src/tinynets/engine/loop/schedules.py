@@ -1,4 +1,4 @@
-"""Values that change during a run. Each is a function of the step alone, so a resumed run needs no memory of it."""
+"""Schedules, as stateless functions of the step."""
 
 import math
 from collections.abc import Callable
@@ -10,10 +10,7 @@ from tinynets.engine.recipes import Mixing, Schedule
 
 
 def learning_rate_setter(optimizer: Optimizer, schedule: Schedule, steps: int) -> Callable[[int], None]:
-    """Create a function that sets the optimizer's learning rate for a step, counted from 0.
-
-    steps: number of steps per epoch.
-    """
+    """Create a function that sets the optimizer's learning rate for a step, counted from 0, at `steps` per epoch."""
     warmup = round(schedule.warmup_epochs * steps)
     if schedule.kind == "warmup_cosine":
         return _warmup_cosine(optimizer, schedule, (schedule.cosine_epochs or schedule.epochs) * steps, warmup)
@@ -28,7 +25,7 @@ def learning_rate_setter(optimizer: Optimizer, schedule: Schedule, steps: int) -
 
 
 def _warmup_cosine(optimizer: Optimizer, schedule: Schedule, total: int, warmup: int) -> Callable[[int], None]:
-    """Rise linearly over `warmup` steps, then fall along half a cosine over the rest of `total`."""
+    """Linear warm-up over `warmup` steps, then a half-cosine decay over the rest of `total`."""
     peaks = [group["lr"] for group in optimizer.param_groups]
 
     def set_step(step: int) -> None:
@@ -46,7 +43,7 @@ def _cosine(start: float, end: float, share: float) -> float:
 
 
 def mixing_strength(mixing: Mixing, epoch: float) -> float:
-    """Factor on the mixing probabilities: it rises linearly over ramp_epochs and is 0 from off_epoch on."""
+    """Return the factor on the mixing probabilities, which ramps up over ramp_epochs and is 0 from off_epoch on."""
     if mixing.off_epoch and epoch >= mixing.off_epoch:
         return 0.0
     return min(1.0, epoch / mixing.ramp_epochs) if mixing.ramp_epochs else 1.0

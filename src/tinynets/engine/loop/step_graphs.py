@@ -1,4 +1,4 @@
-"""Training steps as CUDA graphs. A small net's step is thousands of short kernels, and Python launches them slowly."""
+"""Training steps as CUDA graphs, which avoid the launch overhead of a small model's thousands of short kernels."""
 
 import logging
 import warnings
@@ -18,17 +18,16 @@ WARM_UP = 3  # eager steps before a capture: they compile and choose kernels and
 
 
 class StepGraphs:
-    """Run training steps. The fourth step of a kind is captured as a CUDA graph, which is replayed from then on.
+    """Run training steps, capturing the fourth step of each kind as a CUDA graph that is replayed from then on.
 
-    Steps are of the same kind if their setting and the shapes and types of their inputs are equal. Each kind has its
-    own graph. If a step cannot be captured, one line says so, and all steps run eagerly.
-
-    The graph contains the optimizer's update if the optimizer has the option `capturable`.
+    Steps are of the same kind if their setting and the shapes and dtypes of their inputs are equal. If a step cannot be
+    captured, a message is printed and all steps run eagerly. The graph includes the optimizer's update if the optimizer
+    has the option `capturable`.
 
     Args:
-        gradients: function of (setting, *inputs). It computes the gradients and returns a tensor of stats.
+        gradients: function of (setting, *inputs) that computes the gradients and returns a tensor of stats.
         update: the optimizer's step.
-        optimizer: the optimizer. Its groups are made capturable.
+        optimizer: the optimizer, whose groups are made capturable.
     """
 
     def __init__(self, gradients: Callable[..., Tensor], update: Callable[[], Any], optimizer: Optimizer) -> None:
@@ -61,7 +60,7 @@ class StepGraphs:
         return stats
 
     def _step(self, setting: Hashable, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Run eagerly, on the stream of the later capture, because autograd remembers streams."""
+        """Run eagerly on the stream of the later capture, since autograd records streams."""
         current = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(current)
         with torch.cuda.stream(self.stream):
@@ -92,7 +91,7 @@ class StepGraphs:
 
     @contextmanager
     def _rates_on_device(self) -> Iterator[None]:
-        """Inside, learning rates are tensors. A capture would make numbers constant."""
+        """Replace learning rates by tensors inside, since a capture would make numbers constant."""
         rates = [group["lr"] for group in self.optimizer.param_groups]
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate
@@ -123,7 +122,7 @@ class _Graph:
 
 
 def make_capturable(groups: list[dict[str, Any]], capturable: bool) -> bool:
-    """Set this option in all groups that have it. Returns whether all groups are capturable now."""
+    """Set `capturable` in all groups that support it; return whether all groups are capturable."""
     for group in groups:
         if "capturable" in group:
             group["capturable"] = capturable

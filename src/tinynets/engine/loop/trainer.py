@@ -1,4 +1,4 @@
-"""The epochs of a run, and the files that are written."""
+"""The epoch loop of a run and its files."""
 
 import logging
 import math
@@ -30,14 +30,14 @@ _logger = logging.getLogger(__name__)
 
 
 class Trainer:
-    """The epochs of a run, and the files that are written.
+    """The epoch loop of a run, which writes its files.
 
     Args:
         run: the model in training.
         data: the data set.
-        metadata: what the files of weights say about themselves.
-        directory: where the files go.
-        message: what the run starts from, in words; None for random weights.
+        metadata: metadata of the checkpoints.
+        directory: the run directory.
+        message: description of the initial weights; None for random weights.
         save_seconds: as in `train`.
         tensorboard: as in `train`.
     """
@@ -121,7 +121,7 @@ class Trainer:
             self._event("start")
 
     def _continue(self, state: dict[str, Any]) -> bool:
-        """Restore the state. Returns whether the run was asked for more epochs than it had."""
+        """Restore the state; return whether the run is extended by further epochs."""
         self.identity = self._identity()
         had = recipe_from_dict(state["identity"]["recipe"]).schedule.epochs
         _check_same(state["identity"], self.identity, self.directory.path)
@@ -220,9 +220,7 @@ class Trainer:
         return summary
 
     def _mend_norms(self, row: dict[str, Any]) -> bool:
-        """Compute batch norm statistics again if the recipe asks for it or they lag behind. Returns whether they
-        lagged.
-        """
+        """Recompute batch norm statistics if the recipe requires it or they lag; return whether they lagged."""
         if self.run.recipe.bn_images:
             self.run.update_bn()
         elif (gain := self.run.update_lagging_bn()) is None:
@@ -286,7 +284,7 @@ def _score(row: dict[str, Any]) -> float:
 
 
 def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None:
-    """Raise ValueError that names the first difference between the run in path and the one asked for.
+    """Raise ValueError with the first difference between the run in path and the requested one.
 
     The run may be longer: with more epochs, and with or without the other changes that `with_epochs` makes.
     """

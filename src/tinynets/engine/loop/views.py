@@ -17,15 +17,15 @@ _logger = logging.getLogger(__name__)
 
 
 class Views:
-    """Training images augmented in a few fixed ways, with a teacher's logits of each.
+    """Fixed augmented views of the training images, with a teacher's logits of each.
 
-    A batch takes a random view of every image. If the recipe flips, it is mirrored with probability 1/2, and keeps the
-    logits. The views depend on the recipe's seed alone.
+    A batch consists of a random view of every image, which is flipped with probability 1/2 if the recipe flips, with
+    unchanged logits. The views depend on the recipe's seed only.
 
     images: uint8 (views, N, C, H, W). logits: fp16 (views, N, classes).
 
     Args:
-        recipe: its augment, distill and seed decide.
+        recipe: the recipe, of which augment, distill and seed are used.
         images: uint8 (N, C, H, W).
         mean: mean per channel, for pixels scaled to 0..1.
         std: standard deviation per channel, for pixels scaled to 0..1.
@@ -86,7 +86,7 @@ class Views:
         return torch.cat(logits).unflatten(0, (len(self.images), -1))
 
     def __call__(self, rows: Tensor, rng: BatchRNG) -> tuple[Tensor, Tensor]:
-        """Normalized images (n, C, H, W) of random views of the rows (n,), and their logits (n, classes), fp32."""
+        """Return normalized random views (n, C, H, W) of the rows (n,), and their logits (n, classes), fp32."""
         view = rng.integers(len(self.images))
         return self.batch(self.images[view, rows], rng), self.logits[view, rows].float()
 

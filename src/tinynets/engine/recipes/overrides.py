@@ -1,4 +1,4 @@
-"""Convert recipes from and to plain values, and change their fields."""
+"""Conversion of recipes from and to plain values, and overriding of their fields."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from .section import Section
 
 
 def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
-    """Make a recipe of the dictionaries of `Recipe.to_dict`. Missing fields keep their defaults.
+    """Create a recipe from the dictionaries of `Recipe.to_dict`, with defaults for missing fields.
 
     Args:
         values: fields and sections by name.
@@ -35,7 +35,7 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """Read a recipe from a JSON file, such as the recipe.json of a run.
+    """Read a recipe from a JSON file, such as a run's recipe.json.
 
     Args:
         path: the file.
@@ -63,14 +63,14 @@ def read_recipe(path: str | Path) -> Recipe:
 
 
 def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """Copy a recipe with some values replaced.
+    """Return a copy of a recipe with some values replaced.
 
-    All values are replaced at once, so values that depend on each other can come in any order. If the optimizer
-    changes, options that the new one does not have get their defaults.
+    All values are replaced at once and may come in any order. If the optimizer changes, options that the new one does
+    not support are reset to their defaults.
 
     Args:
         recipe: the recipe.
-        values: new values. A key is a field, "section.field", or a section with a mapping of its fields.
+        values: new values by field or "section.field", or mappings of fields by section.
 
     Returns:
         The new recipe.
@@ -111,7 +111,7 @@ def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
 
 
 def check_effect(recipe: Recipe, names: Iterable[str]) -> None:
-    """Raise ValueError for a field among names that has no effect, because the field that it refines is off."""
+    """Raise ValueError for a field among names that has no effect because the feature that it configures is off."""
     values = _flat(recipe)
     values["mixing"] = recipe.mixing.any
     for name in names:
@@ -128,9 +128,9 @@ _NEEDED = {
 
 
 def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
-    """Parse settings of the form "section.field=value", as the command line's `--set` takes them.
+    """Parse settings of the form "section.field=value", as in the command line's `--set`.
 
-    A value is JSON or "none". Anything else is a string.
+    A value is JSON or "none"; anything else is a string.
 
     Args:
         settings: the settings.
@@ -159,7 +159,7 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    """Copy a recipe with another number of epochs. Warm-ups, ramps and the end of mixing keep their share.
+    """Return a copy of a recipe with another number of epochs, scaling warm-ups, ramps and the end of mixing.
 
     Args:
         recipe: the recipe.
@@ -192,14 +192,14 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
 
 
 def differences(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:
-    """Find the fields in which two recipes differ.
+    """Compare two recipes.
 
     Args:
         one: a recipe.
         other: another recipe.
 
     Returns:
-        Both values by "section.field".
+        Both values of every differing field, by "section.field".
 
     Examples:
         >>> from tinynets.engine import Recipe
@@ -219,7 +219,7 @@ def _flat(recipe: Recipe) -> dict[str, Any]:
 
 
 def parse_value(text: str) -> Any:
-    """Parse a value from the command line: JSON, or one of none, true and false. Anything else is a string."""
+    """Parse a value from the command line: JSON, or one of none, true and false; anything else is a string."""
     if text.lower() in ("none", "true", "false"):
         return {"none": None, "true": True, "false": False}[text.lower()]
     try:

@@ -1,6 +1,4 @@
-"""Recipes: frozen dataclasses that decide how a model is trained. Invalid values are refused by the name of their
-field.
-"""
+"""Recipes: frozen dataclasses of all training settings, validated field by field."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -25,26 +23,24 @@ _UNUSABLE = ("adahessian", "bnb", "fused")  # they need second derivatives, bits
 
 @dataclass(frozen=True)
 class Optimizer(Section):
-    """The optimizer: one of timm's, by name, and its options.
+    """Settings of the optimizer, one of timm's by name.
 
-    Norms, biases and other 1-D parameters get no weight decay. "sgd" uses Nesterov momentum.
+    Weight decay is not applied to norms, biases and other 1-D parameters. "sgd" uses Nesterov momentum.
 
-    "muon" updates matrices along their orthogonalized momentum. A convolution kernel counts as a matrix with out_chans
-    rows. This includes the stem, the classifier and the symmetric matrices of SymmetricConv1x1. AdamW updates the rest:
-    depthwise kernels, biases, the weights of norms, and matrices with a side below 4 or with one side more than 128
-    times the other.
+    "muon" updates matrices along their orthogonalized momentum, including the stem, the classifier and the symmetric
+    matrices of SymmetricConv1x1; a convolution kernel counts as a matrix with out_chans rows. AdamW updates the rest:
+    depthwise kernels, biases, the weights of norms, and matrices with a dimension below 4 or an aspect ratio above 128.
 
     Attributes:
         name: name of the optimizer in timm.
-        lr: highest learning rate.
-        momentum: None for the usual 0.9. Only for optimizers with momentum: Adam and its variants have betas, which
-            keep timm's values.
-        weight_decay: weight decay.
-        muon_precision: "bf16" or "fp32", for the orthogonalization of Muon. On a processor without bf16 units, fp32 is
-            about 20 times faster.
+        lr: peak learning rate.
+        momentum: None for 0.9. Only for optimizers with momentum; the betas of Adam and its variants are timm's.
+        weight_decay: weight decay coefficient.
+        muon_precision: "bf16" or "fp32", for the orthogonalization of Muon. On CPUs without bf16 units, fp32 is about
+            20 times faster.
 
     Raises:
-        ValueError: a value is invalid, or the optimizer does not have an option.
+        ValueError: a value is invalid, or the optimizer does not support an option.
 
     Examples:
         >>> from tinynets.engine import Optimizer
@@ -61,7 +57,7 @@ class Optimizer(Section):
     muon_precision: Literal["bf16", "fp32"] = "bf16"
 
     def check(self) -> None:
-        """Raise ValueError unless there is such an optimizer and it has the options."""
+        """Raise ValueError unless the optimizer exists and supports the options."""
         names = [name for name in map(str, list_optimizers()) if not name.startswith(_UNUSABLE)]
         if self.name not in names:
             raise unknown("optimizer.name", self.name, names)
@@ -76,7 +72,7 @@ class Optimizer(Section):
 
     @staticmethod
     def unsupported_options(name: str) -> tuple[str, ...]:
-        """The options that an optimizer does not have."""
+        """Return the options that the optimizer does not support."""
         none = () if get_optimizer_info(name).has_momentum else ("momentum",)
         return none if name == "muon" else (*none, "muon_precision")
 
@@ -90,20 +86,20 @@ class Optimizer(Section):
 
 @dataclass(frozen=True)
 class Schedule(Section):
-    """The number of epochs, and the learning rate at every step.
+    """Settings of the learning rate schedule and the length of training.
 
-    - "warmup_cosine" rises linearly over warmup_epochs, then falls along half a cosine to min_lr. The rate of the first
-      step is above 0, and the step after the warm-up has the full rate.
-    - "cosine" is the older form, with which the shipped weights of Optimized200K and SimpleCNN were trained. Its
-      first rate is 0. Its cosine begins with the run, so the rate drops a little where the warm-up ends.
+    - "warmup_cosine" increases the rate linearly over warmup_epochs, then decays it along half a cosine to min_lr. The
+      first step has a rate above 0, and the step after the warm-up has the peak rate.
+    - "cosine" is the older form, with which the shipped weights of Optimized200K and SimpleCNN were trained. It starts
+      at 0, and its cosine begins with the run, so that the rate drops slightly at the end of the warm-up.
 
     Attributes:
         epochs: number of epochs.
-        warmup_epochs: epochs of the warm-up.
-        min_lr: learning rate at the end.
+        warmup_epochs: duration of the warm-up in epochs.
+        min_lr: final learning rate.
         cosine_epochs: epoch at which the cosine would reach min_lr, at least epochs. None for the end of the run.
         kind: "warmup_cosine" or "cosine".
-        patience: stop after that many epochs without a better validation accuracy, 0 for never.
+        patience: number of epochs without improvement of the validation accuracy before early stopping, 0 for none.
 
     Raises:
         ValueError: a value is invalid.
@@ -137,27 +133,27 @@ class Schedule(Section):
 
 @dataclass(frozen=True)
 class Augment(Section):
-    """The augmentation of training images. Every image gets its own random numbers, uniform within the given bounds.
+    """Settings of the augmentation of training images, with parameters drawn per image, uniform within the bounds.
 
     Attributes:
-        pad: pixels added on every side before a random crop back to size.
-        pad_mode: "constant" for black pixels, "reflect" for mirrored ones.
-        flip: mirror half of the images left to right.
+        pad: padding of every side in pixels before a random crop to the original size.
+        pad_mode: "constant" for zero padding, "reflect" for reflection padding.
+        flip: flip images horizontally with probability 1/2.
         policy: "autoaugment" (the CIFAR-10 policy), "trivialaugment" (wide) or None.
-        rotate: largest rotation to either side, in degrees.
-        scale: largest change of scale: factors from 1 - scale to 1 + scale.
-        shift: largest shift in both directions, as a fraction of the side.
-        shear: largest shear to either side, in degrees.
-        affine_prob: fraction of images that are rotated, scaled, shifted and sheared.
-        contrast: largest change of contrast: x (1 + contrast), x in 0..1.
-        brightness: largest change of brightness: x + brightness, x in 0..1.
-        light_prob: fraction of images that change contrast and brightness.
-        hue: largest change of hue, in degrees.
-        saturation: largest change of saturation, in 0..1.
-        value: largest change of value, in 0..1.
-        hsv_prob: fraction of images that change hue, saturation and value.
-        cutout: side of the cutout square in pixels. It gets the mean color.
-        cutout_prob: fraction of images with a cutout square.
+        rotate: maximum rotation in either direction, in degrees.
+        scale: maximum change of scale: factors from 1 - scale to 1 + scale.
+        shift: maximum shift along both axes, as a fraction of the image size.
+        shear: maximum shear in either direction, in degrees.
+        affine_prob: probability of rotation, scaling, shift and shear.
+        contrast: maximum change of contrast: x (1 + contrast), x in 0..1.
+        brightness: maximum change of brightness: x + brightness, x in 0..1.
+        light_prob: probability of a change of contrast and brightness.
+        hue: maximum change of hue, in degrees.
+        saturation: maximum change of saturation, in 0..1.
+        value: maximum change of value, in 0..1.
+        hsv_prob: probability of a change of hue, saturation and value.
+        cutout: size of the cutout square in pixels, which is filled with the mean color.
+        cutout_prob: probability of cutout.
 
     Raises:
         ValueError: a value is invalid.
@@ -192,14 +188,14 @@ class Augment(Section):
 
 @dataclass(frozen=True)
 class Mixing(Section):
-    """Mixing of training images. A batch is mixed in one way or not at all; every image of it gets its own mixture.
+    """Settings of mixup, CutMix and RICAP: at most one is applied to a batch, with parameters drawn per image.
 
     Attributes:
-        mixup: probability of mixup, with shares from Beta(0.2, 0.2). The sum of the three probabilities is at most 1.
+        mixup: probability of mixup, with coefficients from Beta(0.2, 0.2). The three probabilities sum to at most 1.
         cutmix: probability of CutMix, with areas from Beta(1, 1).
-        ricap: probability of RICAP, with corners from Beta(0.3, 0.3).
-        ramp_epochs: the probabilities grow from 0 over this many epochs at the start.
-        off_epoch: no mixing from this epoch on, counted from 0, as timm's mixup_off_epoch. 0 for never.
+        ricap: probability of RICAP, with boundary points from Beta(0.3, 0.3).
+        ramp_epochs: number of initial epochs over which the probabilities increase from 0.
+        off_epoch: epoch, counted from 0, at which mixing ends, as timm's mixup_off_epoch. 0 for never.
 
     Raises:
         ValueError: a value is invalid.
@@ -241,8 +237,8 @@ class Recursion(Section):
     """Settings for recursive models with gates (EGRR).
 
     Attributes:
-        depth_warmup_epochs: the number of steps per stage grows from 1 to all over this many epochs.
-        tau_end: temperature of the gates at the end. It changes geometrically from 1 over the whole run.
+        depth_warmup_epochs: number of epochs over which the number of steps per stage increases from 1 to its maximum.
+        tau_end: final temperature of the gates, annealed geometrically from 1 over the whole run.
 
     Raises:
         ValueError: a value is invalid.
@@ -261,17 +257,17 @@ class Recursion(Section):
 
 @dataclass(frozen=True)
 class Distill(Section):
-    """Distillation from a teacher that sees the same augmented and mixed images.
+    """Settings of knowledge distillation from a teacher applied to the same augmented and mixed images.
 
     loss = (1 - weight) CE + weight T^2 KL(softmax(teacher / T) || softmax(student / T))
 
     Attributes:
-        teacher: a model with pretrained weights by name, or a checkpoint. None for no teacher.
-        kind: "kd", or "logit_std", which standardizes the logits of both first.
-        weight: weight of the teacher in the loss, in 0..1.
-        temperature: T.
-        views: the training images are augmented in this many fixed ways at the start, and the teacher's logits of them
-            are computed once and kept. Mixing then mixes logits. 0 augments anew and asks the teacher at every step.
+        teacher: name of a model with pretrained weights, or a checkpoint. None for no teacher.
+        kind: "kd", or "logit_std", which standardizes the logits of teacher and student first.
+        weight: weight of the distillation term in the loss, in 0..1.
+        temperature: softmax temperature T.
+        views: number of fixed augmented views of every training image, whose teacher logits are precomputed; mixing
+            then mixes logits. 0 to augment and run the teacher at every step.
 
     Raises:
         ValueError: a value is invalid.
@@ -301,28 +297,29 @@ class Distill(Section):
 
 @dataclass(frozen=True)
 class Recipe(Section):
-    """Everything that decides how a model is trained.
+    """All training settings of a model.
 
     Attributes:
         batch_size: images per optimizer step, over all processes.
-        optimizer: the optimizer.
-        schedule: epochs and learning rate.
+        optimizer: settings of the optimizer.
+        schedule: number of epochs and learning rate schedule.
         augment: augmentation of single images.
-        mixing: mixing of images.
+        mixing: mixup, CutMix and RICAP.
         recursion: settings of recursive models.
-        distill: the teacher.
-        label_smoothing: probability that is moved from the label to all classes.
-        class_weights: "balanced" weighs every image by (images / classes) / images of its class, so that all classes
-            count equally. "none" counts every image once.
-        clip_grad: largest norm of the gradient of all parameters, 0 for no limit.
-        ema_decay: decay of the running average of weights and buffers, which is validated and saved. 0 for no average.
+        distill: knowledge distillation.
+        label_smoothing: label smoothing factor, the probability distributed uniformly over all classes.
+        class_weights: "balanced" weights every image by (images / classes) / images of its class; "none" weights all
+            images equally.
+        clip_grad: maximum global gradient norm, 0 for no clipping.
+        ema_decay: decay of the exponential moving average of weights and buffers, which is validated and saved. 0 for
+            no average.
         drop_rate: dropout rate before the classifier, None for the model's default.
-        freeze: "backbone" trains only the classifier; all other weights and running statistics stay fixed. "none"
-            trains all.
-        bn_images: number of clean training images on which the batch norm statistics are computed again at the end.
+        freeze: "backbone" trains only the classifier, with all other weights and running statistics frozen; "none"
+            trains all parameters.
+        bn_images: number of clean training images for the recomputation of batch norm statistics at the end.
         precision: "fp32", or autocast in "bf16" or "fp16" (with loss scaling).
         compile: whether to use torch.compile for the forward and backward pass.
-        val_size: fraction of every class of the training set that is held out for validation. 0 trains on everything.
+        val_size: fraction of every class of the training set held out for validation. 0 to train on all images.
         seed: seed of the initial weights, the split, the order of the images, their augmentation and the model's noise.
 
     Raises:
@@ -372,5 +369,5 @@ class Recipe(Section):
             raise ValueError("schedule.patience needs a validation split: val_size must be above 0")
 
     def to_dict(self) -> dict[str, Any]:
-        """Convert to nested dictionaries, which `recipe_from_dict` converts back."""
+        """Convert to nested dictionaries, the inverse of `recipe_from_dict`."""
         return dataclasses.asdict(self)

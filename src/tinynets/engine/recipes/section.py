@@ -1,6 +1,6 @@
-"""What all parts of a recipe share: checks of their fields by their types, with messages that name the field.
+"""Type-based validation of the fields of a recipe's sections.
 
-A field is an int, float, bool or str, a type below with its bounds, a Literal, or None beside one of these.
+A field is an int, float, bool or str, a bounded type defined below, a Literal, or the union of one of these with None.
 """
 
 import math
@@ -13,7 +13,7 @@ from tinynets._checks import unknown
 
 
 class Bound(NamedTuple):
-    """What a number must be, in words and as a function."""
+    """A constraint on a number, in words and as a predicate."""
 
     text: str
     holds: Callable[[float], bool]
@@ -31,9 +31,7 @@ _KINDS = {int: "an integer", float: "a finite number", bool: "true or false", st
 
 
 class Section:
-    """Base class of the parts of a recipe. It checks every field by its type, then calls `check` for what fields say
-    together.
-    """
+    """Base class of a recipe's sections, which validates every field by its type and then calls `check`."""
 
     prefix: ClassVar[str] = ""
 
@@ -65,7 +63,7 @@ class Section:
 
 
 def _parts(kind: Any) -> tuple[tuple[type, ...], tuple[str, ...], tuple[Bound, ...]]:
-    """The classes of a type, the texts of its Literal, and its bounds."""
+    """Return the classes of a type, the strings of its Literal, and its bounds."""
     origin = typing.get_origin(kind)
     if origin is Annotated:
         inner, *bounds = typing.get_args(kind)

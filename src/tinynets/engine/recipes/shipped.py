@@ -1,13 +1,13 @@
-"""The recipes in this package, by model.
+"""The recipes shipped with the package, by model.
 
-- "default": ours, for the data that the model is named after.
+- "default": for the data set in the model's name.
 - "digits": for the small embedded data set.
-- "finetune": for weights that were trained before.
-- "original": the published recipe. Where it leaves a number open, the usual value of its time is used.
+- "finetune": for pretrained weights.
+- "original": the published recipe; where it omits a value, the usual one of its time.
 
-Shipped weights that were trained with the older schedule "cosine" keep it, so that their logs can be reproduced. A
-teacher is part of the command, not of the recipe. The motes and models that are not ours have "default", "digits" and
-"finetune".
+Recipes of weights that were trained with the older schedule "cosine" retain it, so that their logs can be reproduced. A
+teacher is part of the command, not of the recipe. Motes and models from outside this package have "default", "digits"
+and "finetune".
 """
 
 from dataclasses import replace
@@ -193,10 +193,10 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
 
 
 def get_recipe(model: str, name: str = "default") -> Recipe:
-    """Get a recipe of the package. Models that are not ours get a general one.
+    """Return a shipped recipe of a model; models from outside this package share generic ones.
 
     Args:
-        model: name of a model of ours or of timm.
+        model: name of a tinynets or timm model.
         name: one of `list_recipes(model)`.
 
     Returns:

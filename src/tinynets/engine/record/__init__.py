@@ -1,4 +1,4 @@
-"""The files of a run: its directory, checkpoints and state. Also the progress display."""
+"""The files of a training run (run directory, checkpoints and state) and the progress display."""
 
 from .checkpoint import Checkpoint, load_checkpoint, read_checkpoint, save_checkpoint
 from .progress import ProgressBar

@@ -14,22 +14,22 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file of weights says about itself: how to create the model, and what it was trained on.
+    """Metadata of a checkpoint: how to create the model, and the data that it was trained on.
 
     Attributes:
-        model: name of the model; the class for a module of your own.
+        model: name of the model; class name for a user-defined module.
         model_args: arguments of `create_model`.
         data: name of the data set.
         mean: mean of the normalization, per channel.
         std: standard deviation of the normalization, per channel.
         class_names: names of the classes in the order of the logits; empty if unknown.
         img_size: (H, W) of the images, None if unknown.
-        results: figures of the last epoch.
-        data_source: arguments with which `load_data` finds the data again, with an absolute path.
+        results: metrics of the last epoch.
+        data_source: arguments of `load_data` that load the data again, with an absolute path.
         data_sha256: `ImageData.digest` of the data.
-        started_from: name or file of the weights that training started from, None for random weights.
-        own_module: whether the model was a module given to `train`, which `load_checkpoint` then needs.
-        format: version of these metadata.
+        started_from: name or file of the initial weights, None for random weights.
+        own_module: whether the model is a user-defined module, which must then be passed to `load_checkpoint`.
+        format: version of the metadata format.
 
     Examples:
         >>> from tinynets.engine import Checkpoint
@@ -53,14 +53,14 @@ class Checkpoint:
 
     @classmethod
     def from_dict(cls, metadata: dict[str, Any], source: str) -> "Checkpoint":
-        """Convert the metadata in a file of weights.
+        """Create a Checkpoint from the metadata of a weights file.
 
         Args:
             metadata: the metadata.
-            source: what error messages call the file.
+            source: description of the file in error messages.
 
         Raises:
-            ValueError: these are not such metadata, or of another format.
+            ValueError: the metadata are invalid, or of another format version.
         """
         if "model" in metadata and metadata.get("format") != FORMAT:
             raise ValueError(
@@ -77,7 +77,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: str | Path, model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Write a model's tensors and metadata to a safetensors file. The file is either complete or not there at all.
+    """Write a model's tensors and metadata to a safetensors file atomically.
 
     Args:
         path: the file to write.
@@ -126,15 +126,15 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
 
     Args:
         path: the file.
-        model: load the tensors into this module instead. Needed for checkpoints of a module of your own.
+        model: module to load the tensors into instead; required for checkpoints of user-defined modules.
 
     Returns:
         The model in evaluation mode, and the metadata.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, is not a tinynets checkpoint, or has another format; its tensors do not fit the
-            model; or it needs a module and none is given.
+        ValueError: the file is damaged, is not a tinynets checkpoint, or has another format version; its tensors do not
+            match the model; or it requires a module and model is None.
 
     Examples:
         >>> from tinynets.engine import load_checkpoint
@@ -159,7 +159,7 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
 
 
 def configure(model: nn.Module, checkpoint: Checkpoint) -> None:
-    """Write what a checkpoint knows of the images and classes into the model's `pretrained_cfg`, which timm reads."""
+    """Copy a checkpoint's metadata about images and classes to the model's `pretrained_cfg`, for timm."""
     size = {"input_size": (len(checkpoint.mean), *checkpoint.img_size)} if checkpoint.img_size else {}
     model = unwrapped(model)
     classes = list(checkpoint.class_names)

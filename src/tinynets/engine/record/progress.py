@@ -11,14 +11,13 @@ class _Bar(tqdm):
 
 
 class ProgressBar:
-    """Progress on stderr. A terminal shows a bar over the whole run with the time left; anything else gets one line per
-    epoch.
+    """Progress display on stderr: a bar with the remaining time on a terminal, otherwise one line per epoch.
 
     Args:
         steps: number of steps per epoch.
         epochs: number of epochs.
-        done: number of steps that are done already.
-        shown: whether anything is printed. In a distributed run only one process shows its progress.
+        done: number of completed steps.
+        shown: whether to print anything; in a distributed run only one process does.
 
     Examples:
         >>> from tinynets.engine.record import ProgressBar
@@ -46,7 +45,7 @@ class ProgressBar:
         self.bar.update()
 
     def epoch(self, row: dict[str, Any], seconds_left: float) -> None:
-        """Print the figures of an epoch."""
+        """Print the metrics of an epoch."""
         val = f"  val {row['val_top1']:6.2f} %" if "val_top1" in row else ""
         left = f"  {duration(seconds_left)} left" if seconds_left else ""
         self.line(

@@ -34,9 +34,9 @@ SPLIT = "split.json"
 class RunDir:
     """The directory of a training run.
 
-    It holds recipe.json, metrics.csv (one row per epoch), events.jsonl, best.safetensors, last.safetensors,
-    summary.json, state.pt (to resume) and state.previous.pt (the state before it). split.json names the files of every
-    part if the run split class folders.
+    It contains recipe.json, metrics.csv (one row per epoch), events.jsonl, best.safetensors, last.safetensors,
+    summary.json, state.pt (for resuming), state.previous.pt (the preceding state) and, if the run split class folders,
+    split.json with the files of every split.
 
     Args:
         path: the directory.
@@ -58,10 +58,10 @@ class RunDir:
         """Create the directory and lock it against other processes.
 
         Args:
-            resume: whether it may hold a run.
+            resume: whether it may contain a run.
 
         Raises:
-            FileExistsError: it holds a run, and resume is false or there is no state to continue from.
+            FileExistsError: it contains a run, and resume is false or there is no state to resume from.
             OSError: it cannot be written.
             RuntimeError: another process is training in it.
         """
@@ -92,7 +92,7 @@ class RunDir:
             lock.release()
 
     def state(self) -> dict[str, Any] | None:
-        """Read the last state, or the one before it if the last is damaged. None if there is no state yet.
+        """Read the last state, or the preceding one if it is damaged; None if there is no state yet.
 
         Raises:
             ValueError: neither can be read.
@@ -111,7 +111,7 @@ class RunDir:
             return state
 
     def save_state(self, state: dict[str, Any]) -> None:
-        """Write state.pt and keep the state before it as state.previous.pt."""
+        """Write state.pt, backing up the preceding state as state.previous.pt."""
         save_state(self.path / "state.pt", state, backup=self.path / "state.previous.pt")
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
@@ -119,7 +119,7 @@ class RunDir:
         write_file(self.path / name, to_json(value, indent=2) + "\n")
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """Read a JSON file, None if there is none."""
+        """Read a JSON file; None if it does not exist."""
         path = self.path / name
         return json.loads(path.read_text()) if path.exists() else None
 
@@ -128,7 +128,7 @@ class RunDir:
         write_file(self.path / name, "".join(f"{line}\n" for line in lines))
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
-        """Write metrics.csv with all epochs so far. It is written as a whole, so a resumed run has no row twice."""
+        """Rewrite metrics.csv with all epochs so far, so that resumed runs contain no duplicate rows."""
         text = io.StringIO()
         writer = csv.DictWriter(text, rows[0], lineterminator="\n")
         writer.writeheader()

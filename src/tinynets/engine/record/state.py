@@ -11,17 +11,14 @@ FORMAT = 1
 
 
 def save_state(path: Path, state: dict[str, Any], backup: Path) -> None:
-    """Write everything that a resumed run needs. The file is either complete or not there at all.
-
-    backup: where the previous state goes.
-    """
+    """Write the state for resuming a run atomically, moving the previous one to backup."""
     buffer = io.BytesIO()
     torch.save({"tinynets_state": FORMAT, **state}, buffer)
     write_file(path, buffer.getvalue(), backup)
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Read what `save_state` wrote, onto the CPU. Nothing in the file is executed.
+    """Read a file written by `save_state` onto the CPU, without executing any code in it.
 
     Raises:
         ValueError: the file is damaged, is not a state, or contains code.

@@ -8,7 +8,7 @@ import torchvision
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions and machine, as written into summary.json.
+    """Describe software versions and hardware for summary.json.
 
     Args:
         device: device of the run.
