@@ -1,4 +1,4 @@
-"""Models for use: fused for PyTorch, and as files for other runtimes."""
+"""Deployment: models fused for inference in PyTorch, and exported to files for other runtimes."""
 
 from .benchmark import RUNTIMES, Timing, bench
 from .exporter import Exported, export

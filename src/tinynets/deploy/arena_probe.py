@@ -1,8 +1,7 @@
-"""A script for a process of its own: find the smallest arena that TensorFlow Lite Micro starts a file with.
+"""Subprocess script that finds the smallest arena with which TensorFlow Lite Micro can run a file.
 
-For some arenas that are too small, its interpreter ends the process instead of raising an error. So every size is
-printed before it is tried. Whoever started the script then knows which size ended it, and can start it again without
-that size.
+For some arenas that are too small, the interpreter aborts the process instead of raising an error. Every size is
+therefore printed before it is tried, so that the parent process can restart the script without the size that failed.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Measure how fast a model is in every installed runtime. All runtimes are timed in turns, in one process."""
+"""Inference benchmarks of all installed runtimes, timed in turns in one process."""
 
 import contextlib
 import logging
@@ -47,19 +47,19 @@ _BLOCK = (
 
 @dataclass(frozen=True)
 class Timing:
-    """The speed of one runtime at one batch size and number of threads.
+    """Latency and memory of one runtime at one batch size and thread count.
 
     Attributes:
         model: name of the model.
         runtime: one of `RUNTIMES`.
         batch_size: images per call.
         threads: number of threads.
-        median_ms: median time of a call in milliseconds.
-        p90_ms: 90th percentile of the time of a call in milliseconds.
-        images_per_second: batch_size divided by the median.
-        file_bytes: size of the file, None for the forms that are not files.
-        peak_bytes: peak memory of a process that only loads the file and runs one batch. For "fused" this is PyTorch
-            with a .pt2 file. None where it was not measured.
+        median_ms: median latency of a call in milliseconds.
+        p90_ms: 90th percentile of the latency in milliseconds.
+        images_per_second: throughput, batch_size divided by the median.
+        file_bytes: size of the file in bytes, None for runtimes without a file.
+        peak_bytes: peak memory in bytes of a process that only loads the file and runs one batch; for "fused", PyTorch
+            with a .pt2 file. None if it was not measured.
 
     Examples:
         >>> from tinynets.deploy import Timing
@@ -79,7 +79,7 @@ class Timing:
 
 
 def installed_runtimes() -> list[str]:
-    """The runtimes that can be timed on this machine."""
+    """Return the runtimes that can be timed on this machine."""
     return [name for name, to in RUNTIMES.items() if to is None or FORMATS[to].installed()]
 
 
@@ -94,30 +94,29 @@ def bench(
     memory: bool = True,
     img_size: Sequence[int] | None = None,
 ) -> list[Timing]:
-    """Time a classifier's inference on the CPU.
+    """Benchmark a classifier's inference on the CPU.
 
-    LiteRT's files take one image, so there a batch is several calls. The int8 files are calibrated on synthetic images,
-    which changes their results but not their speed. The compiled form is compiled for each batch size and number of
-    threads. What the caller has compiled before is compiled anew at its next call.
+    LiteRT files have a fixed batch size of 1, so a batch takes several calls. int8 files are calibrated on synthetic
+    images, which affects their results but not their speed. The compiled form is recompiled for each batch size and
+    thread count, and functions that the caller has compiled are recompiled at their next call.
 
     Args:
-        model: any classifier on the CPU whose `pretrained_cfg` gives its input size and normalization.
+        model: any classifier on the CPU whose `pretrained_cfg` contains its input size and normalization.
         name: name of the model in the results.
-        runtimes: some of `RUNTIMES`. None for all that are installed; one of those that cannot run the model is then
-            skipped, with a warning.
+        runtimes: a subset of `RUNTIMES`. None for all installed ones, of which those that cannot run the model are
+            skipped with a warning.
         batch_sizes: images per call.
-        threads: numbers of threads. None for one thread and for all.
-        seconds: duration of the timed calls for every runtime, batch size and number of threads. At least five calls
-            are made.
-        memory: also measure the memory of every file, in a process of its own.
+        threads: thread counts. None for one thread and for all.
+        seconds: duration of the timed calls per runtime, batch size and thread count, with a minimum of five calls.
+        memory: also measure the peak memory of every file, in a separate process.
         img_size: (H, W) of the images, None for the model's own.
 
     Returns:
-        One `Timing` for every runtime, batch size and number of threads.
+        One `Timing` per runtime, batch size and thread count.
 
     Raises:
-        ImportError: a runtime that was asked for is not installed.
-        RuntimeError: a runtime that was asked for cannot run the model.
+        ImportError: a requested runtime is not installed.
+        RuntimeError: a requested runtime cannot run the model.
         ValueError: a runtime is unknown, or a number is not positive.
 
     Examples:
@@ -157,7 +156,7 @@ def bench(
 
 
 def _files(chosen: Sequence[str], spec: ExportSpec, folder: Path, must: bool) -> dict[str, Path | None]:
-    """Write a file for each runtime that needs one. With must, a runtime that cannot run the model is an error."""
+    """Write a file for each runtime that needs one; with must, raise for a runtime that cannot run the model."""
     files: dict[str, Path | None] = {}
     images = spec.inputs(synthetic_images(64, spec.input_size)).numpy()
     for runtime in chosen:
@@ -182,13 +181,13 @@ def _files(chosen: Sequence[str], spec: ExportSpec, folder: Path, must: bool) ->
 
 
 def _format(runtime: str) -> Format | None:
-    """The format of a runtime's files, None for a form that is not a file."""
+    """Return the format of a runtime's files, None for a runtime without files."""
     to = RUNTIMES[runtime]
     return None if to is None else FORMATS[to]
 
 
 def _modules(model: nn.Module, forms: Sequence[str]) -> dict[str, nn.Module]:
-    """The model in the forms of PyTorch, in channels_last, which is fastest on a CPU."""
+    """Return the model's PyTorch forms in channels_last, the fastest layout on a CPU."""
     modules: dict[str, nn.Module] = {}
     for form in forms:
         module = model.eval() if form == "eager" else fuse(model)
@@ -219,7 +218,7 @@ def _call(
 
 
 def _in_turns(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, list[float]]:
-    """Time the calls in seconds: a block of calls of each, then again from the start."""
+    """Time the calls in seconds, in round-robin blocks."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
         with quiet():

@@ -1,4 +1,4 @@
-"""What an export starts from: the model in portable form, and the metadata that its file carries."""
+"""Input of an export: the model in portable form, and the metadata of its file."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class ExportSpec:
-    """A model to write.
+    """A model to export, with its metadata.
 
     Attributes:
         name: name of the model.
@@ -17,8 +17,8 @@ class ExportSpec:
         mean: mean of the normalization, one number per channel, for pixels in 0..1.
         std: standard deviation of the normalization, one number per channel.
         class_names: names of the classes, empty if unknown.
-        pixels: whether the file takes pixels (N, H, W, C) in 0..255 and normalizes them itself. Otherwise it takes
-            normalized images: (N, C, H, W) in the formats of PyTorch and ONNX, (N, H, W, C) in TFLite's.
+        pixels: whether the input is pixels (N, H, W, C) in 0..255, with the normalization inside the file. Otherwise it
+            is normalized images: (N, C, H, W) in the formats of PyTorch and ONNX, (N, H, W, C) in TFLite's.
     """
 
     name: str
@@ -30,14 +30,14 @@ class ExportSpec:
     pixels: bool
 
     def example(self, count: int) -> Tensor:
-        """Noise of the shape and type that the file takes. Channels come first unless it takes pixels."""
+        """Return noise of the file's input shape and dtype, channels first unless the input is pixels."""
         channels, height, width = self.input_size
         if self.pixels:
             return torch.randint(0, 256, (count, height, width, channels), dtype=torch.uint8)
         return torch.randn(count, channels, height, width)
 
     def network(self) -> nn.Module:
-        """The model, with the normalization in front if the file takes pixels."""
+        """Return the model, preceded by the normalization if the input is pixels."""
         return nn.Sequential(InputNormalize(self.mean, self.std), self.model).eval() if self.pixels else self.model
 
     def inputs(self, images: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class ExportSpec:
 
 
 class InputNormalize(nn.Module):
-    """Normalize pixels: (N, H, W, C) in 0..255 of any type -> (N, C, H, W), by one multiplication and one addition."""
+    """Normalize pixels by one multiply-add: (N, H, W, C) in 0..255 of any dtype -> (N, C, H, W)."""
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Export a model to a file of any format. The file is run and compared with the model before it is kept."""
+"""Export of models to files of any format, verified against the model in the format's own runtime."""
 
 import tempfile
 import time
@@ -28,23 +28,23 @@ _PROVED = 1000  # images for which C has to give the bytes of the reference, at 
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported file, and how it compares with the model.
+    """An exported file, and the result of its comparison with the model.
 
     Attributes:
         model: name of the model.
         format: one of `FORMATS`.
         path: the file.
-        bytes: size of the file.
-        seconds: duration of the conversion.
-        images: number of images that it was compared on.
-        real: whether these images were given; otherwise they are synthetic.
+        bytes: size of the file in bytes.
+        seconds: duration of the conversion in seconds.
+        images: number of images of the comparison.
+        real: whether the images were passed by the caller; otherwise they are synthetic.
         agreement: percentage of images with the same predicted class.
-        largest_difference: largest absolute difference of two logits.
-        largest_logit: largest absolute logit of the model.
+        largest_difference: maximum absolute difference between logits.
+        largest_logit: maximum absolute logit of the model.
         model_top1: accuracy of the model in percent, None without labels.
         file_top1: accuracy of the file in percent, None without labels.
-        proved: number of images for which every output byte is that of the reference, None where there is none to be
-            equal to. The formats for firmware are tried on 1,000 images at least, synthetic ones if need be.
+        proved: number of images with output bytes identical to the reference, None for formats without a reference.
+            Firmware formats are tested on at least 1,000 images, supplemented by synthetic ones if necessary.
 
     Examples:
         >>> from pathlib import Path
@@ -87,29 +87,29 @@ def export(
     flash: int | None = None,
     ram: int | None = None,
 ) -> Exported:
-    """Export a model to a file of another runtime, run it there, and compare it with the model.
+    """Export a model to a file of another runtime, and compare the file's outputs with the model's.
 
-    The file holds the fused model (`tinynets.fuse`) in fp32 or int8. Files of ONNX and PyTorch take any number of
-    images. Files of TFLite and ExecuTorch take one image.
+    The file contains the fused model (`tinynets.fuse`) in fp32 or int8. ONNX and PyTorch files have a dynamic batch
+    size, TFLite and ExecuTorch files a batch size of 1.
 
     Args:
         model: a classifier, or an argument of `engine.load_trained`: the name of a model with weights, or a checkpoint.
         to: one of `FORMATS`.
         path: the file to write; for C the folder, which must be new or empty.
-        images: uint8 (N, C, H, W), images to compare on; best a test set. None for 64 synthetic images.
-        labels: int64 (N,), labels of these images, to compare the accuracy.
-        calibration: uint8 (N, C, H, W), training images on which the ranges of int8 are found. 256 are enough.
-        pixels: let the file take pixels, (N, H, W, C) in 0..255, and normalize them itself.
-        mean: mean of the normalization, one number per channel. None for the one in `pretrained_cfg`.
-        std: standard deviation of the normalization, one number per channel. None for the one in `pretrained_cfg`.
-        class_names: names of the classes, stored in formats that can hold them.
+        images: uint8 (N, C, H, W), images for the comparison, preferably a test set. None for 64 synthetic images.
+        labels: int64 (N,), labels of these images, to compare accuracies.
+        calibration: uint8 (N, C, H, W), training images for the calibration of int8 ranges; 256 are sufficient.
+        pixels: whether the file's input is pixels, (N, H, W, C) in 0..255, with the normalization inside the file.
+        mean: per-channel mean of the normalization. None for the one in `pretrained_cfg`.
+        std: per-channel standard deviation of the normalization. None for the one in `pretrained_cfg`.
+        class_names: names of the classes, stored in formats that support them.
         img_size: (H, W) of the images. None for the model's own.
-        tolerance: how far the file may differ. fp32: the largest difference of two logits, as a fraction of the largest
-            logit; None for 0.001. int8: percentage points of accuracy lost, None for 1; without labels, percentage of
-            images with another class, None for 5.
-        project: for C: wrap the sources as a project, "esp-idf", "zephyr" or "arduino".
-        flash: for C: bytes of flash of the board, None if there is enough.
-        ram: for C: bytes of RAM of the board, None if there is enough.
+        tolerance: maximum deviation of the file. fp32: maximum difference between logits as a fraction of the largest
+            logit, None for 0.001. int8: loss of accuracy in percentage points, None for 1; without labels, percentage
+            of images with a different predicted class, None for 5.
+        project: for C: generate a project, "esp-idf", "zephyr" or "arduino".
+        flash: for C: flash of the board in bytes, None for no limit.
+        ram: for C: RAM of the board in bytes, None for no limit.
 
     Returns:
         The file and the comparison.
@@ -117,9 +117,9 @@ def export(
     Raises:
         ImportError: the format's packages are not installed.
         OSError: path cannot be written.
-        RuntimeError: the format cannot express the model, or the file differs by more than the tolerance. No file is
-            written then. Or the board is too small.
-        ValueError: the format is unknown, images or normalization do not fit the model, or calibration is missing for
+        RuntimeError: the format does not support the model, the file exceeds the tolerance (it is not written then), or
+            the board is too small.
+        ValueError: the format is unknown, images or normalization do not match the model, or calibration is missing for
             int8.
 
     Examples:
@@ -181,7 +181,7 @@ def spec_of(
     img_size: Sequence[int] | None = None,
     pixels: bool = False,
 ) -> ExportSpec:
-    """The model in portable form. Arguments that are None are taken from its `pretrained_cfg`."""
+    """Return the spec of a model, in portable form, with arguments that are None read from its `pretrained_cfg`."""
     cfg: Any = getattr(model, "pretrained_cfg", None) or {}
     mean, std = mean or cfg.get("mean"), std or cfg.get("std")
     if not (mean and std):
@@ -206,7 +206,7 @@ def _check(images: Tensor | None, spec: ExportSpec) -> None:
 
 
 def _write(kind: Format, spec: ExportSpec, path: Path, calibration: Tensor | None) -> float:
-    """Write the file. Returns the duration of the conversion in seconds."""
+    """Write the file; return the duration of the conversion in seconds."""
     inputs = None if calibration is None else spec.inputs(calibration.cpu()).numpy()
     started = time.perf_counter()
     try:
@@ -220,7 +220,7 @@ def _write(kind: Format, spec: ExportSpec, path: Path, calibration: Tensor | Non
 
 
 def first_reason(error: BaseException) -> str:
-    """The first line of the message of the exception that started a chain."""
+    """Return the first line of the message of the root exception of a chain."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -229,7 +229,7 @@ def first_reason(error: BaseException) -> str:
 
 @torch.inference_mode()
 def _logits(model: nn.Module, spec: ExportSpec, images: Tensor) -> np.ndarray:
-    """Logits of the model as it was given, on its own device."""
+    """Compute the logits of the original model, on its own device."""
     parameter = next(model.parameters(), None)
     device, dtype = (parameter.device, parameter.dtype) if parameter is not None else ("cpu", torch.float32)
     normalized = replace(spec, pixels=False)
@@ -239,7 +239,7 @@ def _logits(model: nn.Module, spec: ExportSpec, images: Tensor) -> np.ndarray:
 
 
 def _check_fits(folder: Path, flash: int | None, ram: int | None) -> None:
-    """Raise RuntimeError unless the net of a folder fits a board."""
+    """Raise RuntimeError unless a folder's model fits the board."""
     net = read_metadata(folder)
     for kind, needs, has in (("flash", net.flash, flash), ("RAM", net.ram, ram)):
         if has is not None and needs > has:
@@ -250,7 +250,7 @@ def _check_fits(folder: Path, flash: int | None, ram: int | None) -> None:
 
 
 def _prove(kind: Format, path: Path, spec: ExportSpec, images: Tensor, got: np.ndarray) -> int:
-    """Raise RuntimeError unless every byte is that of the reference. Returns the number of images."""
+    """Raise RuntimeError unless the output is bitwise equal to the reference; return the number of images."""
     run = kind.load_reference(path)
     want = np.concatenate([run(spec.inputs(batch).numpy()) for batch in images.split(250)])
     if wrong := int((want != got).any(1).sum()):
@@ -262,7 +262,7 @@ def _prove(kind: Format, path: Path, spec: ExportSpec, images: Tensor, got: np.n
 
 
 def _move(draft: Path, path: Path) -> int:
-    """Put a file or a folder where the user wants it. Returns its size in bytes."""
+    """Move a file or a folder to its destination; return its size in bytes."""
     if draft.is_dir():
         return write_folder(path, draft)
     content = draft.read_bytes()
@@ -271,7 +271,7 @@ def _move(draft: Path, path: Path) -> int:
 
 
 def _run(kind: Format, path: Path, spec: ExportSpec, images: Tensor) -> np.ndarray:
-    """Logits of a file, by its own runtime."""
+    """Compute the logits of a file in its own runtime."""
     try:
         run = kind.load(path)
         return np.concatenate([run(spec.inputs(batch.cpu()).numpy()) for batch in images.split(250)])
@@ -295,7 +295,7 @@ def _compare(want: np.ndarray, got: np.ndarray, labels: Tensor | None) -> dict[s
 def _check_tolerance(
     kind: Format, report: dict[str, Any], count: int, labels: Tensor | None, tolerance: float | None
 ) -> None:
-    """Raise RuntimeError if the file differs by more than the tolerance. NaN always does."""
+    """Raise RuntimeError if the file exceeds the tolerance, as NaN always does."""
     if not kind.integer:
         allowed = 0.001 if tolerance is None else tolerance
         off = report["largest_difference"] / max(report["largest_logit"], 1e-6)

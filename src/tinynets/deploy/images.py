@@ -6,17 +6,13 @@ from tinynets._context import plain_defaults
 
 
 def calibration_images(images: Tensor, count: int = 256) -> Tensor:
-    """Draw calibration images from the training images with a fixed seed. The shipped files and `tinynets export` use
-    these.
-    """
+    """Sample calibration images from training images with a fixed seed, as for shipped files and `tinynets export`."""
     return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:count]]
 
 
 @plain_defaults()
 def synthetic_images(count: int, size: tuple[int, int, int]) -> Tensor:
-    """Synthetic images, uint8 (count, C, H, W): smooth noise of several scales, brightnesses and contrasts. Always the
-    same.
-    """
+    """Generate deterministic synthetic images, uint8 (count, C, H, W): smooth noise of varied scale and contrast."""
     channels, height, width = size
     generator = torch.Generator().manual_seed(0)
     images = torch.zeros(count, channels, height, width)

@@ -1,6 +1,6 @@
-"""A script for a process of its own: load a file, run it once, and print the peak memory in bytes.
+"""Subprocess script that loads a file, runs it once, and prints the peak memory in bytes.
 
-It imports only the runtime and NumPy, so that the figure is what a program around that file needs.
+It imports only the runtime and NumPy, so that the figure is that of a minimal program.
 """
 
 import resource
@@ -33,9 +33,7 @@ def main(runtime: str, path: str, inputs: str) -> None:
 
 
 def peak_bytes() -> int:
-    """Peak memory of this process. On Linux it is read from /proc, because ru_maxrss there includes the parent's
-    memory.
-    """
+    """Return this process's peak memory, on Linux from /proc, since ru_maxrss there includes the parent's memory."""
     if sys.platform == "linux":
         with open("/proc/self/status") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))

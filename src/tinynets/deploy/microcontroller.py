@@ -1,4 +1,4 @@
-"""int8 TFLite files on microcontrollers: run by TensorFlow Lite Micro's interpreter, and as C source."""
+"""int8 TFLite files for microcontrollers: execution by TensorFlow Lite Micro's interpreter, and C arrays."""
 
 import importlib.util
 import subprocess
@@ -17,9 +17,9 @@ from .quiet import quiet
 
 
 def arena_bytes(content: bytes) -> int:
-    """RAM in bytes that TensorFlow Lite Micro needs for the activations of a file: the smallest arena that works.
+    """Find the smallest arena, in steps of 16 bytes, that TensorFlow Lite Micro needs for the activations of a file.
 
-    It is found in steps of 16 bytes. The file itself stays in flash.
+    The file itself stays in flash.
 
     Raises:
         ImportError: tflite_micro is not installed.
@@ -45,9 +45,9 @@ def arena_bytes(content: bytes) -> int:
 
 
 def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
-    """Load a file into TensorFlow Lite Micro. Returns a function from a batch to its logits.
+    """Load a file into TensorFlow Lite Micro; return a function from a batch to its logits.
 
-    The batch holds normalized images (N, C, H, W), or pixels (N, H, W, C) if the file takes those.
+    The batch is normalized images (N, C, H, W), or pixels (N, H, W, C) for a file with pixel input.
 
     Args:
         content: bytes of the .tflite file.
@@ -77,7 +77,7 @@ def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray
 
 
 def write_c_array(content: bytes, path: str | Path) -> tuple[Path, Path]:
-    """Write NAME.h and NAME.cc, which compile a file into a program for a microcontroller.
+    """Write NAME.h and NAME.cc, which embed a file in a program for a microcontroller.
 
     Args:
         content: bytes of the .tflite file.

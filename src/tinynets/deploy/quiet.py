@@ -1,4 +1,4 @@
-"""Silence converters and runtimes, which print and warn a lot, from Python and from C."""
+"""Suppression of the output of converters and runtimes, from Python and from C."""
 
 import contextlib
 import io
@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def quiet() -> Iterator[Callable[[], str]]:
-    """Drop warnings and everything that is printed inside. Yields a function that returns the first line printed by C
-    code.
-    """
+    """Suppress warnings and printed output; yield a function that returns the first line printed by C code."""
     if sys.stderr is not None:
         sys.stderr.flush()
     reader, writer = os.pipe()

@@ -7,9 +7,9 @@ from tinynets.weights import list_weights, read_manifest
 
 
 def artifact(name: str, to: str = "tflite-int8") -> Path:
-    """Path of a file in the package for a runtime other than PyTorch. No extra is needed.
+    """Return the path of a model file for another runtime that is shipped with the package. No extra is required.
 
-    The int8 files take int8 (1, H, W, C) with the values pixel - 128, and return int8 logits.
+    The input of int8 files is int8 (1, H, W, C) with values pixel - 128, their output int8 logits.
 
     Args:
         name: a model with pretrained weights.

@@ -1,6 +1,6 @@
-"""TFLite's own metadata: what phones, viewers and Android's code generators read from a .tflite file.
+"""TFLite metadata, as read by mobile apps, viewers and Android's code generators.
 
-The file gets a buffer with the table ModelMetadata, and behind it a zip archive with labels.txt, one class a line.
+The file gains a buffer with the table ModelMetadata and an appended zip archive with labels.txt, one class per line.
 
 Source: metadata_schema.fbs of TensorFlow Lite (https://ai.google.dev/edge/litert/conversion/tensorflow/metadata).
 """
@@ -19,10 +19,10 @@ _RGB, _GRAY, _IMAGE, _NORMALIZATION, _AXIS_LABELS = 1, 2, 2, 1, 2  # of the sche
 
 
 def with_metadata(content: bytes, spec: ExportSpec) -> bytes:
-    """A .tflite file with metadata. All its weights are inside its flatbuffer.
+    """Add metadata to a .tflite file, and move all weights into its flatbuffer.
 
-    Above 256 KiB of weights ai-edge-quantizer puts them behind the flatbuffer. LiteRT finds them there.
-    TensorFlow Lite Micro does not: it takes what happens to be in its arena for the weights, without a warning.
+    Above 256 KiB of weights ai-edge-quantizer stores them after the flatbuffer, where LiteRT finds them but TensorFlow
+    Lite Micro does not: it silently uses the content of its arena as weights.
     """
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
@@ -72,7 +72,7 @@ def _tensor(b: Any, name: str, *parts: tuple[int, int]) -> int:
 
 
 def _table(b: Any, *fields: tuple[int, str, int]) -> int:
-    """A table with (slot, type, value) fields."""
+    """Write a table with (slot, type, value) fields."""
     b.StartObject(1 + max(slot for slot, _, _ in fields))
     for slot, kind, value in fields:
         getattr(b, f"Prepend{kind}Slot")(slot, value, 0)

@@ -1,5 +1,5 @@
-"""The operators of a .tflite file as TensorFlow's own converter writes them, so that every reader of int8 files knows
-them: TensorFlow Lite Micro, C generators and accelerators.
+"""Rewriting of .tflite operators to the forms of TensorFlow's own converter, which all readers of int8 files support:
+TensorFlow Lite Micro, C generators and accelerators.
 """
 
 from typing import Any
@@ -20,9 +20,9 @@ FC = "FULLY_CONNECTED"
 
 
 def with_pools(content: bytes) -> bytes:
-    """Turn a MEAN over height and width into an AVERAGE_POOL_2D over the whole map and a RESHAPE: the same function.
+    """Replace MEAN over height and width by the equivalent AVERAGE_POOL_2D over the whole map and RESHAPE.
 
-    litert-torch puts a TRANSPOSE to channels first before some means. It goes.
+    The TRANSPOSE to channels first that litert-torch inserts before some means is removed.
     """
     model = _read(content)
     for graph in model.subgraphs:
@@ -41,8 +41,8 @@ def with_pools(content: bytes) -> bytes:
 
 
 def with_int8_versions(content: bytes) -> bytes:
-    """Give operators on int8 maps their versions, RESHAPE its options, and take `keep_num_dims` from FULLY_CONNECTED
-    where input and output have two dimensions anyway.
+    """Set the versions of operators on int8 maps and the options of RESHAPE, and remove `keep_num_dims` from
+    FULLY_CONNECTED where input and output are 2-D.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -65,11 +65,11 @@ def with_int8_versions(content: bytes) -> bytes:
 
 
 def with_convolutions(content: bytes) -> bytes:
-    """Turn an int8 FULLY_CONNECTED into a 1x1 CONV_2D on a map of one pixel, between two RESHAPEs.
+    """Replace an int8 FULLY_CONNECTED by a 1x1 CONV_2D on a map of one pixel, between two RESHAPEs.
 
-    LiteRT's reference kernel rounds a convolution twice, as integer code generators and CMSIS-NN do: to 32 bits,
-    then to 8. It rounds a FULLY_CONNECTED with scales per channel once (ai-edge-litert 2.3: 13 of 3,000 scores
-    differ by one).
+    LiteRT's reference kernel rounds a convolution twice, to 32 and then to 8 bits, as integer code generators and
+    CMSIS-NN do, but a FULLY_CONNECTED with per-channel scales once (ai-edge-litert 2.3: 13 of 3,000 scores differ by
+    one).
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -85,7 +85,7 @@ def with_convolutions(content: bytes) -> bytes:
 
 
 def operators(content: bytes) -> list[tuple[str, str]]:
-    """Name of every operator in TensorFlow's schema, such as CONV_2D, and of the model's layer that it belongs to."""
+    """Return every operator's name in TensorFlow's schema, such as CONV_2D, and the name of its layer in the model."""
     model = _read(content)
     return [
         (_name(model, operator), _layer(graph.tensors[operator.outputs[0]].name.decode()))
@@ -95,9 +95,9 @@ def operators(content: bytes) -> list[tuple[str, str]]:
 
 
 def _layer(tensor: str) -> str:
-    """Path of the layer in a tensor's name, whose parts are `package.Class_attribute` of the nested modules.
+    """Return the path of the layer in a tensor's name, which consists of `package.Class_attribute` of nested modules.
 
-    Behind a fused activation the name has two paths: the activation's, then the layer's.
+    After a fused activation the name has two paths: the activation's, then the layer's.
     """
     path = next((path for path in reversed(tensor.split(";")) if "/" in path), tensor)
     parts = [part.rpartition(".")[2].partition("_")[2] for part in path.split("/")]
@@ -113,7 +113,7 @@ def _name(model: Any, operator: Any) -> str:
 
 
 def _averaged_map(model: Any, graph: Any, operator: Any, makers: dict[int, Any]) -> int | None:
-    """Index of the map (N, H, W, C) whose height and width a MEAN averages, None for any other operator."""
+    """Return the index of the map (N, H, W, C) that a MEAN averages spatially, None for any other operator."""
     source = operator.inputs[0] if len(operator.inputs) else -1
     if _name(model, operator) != "MEAN" or len(graph.tensors[source].shape) != 4:
         return None
@@ -131,7 +131,7 @@ def _averaged_map(model: Any, graph: Any, operator: Any, makers: dict[int, Any])
 
 
 def _values(model: Any, graph: Any, tensor: int) -> list[int]:
-    """The values of a constant int32 tensor, none if it is no constant."""
+    """Return the values of a constant int32 tensor, empty if it is not constant."""
     import numpy as np
 
     data = model.buffers[graph.tensors[tensor].buffer].data
@@ -139,7 +139,7 @@ def _values(model: Any, graph: Any, tensor: int) -> list[int]:
 
 
 def _pool(model: Any, graph: Any, source: int, mean: Any) -> list[Any]:
-    """The operators that average a map as a MEAN does. A transposed map, no longer needed, becomes theirs."""
+    """Build the operators that replace a MEAN, reusing the tensor of a transposed map that is no longer needed."""
     from ai_edge_litert import schema_py_generated as schema
 
     target = mean.outputs[0]
@@ -201,7 +201,7 @@ def _reshape(model: Any, graph: Any, source: int, target: int) -> Any:
 
 
 def _tensor(model: Any, graph: Any, name: str, shape: list[int], kind: int, values: list[int] | None = None) -> int:
-    """A new tensor of a graph, with int32 values or without. Returns its index."""
+    """Add a tensor to a graph, optionally with int32 values; return its index."""
     import numpy as np
     from ai_edge_litert import schema_py_generated as schema
 
@@ -217,7 +217,7 @@ def _tensor(model: Any, graph: Any, name: str, shape: list[int], kind: int, valu
 
 
 def _code(model: Any, name: str, version: int) -> int:
-    """Index of an operator code. It is appended if the file does not have it yet."""
+    """Return the index of an operator code, appending it if necessary."""
     from ai_edge_litert import schema_py_generated as schema
 
     number = getattr(schema.BuiltinOperator, name)

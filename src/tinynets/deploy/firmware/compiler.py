@@ -1,4 +1,4 @@
-"""Compile C sources with the system's compiler and run images through them, in a process of their own."""
+"""Compilation of C sources with the system's compiler, and their execution in a subprocess."""
 
 import os
 import shlex
@@ -31,7 +31,7 @@ int main(void) {{
 
 
 def find_compiler() -> list[str] | None:
-    """The command of the system's C compiler: $CC, else cc, gcc or clang. None if there is none."""
+    """Return the command of the system's C compiler: $CC, else cc, gcc or clang; None if there is none."""
     if os.environ.get("CC"):
         return shlex.split(os.environ["CC"])
     found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
@@ -48,7 +48,7 @@ def build(sources: Sequence[Path], program: Path, command: Sequence[str], *inclu
         *includes: folders of headers.
 
     Raises:
-        RuntimeError: they do not compile, or there is no such compiler. One line.
+        RuntimeError: they do not compile, or there is no such compiler (one-line message).
     """
     flags = [f"-I{folder}" for folder in includes]
     try:
@@ -70,7 +70,7 @@ def build(sources: Sequence[Path], program: Path, command: Sequence[str], *inclu
 def scorer(
     name: str, sources: Sequence[Path], includes: Sequence[Path], dtype: type, classes: int
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from pixels, uint8 (N, H, W, C), to scores (N, classes) of a type, by the compiled sources."""
+    """Compile sources to a function from pixels, uint8 (N, H, W, C), to scores (N, classes) of a dtype."""
     command = find_compiler()
     assert command is not None  # Format.require
     folder = Path(tempfile.mkdtemp())

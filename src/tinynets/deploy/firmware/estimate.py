@@ -1,7 +1,7 @@
-"""Flash and RAM of a net as int8 C, from shapes alone: nothing is trained, calibrated or generated.
+"""Estimates of a model's flash and RAM as int8 C from shapes alone, without training, calibration or code generation.
 
-The steps of the generated code are read from the exported program: convolutions with their activations, additions and
-poolings. Their maps get the places that BakeNN's planner gives them: the lowest that is free while a map is in use.
+The steps of the generated code (convolutions with their activations, additions, poolings) are derived from the exported
+program. Activations are allocated as by BakeNN's planner: at the lowest address that is free during their lifetime.
 """
 
 import math
@@ -31,10 +31,10 @@ ALIGNMENT = 16
 
 @dataclass(frozen=True)
 class Memory:
-    """What a net needs on a microcontroller as int8 C.
+    """Memory of a model on a microcontroller as int8 C.
 
     Attributes:
-        flash: bytes of weights, requantization parameters and code. The code is that of a Cortex-M4.
+        flash: bytes of weights, requantization parameters and code, for a Cortex-M4.
         ram: bytes of static RAM, for activations and an image.
     """
 
@@ -44,7 +44,7 @@ class Memory:
 
 @dataclass
 class _Step:
-    """A call of a kernel, or of none: `kernel` is "" for a change of shape. Sizes are in bytes."""
+    """A kernel call, or a change of shape with `kernel` "". Sizes are in bytes."""
 
     kernel: str
     inputs: list[str]
@@ -55,7 +55,7 @@ class _Step:
 
 
 def estimate(model: nn.Module, size: tuple[int, int, int]) -> Memory:
-    """Flash and RAM of a model as `tinynets export --to c` makes it.
+    """Estimate flash and RAM of a model exported by `tinynets export --to c`.
 
     Args:
         model: a classifier.
@@ -65,7 +65,7 @@ def estimate(model: nn.Module, size: tuple[int, int, int]) -> Memory:
         Flash and RAM, within 10 % of the generated code's.
 
     Raises:
-        RuntimeError: the model has an operation that the int8 C generator lacks. It names the layer.
+        RuntimeError: the int8 C generator does not support an operation of the model; the message names the layer.
     """
     steps, scores = _steps(model, size)
     code = code_bytes([step.kernel for step in steps if step.kernel])
@@ -74,12 +74,12 @@ def estimate(model: nn.Module, size: tuple[int, int, int]) -> Memory:
 
 
 def code_bytes(calls: Sequence[str]) -> int:
-    """Bytes of code for calls of these kernels."""
+    """Estimate the code size of calls of these kernels in bytes."""
     return SHARED_BYTES + sum(KERNEL_BYTES.get(kernel, 0) for kernel in set(calls)) + CALL_BYTES * len(calls)
 
 
 def arena_bytes(steps: Sequence[_Step], scores: str) -> int:
-    """The arena that BakeNN's planner needs: maps in the order of their birth, each at the lowest free place."""
+    """Return the arena size of BakeNN's planner: activations in order of creation, each at the lowest free address."""
     held = {step.output: step.inputs[0] for step in steps if not step.kernel}  # a new shape of the same bytes
 
     def owner(name: str) -> str:
@@ -112,7 +112,7 @@ def _aligned(place: int) -> int:
 
 
 def _steps(model: nn.Module, size: tuple[int, int, int]) -> tuple[list[_Step], str]:
-    """The steps of a model that takes pixels, and the name of its output."""
+    """Return the steps of a model with pixel input, and the name of its output."""
     channels, height, width = size
     with torch.no_grad():
         normalize = InputNormalize((0.5,) * channels, (0.5,) * channels)
@@ -129,7 +129,7 @@ def _steps(model: nn.Module, size: tuple[int, int, int]) -> tuple[list[_Step], s
 
 
 def _add(steps: list[_Step], node: Any, renamed: dict[str, str], image: str) -> None:
-    """Append the step of a node, or note that its output is that of another."""
+    """Append the step of a node, or record that its output aliases another."""
     value = node.meta.get("val")
     if not isinstance(value, torch.Tensor):  # an assertion
         return
@@ -183,6 +183,6 @@ def _only_reader(node: Any) -> bool:
 
 
 def _layer(node: Any) -> str:
-    """Path of the layer that a node belongs to."""
+    """Return the path of a node's layer."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     return stack[-1][0].removeprefix("L['self'].").removeprefix("1.") if stack else node.name

@@ -1,6 +1,6 @@
-"""The folder around generated C: a header, the function that a firmware calls, a program for the PC, how to use them.
+"""The folder of generated C: a header, the function that the firmware calls, a program for the PC, and a README.
 
-`net.json` says what is in it: whoever compiles the folder reads that.
+`net.json` contains the metadata for compiling the folder.
 """
 
 import json
@@ -13,7 +13,7 @@ from .net import Net
 
 
 def write_plain(net: Net, folder: Path, glue: str) -> None:
-    """Write what surrounds the generated code. `glue` is the text of NAME.c."""
+    """Write the files around the generated code; `glue` is the content of NAME.c."""
     for name, text in {
         f"{net.name}.h": templates.header(net),
         f"{net.name}.c": glue,
@@ -30,7 +30,7 @@ def write_metadata(net: Net, folder: Path) -> None:
 
 
 def read_metadata(folder: Path) -> Net:
-    """The metadata of a folder."""
+    """Read the metadata of a folder."""
     metadata: dict[str, Any] = json.loads((folder / "net.json").read_text(encoding="utf-8"))
     for key in ("size", "classes", "sources", "includes"):
         metadata[key] = tuple(metadata[key])

@@ -1,4 +1,4 @@
-"""The same sources as a project for a tool chain: ESP-IDF and Zephyr by BakeNN's own exporters, an Arduino library."""
+"""Toolchain projects of generated C: ESP-IDF and Zephyr by BakeNN's own exporters, and an Arduino library."""
 
 import shutil
 import tempfile
@@ -15,18 +15,18 @@ REFERENCE = "reference.tflite"
 
 
 def wrap(folder: Path, project: str, out: Path) -> Path:
-    """Write a project that compiles the net of a folder.
+    """Write a project that compiles the model of a folder.
 
     Args:
-        folder: what `--to c` or, for Arduino, `--to c-fp32` makes without a project.
+        folder: output of `--to c` or, for Arduino, `--to c-fp32` without a project.
         project: one of `PROJECTS`.
-        out: the folder to write, which does not exist.
+        out: the folder to write, which must not exist.
 
     Returns:
         out.
 
     Raises:
-        ValueError: the project takes int8 only.
+        ValueError: the project supports int8 only.
     """
     net = read_metadata(folder)
     if project != "arduino" and not net.integer:
@@ -82,7 +82,7 @@ def _compile_too(cmake: Path, before: str, after: str) -> None:
 
 
 def _finish(net: Net, folder: Path, out: Path, main: str, generated: str) -> None:
-    """Put our function beside BakeNN's main.c, which measures cycles, and say where the sources are."""
+    """Add the classify function to BakeNN's project, whose main.c measures cycles, and set the source paths."""
     for suffix in (".c", ".h"):
         shutil.copy(folder / f"{net.name}{suffix}", out / main)
     own, *rest = net.sources

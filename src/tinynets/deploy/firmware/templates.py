@@ -1,4 +1,4 @@
-"""The texts around generated C."""
+"""Templates of the files around generated C."""
 
 import json
 
@@ -49,10 +49,10 @@ int {net.name}_classify(const uint8_t pixels[{upper}_PIXELS], {net.name}_score s
 
 
 def glue(net: Net, include: str, memory: str, call: str) -> str:
-    """NAME.c: class names and `NAME_classify`.
+    """Render NAME.c: class names and `NAME_classify`.
 
     Args:
-        net: the net.
+        net: metadata of the model.
         include: the generated header.
         memory: declarations of static memory.
         call: statements that fill in `scores` from `pixels`.
@@ -177,7 +177,7 @@ with the types and names in `{net.name}.h`. `net.json` has the metadata in JSON.
 
 
 def without_make(text: str) -> str:
-    """The README of a project: what is said about `make` goes."""
+    """Return the README of a project, without the instructions for `make`."""
     start, end = text.index("    make\n"), text.index("A firmware needs")
     return text[:start] + text[end:].replace(
         "A firmware needs `main.c` and the Makefile no longer. It compiles the other .c files and calls",
@@ -221,5 +221,5 @@ void loop() {{
 
 
 def _quoted(text: str) -> str:
-    """A C string literal, without trigraphs."""
+    """Return a C string literal without trigraphs."""
     return json.dumps(text, ensure_ascii=False).replace("?", "\\?")

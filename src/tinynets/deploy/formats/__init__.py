@@ -1,4 +1,4 @@
-"""The file formats, one per module. Each module writes a model and runs the file in the format's own runtime."""
+"""File formats, one per module, which writes a model and runs the file in the format's own runtime."""
 
 import importlib
 import importlib.util
@@ -21,13 +21,13 @@ class Format:
     Attributes:
         name: name of the format.
         suffix: suffix of its files.
-        module: the module in this folder with `write(spec, path, calibration)` and `load(path, threads)`.
-        torch: the lowest version of PyTorch that can write it.
-        extra: the optional dependencies it needs, as an extra of this package.
+        module: module in this folder with `write(spec, path, calibration)` and `load(path, threads)`.
+        torch: minimum version of PyTorch for writing it.
+        extra: this package's extra with its optional dependencies.
         packages: the packages that must be importable.
-        c_source: whether it is a folder of C sources, compiled by the system's C compiler. It always takes pixels.
-        exact: whether its module has `load_reference(path)`, whose output it has to give bit by bit.
-        integer: whether weights and activations are 8-bit integers, which need calibration images.
+        c_source: whether it is a folder of C sources, compiled by the system's C compiler, always with pixel input.
+        exact: whether its module has `load_reference(path)`, whose output must be reproduced bitwise.
+        integer: whether weights and activations are int8, which requires calibration images.
 
     Examples:
         >>> from tinynets.deploy import FORMATS
@@ -54,7 +54,7 @@ class Format:
         )
 
     def require(self) -> None:
-        """Raise ImportError, in one line with the command that helps, unless the format is installed."""
+        """Raise ImportError, with the installation command, unless the format is installed."""
         if missing := self._missing():
             raise ImportError(
                 f"{self.name} needs {', '.join(missing)}, which is not installed: pip install 'tinynets[{self.extra}]'"
@@ -73,16 +73,16 @@ class Format:
         Args:
             spec: the model and its metadata.
             path: the file to write.
-            calibration: input of the file for calibration images, for integer formats.
+            calibration: calibration images in the form of the file's input, for integer formats.
         """
         self._module().write(spec, path, calibration)
 
     def load(self, path: Path, threads: int = 1) -> Any:
-        """Load a file into its runtime. Returns a function from a batch, as `Source.inputs` makes it, to its logits."""
+        """Load a file into its runtime; return a function from a batch of `ExportSpec.inputs` to logits."""
         return self._module().load(path, threads)
 
     def load_reference(self, path: Path) -> Any:
-        """Load what an exact format has to agree with. Returns the same kind of function as `load`."""
+        """Load the reference of an exact format; return the same kind of function as `load`."""
         return self._module().load_reference(path)
 
     def _missing(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""ExecuTorch's .pte for phones, with XNNPACK's kernels, written and run by executorch."""
+"""ExecuTorch's .pte for mobile devices, with XNNPACK's kernels."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +12,14 @@ from ..quiet import quiet
 
 
 def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
-    """Write a program that takes one image."""
+    """Write a program with batch size 1."""
     del calibration
     with quiet():
         path.write_bytes(lowered(spec).to_executorch().buffer)
 
 
 def lowered(spec: ExportSpec) -> Any:
-    """The program, with XNNPACK's parts cut out of its graph."""
+    """Lower the program, delegating subgraphs to XNNPACK."""
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner  # pyright: ignore[reportMissingImports]
     from executorch.exir import to_edge_transform_and_lower  # pyright: ignore[reportMissingImports]
     from executorch.exir.passes.constant_prop_pass import constant_prop_pass  # pyright: ignore[reportMissingImports]

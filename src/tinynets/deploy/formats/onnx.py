@@ -15,7 +15,7 @@ from ..quiet import quiet
 
 
 def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
-    """Write an ONNX file with a dynamic batch size. Its metadata hold the normalization and the class names."""
+    """Write an ONNX file with a dynamic batch size, and normalization and class names in its metadata."""
     del calibration
     import onnx_ir
 
@@ -26,7 +26,7 @@ def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
 
 
 def graph(spec: ExportSpec, blocked: bool = True) -> Any:
-    """The model as a graph of onnx_ir, with our layers as functions. blocked: see `OnnxFunctions`."""
+    """Export the model to an onnx_ir graph with the layers of tinynets as functions; blocked: see `OnnxFunctions`."""
     import onnx
     import onnx_ir
     from onnxscript import optimizer
@@ -65,7 +65,7 @@ def graph(spec: ExportSpec, blocked: bool = True) -> Any:
 
 
 def metadata(spec: ExportSpec) -> dict[str, str]:
-    """What a user of the file has to know, as JSON strings."""
+    """Return the file's metadata as JSON strings."""
     return {
         "model": spec.name,
         "class_names": to_json(spec.class_names),

@@ -1,4 +1,4 @@
-"""The file format of torch.export, run by PyTorch without this library."""
+"""torch.export's file format, which PyTorch runs without this library."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -13,7 +13,7 @@ from ..tflite_metadata import with_metadata
 
 
 def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
-    """Write a TFLite file that takes one image, channels last."""
+    """Write a TFLite file with batch size 1 and channels-last input."""
     del calibration
     convert(spec, spec.example(1), path)
     path.write_bytes(with_metadata(path.read_bytes(), spec))
@@ -51,7 +51,7 @@ def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def load_integers(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from pixels to the integers that an int8 file gives for them, by LiteRT's reference kernels."""
+    """Return a function from pixels to an int8 file's integer outputs, computed by LiteRT's reference kernels."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     with quiet():
@@ -75,12 +75,12 @@ def load_integers(path: Path) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def as_nhwc(batch: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    """Convert a batch to channels last if shape (N, H, W, C) asks for it."""
+    """Convert a batch to channels last if shape is (N, H, W, C)."""
     return batch if batch.shape[1:] == tuple(shape[1:]) else np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
 
 
 def quantized(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    """Values in the type of a tensor: as they are, or as its integers."""
+    """Convert values to a tensor's dtype, quantizing them if it is an integer dtype."""
     scale, zero_point = details["quantization"]
     if not scale:
         return values.astype(details["dtype"])

@@ -1,9 +1,8 @@
-"""Models for inference, in two forms: fused, the quickest in PyTorch, and portable, in operations that every converter
-supports.
+"""Inference forms of models: fused, the fastest in PyTorch, and portable, in operations that every converter supports.
 
-`egrr` and `ecnet` hold all forms of one recursive block each. `replacements` maps classes to their forms, `traversal`
-walks through a model. `folding` folds norms into convolutions. `export_ops` is what portable layers are made of,
-`onnx_functions` the same as nodes of an ONNX graph.
+`egrr` and `ecnet` contain all forms of one recursive block each. `replacements` maps classes to their forms, and
+`traversal` applies them to a model. `folding` folds norms into convolutions. `export_ops` implements the operations of
+portable layers, `onnx_functions` the same as nodes of an ONNX graph.
 """
 
 from .traversal import fuse, portable

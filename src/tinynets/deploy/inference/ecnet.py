@@ -44,19 +44,19 @@ class FusedECBlock(DilatesDepthwise):
         return F.conv2d(y, self.contract[step].unflatten(1, (-1, 1, 1)), self.contract_bias[step]).add_(x)
 
     def truncate(self, steps: int) -> None:
-        """Keep the first iterations, as many as steps says."""
+        """Remove all iterations but the first `steps`."""
         self.dilations = self.dilations[:steps]
         for name in ("expand", "expand_bias", "contract", "contract_bias"):
             setattr(self, name, nn.Parameter(getattr(self, name)[:steps].detach(), requires_grad=False))
 
 
 def _scaled(weight: Tensor, scales: Tensor) -> Tensor:
-    """Weights of a 1x1 convolution behind every step's scale, (T, C_out, C_in)."""
+    """Return a 1x1 convolution's weights multiplied by every step's scale, (T, C_out, C_in)."""
     return exact(weight).flatten(1) * scales.unsqueeze(2)
 
 
 class PortableECBlock(DilatesDepthwise):
-    """`FusedECBlock` with each matrix stored once. A step multiplies its rows by a column of scales."""
+    """`FusedECBlock` with each matrix stored once and its rows scaled at every step."""
 
     def __init__(self, block: FusedECBlock) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ def _shared_rows(weights: Tensor) -> tuple[nn.Parameter, nn.ParameterList]:
 
 
 class EqualizedECBlock(nn.Module):
-    """`PortableECBlock` with separate weights for every step, equalized."""
+    """`PortableECBlock` with separate, equalized weights for every step."""
 
     def __init__(self, tops: "ChannelRanges") -> None:
         super().__init__()
@@ -125,9 +125,7 @@ class EqualizedECBlock(nn.Module):
 
 
 class ChannelRanges(nn.Module):
-    """A block that notes the largest magnitude of every channel, by step: behind ReLU and behind the depthwise
-    convolution.
-    """
+    """A block that records the maximum magnitude per channel and step, after ReLU and after the depthwise convolution."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -146,5 +144,5 @@ class ChannelRanges(nn.Module):
 
 
 def _factor(top: Tensor) -> Tensor:
-    """What to divide the channels by, (C, 1, 1, 1). Channels that were silent may be loud in another image."""
+    """Return the divisors of the channels, (C, 1, 1, 1); channels that are zero here may be active in other images."""
     return top.clamp_min(max(float(top.max()) / 256, 1e-6)).view(-1, 1, 1, 1)

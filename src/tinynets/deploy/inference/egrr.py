@@ -36,7 +36,7 @@ def compiled_once() -> bool:
 
 
 def compiled_in_pieces(x: Tensor) -> bool:
-    """Whether a compiled recursion can run piece by piece. The compiler must know the batch size, on the CPU."""
+    """Whether a compiled recursion can run in chunks: on the CPU, with a static batch size."""
     known = compiled_once() and x.device.type == "cpu" and all(has_static_value(size) for size in x.shape)
     return known and x.shape[0] > 0
 
@@ -47,7 +47,7 @@ def run_step(stage: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class FusedEGRRStage(nn.Module):
-    """h <- h + ReLU6(GatedDWConv_t(W h, gate(h))). W is a matrix. Step t's norm is folded into its own kernel and bias.
+    """h <- h + ReLU6(GatedDWConv_t(W h, gate(h))): a precomputed W, and each step's norm folded into kernel and bias.
 
     Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
     """

@@ -1,4 +1,4 @@
-"""What the portable layers are made of, in PyTorch operations that every converter supports."""
+"""The operations of the portable layers, in PyTorch operations that every converter supports."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from torch.nn import functional as F
 
 
 class ExportOps:
-    """The functions of our layers in convolutions, poolings, products and sums. `OnnxFunctions` writes them otherwise.
+    """The functions of the layers as convolutions, poolings, products and sums; `OnnxFunctions` overrides them.
 
-    The variance is mean(x^2) - mean(x)^2 here. That is less precise than `tinynets.ops.local_variance` where the mean
-    is much larger than the standard deviation.
+    The variance is computed as mean(x^2) - mean(x)^2, which is less precise than `tinynets.ops.local_variance` where
+    the mean is much larger than the standard deviation.
     """
 
     def entropy_gate(self, x: Tensor, reduce: nn.Conv2d, expand: nn.Conv2d, kernel_size: int, hard: bool) -> Tensor:
@@ -44,7 +44,7 @@ class ExportOps:
         return x / (window_mean(x.abs(), kernel_size) + eps)
 
     def symmetric_weight(self, weight: Tensor, triangle: Tensor) -> Tensor:
-        """The symmetric kernel of a 1x1 convolution. Both hold it: weight, and the rows of its lower triangle."""
+        """Return the symmetric kernel of a 1x1 convolution, passed both as weight and as rows of its lower triangle."""
         return weight
 
 
@@ -52,5 +52,5 @@ TORCH = ExportOps()
 
 
 def window_mean(x: Tensor, kernel_size: int) -> Tensor:
-    """The mean over the window around each pixel, clipped at the border."""
+    """Compute the mean over the window around each pixel, clipped at the border."""
     return F.avg_pool2d(x, kernel_size, 1, kernel_size // 2, count_include_pad=False)

@@ -11,12 +11,12 @@ from tinynets.layers.checked_sequential import CheckedSequential
 
 
 def exact(x: Tensor) -> Tensor:
-    """x in fp64. On a device without fp64 (MPS), it is moved to the CPU."""
+    """Return x in fp64, on the CPU if its device does not support fp64 (MPS)."""
     return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 def scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
-    """A batch norm in evaluation mode as y = scale * x + shift, both (C,) and fp64.
+    """Express a batch norm in evaluation mode as y = scale * x + shift, both (C,) and fp64.
 
     Raises:
         ValueError: norm has no running statistics, so scale and shift are not constant.
@@ -35,13 +35,13 @@ def scale_and_shift(norm: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def scales_and_shifts(norm: ISNorm) -> tuple[Tensor, Tensor]:
-    """Scales and shifts of every step's norm, (T, C) each."""
+    """Return scales and shifts of every step's norm, (T, C) each."""
     scales, shifts = zip(*(scale_and_shift(step) for step in norm.steps), strict=True)
     return torch.stack(scales), torch.stack(shifts)
 
 
 def foldable(norm: nn.Module) -> bool:
-    """Whether norm is a batch norm that evaluates with running statistics, frozen ones included."""
+    """Whether norm is a batch norm with running statistics, including frozen ones."""
     if isinstance(norm, FrozenBatchNorm2d):
         return True
     plain = isinstance(norm, _BatchNorm) and type(norm).forward in (_BatchNorm.forward, nn.SyncBatchNorm.forward)
@@ -50,7 +50,7 @@ def foldable(norm: nn.Module) -> bool:
 
 @torch.no_grad()
 def fold_bn(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
-    """Fold a batch norm in evaluation mode into the convolution in front of it, which gets a bias."""
+    """Fold a batch norm in evaluation mode into the preceding convolution, which gains a bias."""
     scale, shift = scale_and_shift(norm)
     folded = nn.Conv2d(
         conv.in_channels,
@@ -71,7 +71,7 @@ def fold_bn(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
 
 
 def without_norm(block: CheckedSequential, conv: str) -> nn.Sequential:
-    """block with its `bn` folded into the convolution of the given name, or block itself if that is not possible."""
+    """Return block with its `bn` folded into the named convolution, or block itself if that is not possible."""
     modules = OrderedDict(block.named_children())
     if not foldable(modules["bn"]):
         return block

@@ -1,13 +1,12 @@
-"""Our layers as ONNX functions: one node each in the graph, defined in the file by standard operators.
+"""The layers as ONNX functions: one node each in the graph, defined in the file by standard operators.
 
-A runtime replaces the nodes by their definitions when it loads the file. So no runtime has to know this library.
+Runtimes inline the functions when they load the file, and need no knowledge of this library.
 
-ONNX Runtime's CPU kernels store maps in blocks of channels (NCHWc). They compute convolutions, poolings, and sums and
-products of two equal shapes in this layout. In front of any other operation the map is copied to NCHW, and behind it
-back again. The "blocked" definitions only use operations of the first kind: the widening of one channel to all and
-ReLU6 are convolutions with a constant kernel, a difference is a sum with negative weights, and zero channels fill the
-hidden layer of a gate up to whole blocks. EGRR then takes 0.84 of the time at batch 128, and 0.92 at batch 1 (one
-thread, AVX2).
+ONNX Runtime's CPU kernels store maps in blocks of channels (NCHWc), a layout that supports convolutions, poolings, and
+sums and products of two equal shapes. Any other operation requires a copy to NCHW and back. The "blocked" definitions
+avoid such operations: broadcasting one channel to all and ReLU6 are convolutions with a constant kernel, a difference
+is a sum with negative weights, and the hidden layer of a gate is zero-padded to whole blocks. EGRR then takes 0.84 of
+the time at batch size 128, and 0.92 at batch size 1 (one thread, AVX2).
 """
 
 from collections.abc import Sequence
@@ -30,10 +29,10 @@ _ONES = """one = Constant<value_float = 1.0>()
 class OnnxFunctions(ExportOps):
     """Create nodes for `torch.onnx.export`, and collect the definitions of their functions.
 
-    definitions: ONNX's text of every function, by name.
+    definitions: ONNX text of every function, by name.
 
     Args:
-        blocked: use the definitions for NCHWc. They have more convolutions, all of which a quantizer would quantize.
+        blocked: use the definitions for NCHWc, whose additional convolutions a quantizer would quantize.
     """
 
     def __init__(self, blocked: bool = True) -> None:
@@ -41,7 +40,7 @@ class OnnxFunctions(ExportOps):
         self.definitions: dict[str, str] = {}
 
     def installed(self, model: nn.Module) -> nn.Module:
-        """A copy of a portable model that uses these functions."""
+        """Return a copy of a portable model that uses these functions."""
         model = deepcopy(model)
         for module in model.modules():
             if isinstance(getattr(module, "ops", None), ExportOps):
@@ -110,7 +109,7 @@ class OnnxFunctions(ExportOps):
         return self._node(name, inputs, "y", "\n".join(lines), x, x.shape, **_sizes(channels))
 
     def relu6(self, x: Tensor) -> Tensor:
-        """min(max(x, 0), 6). ONNX Runtime clips in NCHWc behind a convolution only."""
+        """min(max(x, 0), 6). ONNX Runtime supports Clip in NCHWc only directly after a convolution."""
         if not self.blocked:
             return super().relu6(x)
         body = f"""
@@ -136,7 +135,7 @@ class OnnxFunctions(ExportOps):
         return self._node(name, {"x": x}, "y", body, x, x.shape, eps=eps)
 
     def symmetric_weight(self, weight: Tensor, triangle: Tensor) -> Tensor:
-        """The kernel of a 1x1 convolution, (C, C, 1, 1), from the rows of its lower triangle."""
+        """Build the kernel of a 1x1 convolution, (C, C, 1, 1), from the rows of its lower triangle."""
         body = """
         zero = Constant<value_int = 0>()
         one = Constant<value_int = 1>()

@@ -1,4 +1,4 @@
-"""Portable forms of our layers: in operations that every converter supports."""
+"""Portable forms of the layers, in operations that every converter supports."""
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ class PortableGate(nn.Module):
 
 
 class PortableDivisiveNorm(nn.Module):
-    """`DivisiveNorm`. eps is a number, or a tensor (1, C, 1, 1) with one for each channel."""
+    """`DivisiveNorm`, where eps is a number or a per-channel tensor (1, C, 1, 1)."""
 
     ops: ExportOps = TORCH
 
@@ -52,7 +52,7 @@ class PortableGatedConv(nn.Module):
 
 
 class PortableSymmetricConv(nn.Module):
-    """1x1 convolution with a symmetric matrix. ONNX files hold only its lower triangle."""
+    """1x1 convolution with a symmetric matrix, of which ONNX files store only the lower triangle."""
 
     ops: ExportOps = TORCH
 
@@ -67,7 +67,7 @@ class PortableSymmetricConv(nn.Module):
 
 
 class PortableBlurPool(nn.Module):
-    """`BlurPool` whose edge is replicated by concatenation, because TFLite has no edge padding."""
+    """`BlurPool` with replication padding by concatenation, since TFLite does not support it."""
 
     def __init__(self, blur: BlurPool) -> None:
         super().__init__()
@@ -81,9 +81,7 @@ class PortableBlurPool(nn.Module):
 
 
 class PortableAvgPool(nn.AvgPool2d):
-    """Average pooling with ceil_mode, as plain pooling where the windows fill the map. Few converters support
-    ceil_mode.
-    """
+    """Average pooling with ceil_mode, which few converters support; plain pooling where the windows tile the map."""
 
     def __init__(self, pool: nn.AvgPool2d) -> None:
         how = (pool.padding, pool.ceil_mode, pool.count_include_pad, pool.divisor_override)

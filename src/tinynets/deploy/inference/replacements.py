@@ -1,4 +1,4 @@
-"""What takes the place of each of our layers and blocks for inference."""
+"""The inference forms of the layers and blocks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,10 +33,10 @@ from .portable_layers import (
 
 
 def fused_form(module: nn.Module) -> nn.Module:
-    """What computes the same as module in evaluation mode with fewer operations; module itself if there is nothing.
+    """Return an equivalent of module in evaluation mode with fewer operations; module itself if there is none.
 
-    A class derived from ours is replaced like ours, unless it computes something else: has a `forward` of its own. A
-    block stays as it is where somebody looks at a part that would be folded, or has put another module in its place.
+    Subclasses are replaced like their base class unless they override `forward`. A block is left unchanged if a
+    submodule that would be folded has hooks or was replaced.
     """
     for kind in type(module).__mro__:
         if kind in _REPLACED:
@@ -50,20 +50,18 @@ def fused_form(module: nn.Module) -> nn.Module:
 
 
 def portable_form(module: nn.Module) -> nn.Module:
-    """What computes the same as a fused module in operations that every converter supports; module itself if it does
-    already.
-    """
+    """Return an equivalent of a fused module in operations that every converter supports, or module itself."""
     form = _PORTABLE.get(type(module))
     return form(module) if form else module
 
 
 def _as_built(part: nn.Module | None, kinds: tuple[type[nn.Module], ...]) -> bool:
-    """Whether a call of the part does what one of the classes does with the parameters that it shows."""
+    """Whether a submodule behaves as one of the classes with its visible parameters."""
     return isinstance(part, kinds) and not hooked(part) and type(part).forward in [kind.forward for kind in kinds]
 
 
 def _matrix(layer: SymmetricConv1x1) -> nn.Conv2d:
-    """A convolution that holds W."""
+    """Return a convolution with the weight W."""
     dd: dict[str, Any] = {"device": layer.packed.device, "dtype": layer.packed.dtype}
     conv = nn.Conv2d(layer.channels, layer.channels, 1, bias=False, **dd)
     conv.weight.copy_(layer.weight_matrix().view_as(conv.weight))

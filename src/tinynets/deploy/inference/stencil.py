@@ -6,9 +6,9 @@ from torch.nn import functional as F
 
 
 def gated_stencil(x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor, dilations: Sequence[int]) -> Tensor:
-    """`gated_dilated_conv2d` as one expression of shifted maps, which inductor fuses into one pass over x.
+    """`gated_dilated_conv2d` as an expression of shifted maps, which inductor fuses into a single pass over x.
 
-    It takes long to compile and is fast for small batches: for a step that is compiled once and runs many times.
+    Compilation is slow, and execution fast for small batches: for steps that are compiled once and run many times.
     """
     y = bias.view(1, -1, 1, 1)
     wide, taps = _wide(x), _taps(weight)
@@ -22,10 +22,10 @@ def _wide(x: Tensor) -> Tensor:
 
 
 def _taps(weight: Tensor) -> list[Tensor]:
-    """The kernel's taps, each as (1, C, 1, 1), contiguous in C.
+    """Return the kernel's elements, each as (1, C, 1, 1), contiguous in C.
 
-    The product with the identity matrix copies them exactly. inductor does not fuse this copy away. Without it every
-    load of a tap gathers from C places in memory, which halves the speed.
+    The product with the identity matrix is an exact copy that inductor does not eliminate. Without it every load
+    gathers from C memory locations, which halves the speed.
     """
     taps = _wide(weight).flatten(1).t()
     if not taps.is_contiguous():
@@ -34,7 +34,7 @@ def _taps(weight: Tensor) -> list[Tensor]:
 
 
 def _shifted(x: Tensor, kernel_size: int, dilation: int) -> Iterator[tuple[int, Tensor]]:
-    """Yield every tap that sees more than padding, with the map shifted accordingly."""
+    """Yield every kernel element that overlaps more than padding, with the map shifted accordingly."""
     height, width = x.shape[2], x.shape[3]
     reach = kernel_size // 2
     if dilation >= height and dilation >= width:  # only the center tap counts; padding by the dilation would be large

@@ -14,24 +14,24 @@ ModelT = TypeVar("ModelT", bound=nn.Module)
 
 @torch.no_grad()
 def fuse(model: ModelT, hard: bool = False) -> ModelT:
-    """Copy a model for inference: batch norms are folded into convolutions, constant matrices are computed once.
+    """Copy a model for inference, with batch norms folded into convolutions and constant matrices precomputed.
 
-    The copy computes the same logits. It is in evaluation mode, and its parameters take no gradients. The given model
-    is not changed. It can be any network: our layers and blocks inside it are replaced, all other modules stay as they
-    are. So do classes derived from ours that compute something else, and blocks with parts that have hooks or were
-    replaced. Pruned and parametrized weights become plain ones. The copy can be moved, cast, compiled, exported and
-    fused again.
+    The copy is an equivalent function in evaluation mode, with parameters that do not require gradients; the original
+    model is not changed. In any network, the layers and blocks of tinynets are replaced and all other modules are left
+    unchanged, including subclasses that override `forward` and blocks whose submodules have hooks or were replaced.
+    Pruned and parametrized weights become plain parameters. The copy can be moved, cast, compiled, exported and fused
+    again.
 
     Args:
-        model: one of our models, or any network with our layers inside.
-        hard: make every gate choose the dilation with the largest weight at each pixel, instead of a blend. This is
-            another function: measure its accuracy.
+        model: a tinynets model, or any network that contains layers of tinynets.
+        hard: make every gate one-hot, selecting the dilation with the largest weight at each pixel. This changes the
+            function, so measure the accuracy.
 
     Returns:
         The fused copy.
 
     Raises:
-        ValueError: hard is asked of a model without gates, or the norm of a recursive block was replaced by one that
+        ValueError: hard is true for a model without gates, or the norm of a recursive block was replaced by one that
             cannot be folded.
 
     Examples:
@@ -62,18 +62,16 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
 
 
 def portable(model: nn.Module) -> nn.Module:
-    """`fuse(model)`, rewritten in few standard operations: convolutions, poolings, products and sums.
+    """Return an equivalent of `fuse(model)` in few standard operations: convolutions, poolings, products and sums.
 
-    It computes the same function. Window means are average poolings, which runtimes have kernels for. Each step of a
-    recursion has its own weight tensor instead of a slice of a larger one.
+    Window means are average poolings, for which runtimes have kernels. Each step of a recursion has its own weight
+    tensor instead of a slice of a larger one.
     """
     return _replaced(fuse(model), portable_form, {}).eval().requires_grad_(False)
 
 
 def _replaced(module: nn.Module, form: Callable[[nn.Module], nn.Module], done: dict[nn.Module, nn.Module]) -> nn.Module:
-    """The module with every part in another form. `done` remembers the forms of modules that are used in several
-    places.
-    """
+    """Return the module with every submodule converted; `done` caches the forms of shared modules."""
     if module not in done:
         other = form(module)
         done[module] = done[other] = other
