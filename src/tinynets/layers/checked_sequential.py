@@ -11,7 +11,7 @@ torch.fx.wrap("check_channels")
 
 
 class CheckedSequential(nn.Sequential):
-    """nn.Sequential for feature maps of in_chans channels, with one check of the input."""
+    """Sequential container for feature maps of in_chans channels that checks its input once."""
 
     def __init__(self, in_chans: int, modules: "OrderedDict[str, nn.Module]") -> None:
         super().__init__(modules)

@@ -167,7 +167,7 @@ class SimpleCNN(StagedClassifier):
         )
         old: Any = getattr(self, "head", None)
         if old is not None and (old.in_features, old.global_pool.pool_type) == (self.num_features, global_pool):
-            head.hidden = old.hidden  # a new classifier keeps the trained layer in front of it
+            head.hidden = old.hidden  # a new classifier reuses the trained hidden layer
         return head, self.hidden_size if global_pool else self.num_features
 
 

@@ -1,4 +1,4 @@
-"""torch.export's file format, which PyTorch runs without this library."""
+"""The file format of torch.export, which PyTorch runs without this library."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -125,7 +125,7 @@ class EqualizedECBlock(nn.Module):
 
 
 class ChannelRanges(nn.Module):
-    """A block that records the maximum magnitude per channel and step, after ReLU and after the depthwise convolution."""
+    """A block that records the maximum magnitude per channel and step, after ReLU and depthwise convolution."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()

@@ -216,7 +216,7 @@ def get_recipe(model: str, name: str = "default") -> Recipe:
     if name not in list_recipes(model):
         raise unknown(f"recipe of {model}", name, list_recipes(model))
     if name == "finetune":
-        digits = model == "simplecnn_mnist"  # digits must not be mirrored
+        digits = model == "simplecnn_mnist"  # digits must not be flipped
         return replace(_FINETUNE, augment=_DIGITS.augment) if digits else _FINETUNE
     if name == "digits":
         return _DIGITS if model in _RECIPES else replace(_ANY, augment=_DIGITS.augment)
