@@ -30,7 +30,7 @@ def default_cache() -> Path:
 
 
 def key_of(*metadata: Any) -> str:
-    """Hash a JSON-serializable value to a file name."""
+    """Hash JSON-serializable values to a folder name."""
     return hashlib.sha256(json.dumps([VERSION, *metadata]).encode()).hexdigest()[:32]
 
 

@@ -97,7 +97,7 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def _walk(top: str, listing: Listing) -> list[tuple[str, list[str]]]:
-    """Yield all folders with their files, links last, so that a folder is entered by its own path if possible."""
+    """Return all folders with their files, links last, so that a folder is entered by its own path if possible."""
 
     def cannot_list(error: OSError) -> None:
         path = os.fspath(error.filename)
