@@ -108,6 +108,17 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
             drop_rate=0.1,
         ),
     },
+    "mote_25k.cifar10": {
+        "default": replace(
+            _CIFAR,
+            batch_size=128,
+            optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
+            schedule=Schedule(epochs=75, warmup_epochs=2),
+            augment=replace(_CIFAR.augment, pad_mode="reflect"),
+            ema_decay=0.999,
+            bn_images=5000,
+        )
+    },
     **{
         name: {
             "default": replace(
@@ -122,7 +133,6 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
             )
         }
         for name, cutmix in (
-            ("mote_25k.cifar10", 0.25),
             ("mote_50k.cifar10", 0.25),
             ("mote_100k.cifar10", 0.5),
             ("mote_420k.cifar100", 0.5),
