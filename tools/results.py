@@ -145,8 +145,9 @@ def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str |
         margin = 0.08 * max(high - low, 0.1)
         sizes = [row["params"] for row in rows]
         axes.set(xscale="log", title=title, xlabel="parameters", ylim=(low - margin, high + margin))
-        axes.set_xlim(0.4 * min(sizes), 3 * max(sizes))  # space for the names
-        ticks = [size for size in (1e4, 2e4, 5e4, 1e5, 2e5, 5e5) if 0.4 * min(sizes) <= size <= 3 * max(sizes)]
+        left, right = 0.3 * min(sizes), 3 * max(sizes)
+        axes.set_xlim(left, right)  # space for the names
+        ticks = [size for size in (1e4, 2e4, 5e4, 1e5, 2e5, 5e5) if left <= size <= right]
         axes.set_xticks(ticks, [f"{size / 1000:.0f} K" for size in ticks])
         axes.minorticks_off()
         _label_points(axes, rows, 0.045 * (high - low + 2 * margin))
