@@ -62,7 +62,7 @@ def check(x, dtype):
     grad = in_guarded(torch.randn_like(x))
     wide, wide_grad = x.double(), grad.double()
     leaf = wide.detach().clone().requires_grad_()
-    for size in (1, 3, 5) if x.numel() < 100 and dtype == torch.float64 else (3,):
+    for size in (1, 3, 5) if dtype == torch.float64 else (3,):
         norm, variance = plain["divisive_norm"], plain["local_variance"]
         report("divisive_norm", divisive_norm.forward(x, size, 0.1), norm._forward(wide, size, 0.1), dtype)
         ours = divisive_norm.backward(grad, x, size, 0.1)

@@ -24,6 +24,15 @@ _CIFAR = Recipe(
     augment=Augment(pad=4, flip=True),
 )
 
+_CPU = replace(
+    _CIFAR,
+    batch_size=128,
+    optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
+    augment=replace(_CIFAR.augment, pad_mode="reflect"),
+    ema_decay=0.999,
+    bn_images=5000,
+)
+
 _DIGITS = Recipe(
     batch_size=16,
     optimizer=Optimizer("adamw", lr=8e-3, weight_decay=0.01),
@@ -53,14 +62,9 @@ _SHIFT_SCALE_ROTATE = Augment(flip=True, shift=0.0625, scale=0.1, rotate=15, aff
 _RECIPES: dict[str, dict[str, Recipe]] = {
     "c1c2c3c4o_cifar10": {
         "default": replace(
-            _CIFAR,
-            batch_size=128,
-            optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
+            _CPU,
             schedule=Schedule(epochs=120, warmup_epochs=3),
-            augment=replace(_CIFAR.augment, pad_mode="reflect"),
             mixing=Mixing(cutmix=0.5, ramp_epochs=40, off_epoch=112),
-            ema_decay=0.999,
-            bn_images=5000,
         ),
         "original": Recipe(
             batch_size=128,
@@ -108,28 +112,13 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
             drop_rate=0.1,
         ),
     },
-    "mote_25k.cifar10": {
-        "default": replace(
-            _CIFAR,
-            batch_size=128,
-            optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
-            schedule=Schedule(epochs=75, warmup_epochs=2),
-            augment=replace(_CIFAR.augment, pad_mode="reflect"),
-            ema_decay=0.999,
-            bn_images=5000,
-        )
-    },
+    "mote_25k.cifar10": {"default": replace(_CPU, schedule=Schedule(epochs=75, warmup_epochs=2))},
     **{
         name: {
             "default": replace(
-                _CIFAR,
-                batch_size=128,
-                optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
+                _CPU,
                 schedule=Schedule(epochs=150, warmup_epochs=3),
-                augment=replace(_CIFAR.augment, pad_mode="reflect"),
                 mixing=Mixing(cutmix=cutmix, ramp_epochs=45, off_epoch=142),
-                ema_decay=0.999,
-                bn_images=5000,
             )
         }
         for name, cutmix in (
@@ -141,14 +130,10 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
     **{
         name: {
             "default": replace(
-                _CIFAR,
-                batch_size=128,
-                optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
+                _CPU,
                 schedule=Schedule(epochs=epochs, warmup_epochs=1),
-                augment=replace(_CIFAR.augment, pad=8, pad_mode="reflect"),
+                augment=replace(_CPU.augment, pad=8),
                 label_smoothing=0.1,
-                ema_decay=0.999,
-                bn_images=5000,
             )
         }
         for name, epochs in (("mote_s2_120k.tiny_imagenet", 34), ("mote_s2_450k.tiny_imagenet", 40))
