@@ -100,14 +100,16 @@ def test_a_teacher_gets_its_own_normalization(tiny_data, tmp_path):
         load_teacher(str(tmp_path / "t.safetensors"), other, torch.device("cpu"))
 
 
-def test_a_teacher_for_another_image_size_is_said(tiny_data, tmp_path, caplog):
-    model = tinynets.create_model("c1c2c3c4o_cifar10", num_classes=3, in_chans=1)
-    args = {"num_classes": 3, "in_chans": 1}
-    for size in ((8, 8), (16, 16)):
-        metadata = Checkpoint("c1c2c3c4o_cifar10", args, "s", (0.3,), (0.3,), tiny_data.class_names, size)
-        save_checkpoint(tmp_path / "t.safetensors", model, metadata)
-        load_teacher(str(tmp_path / "t.safetensors"), tiny_data, torch.device("cpu"))
-        assert ("was trained on images of (16, 16) and sees (8, 8)" in caplog.text) == (size == (16, 16))
+def test_a_teacher_sees_images_of_its_own_size(tiny_data, tmp_path, caplog):
+    caplog.set_level("INFO")
+    model = tinynets.create_model("simplecnn_mnist", num_classes=3, img_size=16).eval()
+    args = {"num_classes": 3, "img_size": 16}
+    metadata = Checkpoint("simplecnn_mnist", args, "s", (0.3,), (0.3,), tiny_data.class_names, (16, 16))
+    save_checkpoint(tmp_path / "t.safetensors", model, metadata)
+    teacher = load_teacher(str(tmp_path / "t.safetensors"), tiny_data, torch.device("cpu"))
+    assert "images are resized from (8, 8) to (16, 16) for distill.teacher" in caplog.text
+    x = torch.randn(4, 1, 8, 8)
+    torch.testing.assert_close(teacher(x), model(F.interpolate(x, (16, 16), mode="bilinear")))
 
 
 def test_a_student_learns_from_a_teacher_alone(tiny_data, tmp_path):

@@ -104,7 +104,9 @@ def with_absolute_teacher(recipe: Recipe) -> Recipe:
 
 
 def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """Load a trained model for images normalized as in `data`, with logits in the order of its classes.
+    """Load a trained model for images of the size and normalization of `data`, with logits in the order of its classes.
+
+    Images are normalized and resized as the model was trained.
 
     Args:
         name: name of a tinynets or timm model with pretrained weights, or a checkpoint.
@@ -129,18 +131,25 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
             f"distill.teacher {name} was trained on other classes ({metadata.class_names[0]}, ...) than {data.name} "
             f"({data.class_names[0]}, ...): name a teacher trained on them"
         )
-    if metadata.img_size and tuple(metadata.img_size) != tuple(data.img_size):
-        _logger.warning(
-            f"distill.teacher {name} was trained on images of {metadata.img_size} and sees {data.img_size}, "
-            "where it may be much worse: train it at this size"
-        )
     model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
-    same = (metadata.mean, metadata.std) == (data.mean, data.std)
-    if same and order in (None, list(range(data.num_classes))):
+    size = tuple(metadata.img_size or data.img_size)
+    same_size = size == tuple(data.img_size)
+    if not same_size:
+        _logger.info(f"images are resized from {data.img_size} to {size} for distill.teacher {name}")
+    same_stats = (metadata.mean, metadata.std) == (data.mean, data.std)
+    if same_size and same_stats and order in (None, list(range(data.num_classes))):
         return model
     our_mean, our_std, its_mean, its_std = (
         torch.tensor(values, device=device).view(-1, 1, 1)
         for values in (data.mean, data.std, metadata.mean, metadata.std)
     )
     places = torch.tensor(order or range(data.num_classes), device=device)
-    return lambda x: model(x if same else (x * our_std + our_mean - its_mean) / its_std)[:, places]
+
+    def teacher(x: Tensor) -> Tensor:
+        if not same_stats:
+            x = (x * our_std + our_mean - its_mean) / its_std
+        if not same_size:
+            x = F.interpolate(x, size, mode="bilinear", antialias=True)
+        return model(x)[:, places]
+
+    return teacher
