@@ -87,6 +87,14 @@ def test_int8_keeps_the_classes(to, tmp_path, digits):
     assert abs(result.model_top1 - result.file_top1) <= 3
 
 
+def test_int8_after_folding_pixels(tmp_path):
+    """ONNX Runtime refused the file: a new bias had the name of a removed tensor of another type."""
+    needs("onnx-int8")
+    images = synthetic_images(32, (3, 32, 32))
+    given = {"images": images, "calibration": images, "pixels": True, "tolerance": 100}
+    assert export("mote_25k.cifar10", "onnx-int8", tmp_path / "net", **given).images == 32
+
+
 class Contrast(nn.Sequential):
     pretrained_cfg = {"mean": (0.0,), "std": (1.0,), "input_size": (1, 16, 16)}  # noqa: RUF012
 

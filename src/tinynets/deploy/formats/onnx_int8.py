@@ -35,6 +35,7 @@ def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
         graph = onnx_ir.to_proto(plain.graph(spec, blocked=False))
         onnx.save(onnx.inliner.inline_local_functions(graph), written)
         quant_pre_process(str(written), str(prepared), skip_symbolic_shape=True)
+        _drop_types(prepared)
         quantization.quantize_static(
             prepared,
             path,
@@ -49,6 +50,18 @@ def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
         model = onnx.load(path)
         onnx.helper.set_model_props(model, plain.metadata(spec))
         onnx.save(model, path)
+
+
+def _drop_types(path: Path) -> None:
+    """Delete the recorded types of tensors; the quantizer infers them again.
+
+    The preprocessing keeps entries of tensors it has removed, and may give their names to new biases of another type.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    model.graph.ClearField("value_info")
+    onnx.save(model, path)
 
 
 class _Batches:
