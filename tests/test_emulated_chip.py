@@ -9,6 +9,7 @@ from tinynets.deploy.firmware.folder import read_metadata  # noqa: E402
 from tinynets.deploy.images import synthetic_images  # noqa: E402
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not emulated_chip.available(), reason="needs qemu-system-arm and arm-none-eabi-gcc")
 @pytest.mark.skipif(not FORMATS["c"].installed(), reason="needs tinynets[c] and a C compiler")
 def test_the_same_bytes_as_on_the_pc(tmp_path):

@@ -38,7 +38,9 @@ def test_every_example_is_run_here():
         assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < 40
 
 
-@pytest.mark.parametrize("name", TRAINING)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "train_egrr")) for name in TRAINING]
+)
 def test_training(name, tmp_path, capsys):
     x, y = pictures(320)  # more than EGRR's batch of 256
     np.savez(tmp_path / "x.npz", x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])

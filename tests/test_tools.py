@@ -22,7 +22,7 @@ def call(tool, monkeypatch, *argv):
 def trained(tmp_path_factory):
     """Two runs that differ in the seed, and one that differs in more."""
     folder = tmp_path_factory.mktemp("runs")
-    recipe = with_epochs(get_recipe("simplecnn_mnist", "digits"), 2)
+    recipe = override(with_epochs(get_recipe("simplecnn_mnist", "digits"), 2), {"val_size": 0.8})
     for name, values in {"a": {}, "b": {"seed": 1}, "c": {"seed": 2, "optimizer.lr": 0.01}}.items():
         train("simplecnn_mnist", load_data("digits"), override(recipe, values), folder / name)
     return folder

@@ -1,3 +1,7 @@
+import contextlib
+import io
+import shutil
+
 import pytest
 
 from tinynets_cli import main
@@ -19,10 +23,16 @@ def run(capsys):
     return call
 
 
+@pytest.fixture(scope="session")
+def _trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("finished") / "run"
+    with contextlib.redirect_stdout(io.StringIO()) as stdout:
+        main(["train", "simplecnn_mnist", "--data", "digits", "--epochs", "2", "--out", str(out)])
+    return out, stdout.getvalue()
+
+
 @pytest.fixture
-def finished(run, tmp_path):
-    """A short run on the embedded data."""
-    out = tmp_path / "run"
-    code, stdout, _ = run("train", "simplecnn_mnist", "--data", "digits", "--epochs", 2, "--out", out)
-    assert code == 0
-    return out, stdout
+def finished(_trained, tmp_path):
+    """A short run on the embedded data, a copy of its own, and what the command printed."""
+    out, stdout = _trained
+    return shutil.copytree(out, tmp_path / "run"), stdout

@@ -54,7 +54,7 @@ def test_a_recipe_file_with_settings_on_top(run, tmp_path):
 
 def test_resume_needs_nothing_but_the_directory(run, tmp_path):
     out = tmp_path / "run"
-    argv = ["train", "simplecnn_mnist", *DIGITS, "--epochs", 2, "--model-kwargs", "width=0.5"]
+    argv = ["train", "simplecnn_mnist", *DIGITS, "--epochs", 2, "--model-kwargs", "width=0.5", "--val-size", 0.8]
     argv += ["--out", out, "--resume", "--json"]
     first = json.loads(run(*argv)[1])  # starts what is not there
     (out / "summary.json").unlink()
@@ -183,9 +183,9 @@ def test_tensorboard_without_its_package(run, tmp_path, monkeypatch):
 
 def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(run, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    command = ["train", "simplecnn_mnist", *DIGITS, "--epochs", "2", "--out"]
+    command = ["train", "simplecnn_mnist", *DIGITS, "--epochs", "2", "--val-size", "0.8", "--out"]
     head, *epochs = run(*command, tmp_path / "a")[2].splitlines()
-    assert head == "simplecnn_mnist  4,334 parameters, 1,295 images of digits and 143 to validate"
+    assert head == "simplecnn_mnist  4,334 parameters, 287 images of digits and 1,151 to validate"
     assert [line.split()[0] for line in epochs] == ["epoch", "epoch"]
     assert "left" in epochs[0]
     sized = (

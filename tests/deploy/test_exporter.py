@@ -38,7 +38,6 @@ def digits():
 
 QUICK = [
     ("egrr", "onnx", False),
-    ("ecnet", "tflite", False),
     ("c1c2c3c4o", "tflite", True),
     ("c1c2c3c4o", "onnx", True),
     ("simplecnn", "executorch", True),
@@ -103,7 +102,7 @@ class Contrast(nn.Sequential):
         super().__init__(DivisiveNorm(), nn.AvgPool2d(4), nn.Flatten(), nn.Linear(16, 4))
 
 
-@pytest.mark.parametrize("to", ["onnx-int8", "tflite-int8"])
+@pytest.mark.parametrize("to", ["onnx-int8", pytest.param("tflite-int8", marks=pytest.mark.slow)])
 def test_int8_channels_of_ecnet_are_equalized(to, tmp_path):
     needs(to)
     model = SMALL["ecnet"]()

@@ -111,7 +111,8 @@ def test_gradients_of_the_image():
     assert (grad - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
-@pytest.mark.parametrize("dynamic", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dynamic", [False, True])
 def test_compiled_recursion(dynamic, monkeypatch):
     from tinynets.deploy.inference import egrr
 

@@ -1,7 +1,6 @@
-"""Several processes train one model. Each test starts torchrun, on the CPU with gloo."""
+"""Several processes train one model, on the CPU with gloo."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -9,55 +8,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from several_processes import start, train_stripes
 from support import QUICK, rows_of
 
 from tinynets.engine import override
 from tinynets.engine.loop import DistributedContext, Run, model_for_data
-
-PROGRAM = """
-import os, signal, sys, torch
-from support import QUICK  # registers groupnorm_net
-from conftest import stripes
-from tinynets.engine import ImageData, override, train
-from tinynets.engine.loop import Run
-
-torch.set_num_threads(1)
-images, labels = stripes(96, 0)
-kept = (labels != 1) | (torch.arange(96) < 24)  # classes of 32, 8 and 32 images
-data = ImageData("stripes", images[kept], labels[kept], *stripes(48, 1), ("top", "left", "dark"), (0.3,), (0.3,))
-recipe = override(QUICK, {
-    "batch_size": 32, "schedule.epochs": 10, "val_size": 0.0, "optimizer.name": "sgd", "optimizer.lr": 0.1,
-    "ema_decay": 0.9, "mixing.mixup": 0.3, "mixing.cutmix": 0.3, "mixing.ricap": 0.3, "augment.pad": 1,
-    "augment.policy": "autoaugment", "augment.cutout": 2, "label_smoothing": 0.1, "clip_grad": 5.0,
-    "class_weights": "balanced",
-})
-real = Run._train_step
-
-def step(self, rows):
-    real(self, rows)
-    if self.distributed.is_main:
-        with open(sys.argv[1] + ".losses", "a") as file:
-            file.write(f"{self.loss_sum.item()}\\n")  # summed since the epoch began
-        if self.step == 6 and "--stop" in sys.argv:
-            os.kill(os.getpid(), signal.SIGINT)
-
-Run._train_step = step
-train("groupnorm_net", data, recipe, sys.argv[1], resume="--resume" in sys.argv)
-"""
-
-
-@pytest.fixture
-def run_here(monkeypatch):
-    """Run the program in this process."""
-
-    def run(*argv):
-        monkeypatch.setattr(sys, "argv", ["program.py", *map(str, argv)])
-        exec(compile(PROGRAM, "program.py", "exec"), {})
-
-    monkeypatch.setattr(Run, "_train_step", Run._train_step)  # restored afterwards
-    threads = torch.get_num_threads()
-    yield run
-    torch.set_num_threads(threads)
 
 
 def torchrun(*command, processes=2):
@@ -75,30 +30,22 @@ def losses_of(path):
     ]
 
 
-@pytest.fixture
-def program(tmp_path, monkeypatch, pytestconfig):
-    path = tmp_path / "program.py"
-    path.write_text(PROGRAM)
-    path_before = os.environ.get("PYTHONPATH", "")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(pytestconfig.rootpath / "tests"), path_before]))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return path
-
-
-def test_two_processes_are_one_at_the_same_global_batch(program, run_here, tmp_path):
+def test_two_processes_are_one_at_the_same_global_batch(tmp_path):
     """Each of 20 steps has the same loss within 1e-5, a Ctrl-C and a resume on the way, with two processes or only one.
 
     The norms of the model see one image at a time.
     """
-    run_here(tmp_path / "one")
-    stopped = torchrun(program, tmp_path / "two", "--stop")
-    assert "3 epochs and 1 step are saved" in stopped.stderr
+    threads = torch.get_num_threads()
+    train_stripes(tmp_path / "one")
+    codes, said = start(tmp_path / "two", stop=True)
+    assert (codes[0], "3 epochs and 1 step are saved" in said) == (130, True)
     shutil.copytree(tmp_path / "two", tmp_path / "fewer")
-    together = torchrun(program, tmp_path / "two", "--resume")
-    assert together.returncode == 0, together.stderr
-    run_here(tmp_path / "fewer", "--resume")
-    assert together.stderr.count("epoch 10/10") == 1  # one of them speaks
-    assert "epoch  3/10" not in together.stderr
+    codes, said = start(tmp_path / "two", resume=True)
+    assert codes == [0, 0], said
+    assert said.count("epoch 10/10") == 1  # one of them speaks
+    assert "epoch  3/10" not in said
+    train_stripes(tmp_path / "fewer", resume=True)
+    torch.set_num_threads(threads)
     one, two, changed = (rows_of(tmp_path / name) for name in ("one", "two", "fewer"))
     assert len(one) == 10
     for first, *others in zip(one, two, changed, strict=True):
@@ -114,7 +61,7 @@ def test_two_processes_are_one_at_the_same_global_batch(program, run_here, tmp_p
 
 
 @pytest.mark.slow
-def test_egrr_with_depth_warm_up_from_the_command_line(program, tmp_path):
+def test_egrr_with_depth_warm_up_from_the_command_line(tmp_path):
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (32, 8, 8, 3), dtype=np.uint8)
     np.savez(tmp_path / "x.npz", x_train=images, y_train=np.arange(32) % 4, x_test=images, y_test=np.arange(32) % 4)
