@@ -187,7 +187,7 @@ def test_streams_may_be_missing(monkeypatch, tiny_data, tmp_path):
     monkeypatch.setattr("sys.stdout", None)
     train(net(), tiny_data, override(QUICK, {"schedule.epochs": 1}), tmp_path / "run")
     export(net(), "pt2", tmp_path / "net.pt2", mean=(0.3,), std=(0.3,))
-    bench(net(), runtimes=["eager"], batch_sizes=[1], threads=[1], seconds=0.01, memory=False)
+    bench(net(), runtimes=["eager"], batch_sizes=[1], threads=[1], seconds=0.01)
     evaluate(load_trained(tmp_path / "run", model=net()).model, tiny_data.test_images, tiny_data.test_labels, PLAIN)
     load_data("digits")
     with pytest.raises(RuntimeError, match="could not be downloaded"):

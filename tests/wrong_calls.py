@@ -163,6 +163,7 @@ def error_of(target: Callable[..., Any], args: tuple[Any, ...]) -> Exception | N
 def main() -> None:
     print("# Errors of wrong calls\n")
     print("Error messages of invalid calls to ops and layers. They are the same in eager mode, scripted and compiled.")
+    print("In TorchScript a dtype is shown as its number.")
     print("TorchScript itself rejects arguments that are not tensors, integers or numbers.")
     print("`python tests/wrong_calls.py` prints this page.\n")
     print("| call | mistake | error |\n|---|---|---|")

@@ -73,22 +73,10 @@ def check_floating(x: Tensor, name: str) -> None:
         raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
     if not x.is_floating_point() or x.element_size() < 2:
         raise TypeError(
-            f"{name} must be of a floating-point type of 16 to 64 bits, got {dtype_name(x)}: "
-            f"convert it with {name}.float()"
+            f"{name} must be of a floating-point type of 16 to 64 bits, got {x.dtype}: convert it with {name}.float()"
         )
     if x.layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor, got a sparse or packed one: convert it with {name}.to_dense()")
-
-
-def dtype_name(x: Tensor) -> str:
-    """Return the name of x's dtype, which in TorchScript is an integer."""
-    if torch.jit.is_scripting():
-        names = "uint8 int8 int16 int32 int64 float16 float32 float64 complex32 complex64 complex128 bool "
-        names += "qint8 quint8 qint32 bfloat16 quint4x2 quint2x4 bits1x8 bits2x4 bits4x2 bits8 bits16 "
-        names += "float8_e5m2 float8_e4m3fn float8_e5m2fnuz float8_e4m3fnuz uint16 uint32 uint64"
-        return "torch." + names.split(" ")[int(x.dtype)]  # pyright: ignore[reportArgumentType]
-    else:
-        return str(x.dtype)
 
 
 def check_images(x: Tensor, in_chans: int, min_size: int, img_size: tuple[int, int] | None = None) -> None:

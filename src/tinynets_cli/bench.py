@@ -1,8 +1,6 @@
 """`tinynets bench MODEL...`: latency and throughput in every runtime that is installed."""
 
 import argparse
-import csv
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,20 +27,14 @@ def add_command(commands: Any) -> None:
     command.add_argument("--threads", help="comma-separated (default: one and all)")
     command.add_argument("--seconds", type=float, default=2.0, help="duration of each measurement (default: 2)")
     command.add_argument("--img-size", type=image_size, help="side of the images in pixels (default: the model's)")
-    command.add_argument("--no-memory", action="store_true", help="do not measure memory")
-    command.add_argument("--csv", metavar="FILE", help="also write the measurements to FILE")
-    command.add_argument("--plot", metavar="FILE", help="plot the latencies of the smallest batch size")
     command.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     from dataclasses import asdict
 
-    from tinynets._files import check_writable, write_file
     from tinynets.deploy import bench
 
-    for path in filter(None, (args.csv, args.plot)):
-        check_writable(path)
     rows: list[Timing] = []
     for name in args.models:
         rows += bench(
@@ -52,15 +44,8 @@ def run(args: argparse.Namespace) -> None:
             batch_sizes=_numbers("--batch-sizes", args.batch_sizes),
             threads=_numbers("--threads", args.threads) if args.threads else None,
             seconds=args.seconds,
-            memory=not args.no_memory,
             img_size=args.img_size,
         )
-    if args.csv:
-        write_file(args.csv, csv_text(rows))
-    if args.plot:
-        from tinynets.report.plots import plot_latency
-
-        plot_latency(rows, args.plot)
     report(args, {"timings": [asdict(row) for row in rows]}, lambda: table(rows))
 
 
@@ -77,20 +62,6 @@ def _model(name: str) -> Any:
     from tinynets.engine.trained import checkpoint_path, load_trained
 
     return create_any_model(name) if checkpoint_path(name) is None else load_trained(name).model
-
-
-def csv_text(rows: "list[Timing]") -> str:
-    from dataclasses import asdict, fields
-
-    from tinynets.deploy import Timing
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Timing)], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        values = asdict(row)
-        writer.writerow(values | {key: f"{values[key]:.4g}" for key in ("median_ms", "p90_ms", "images_per_second")})
-    return text.getvalue()
 
 
 def table(rows: "list[Timing]") -> str:
@@ -112,8 +83,7 @@ def table(rows: "list[Timing]") -> str:
                 f"{r.images_per_second:,.0f}",
                 f"{base / r.median_ms:.2f}" if base else "",
                 f"{r.file_bytes / 1000:,.0f}" if r.file_bytes else "",
-                f"{r.peak_bytes / 1e6:,.0f}" if r.peak_bytes else "",
             )
         )
-    header = ("model", "runtime", "batch", "threads", "ms", "p90 ms", "images/s", "speed", "file kB", "peak MB")
+    header = ("model", "runtime", "batch", "threads", "ms", "p90 ms", "images/s", "speed", "file kB")
     return text_table(header, lines, left=2)

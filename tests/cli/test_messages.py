@@ -53,7 +53,7 @@ def test_a_python_program_sees_warnings_alone(tmp_path):
 import tinynets
 tinynets.engine.load_data("digits")
 model = tinynets.create_model("simplecnn_mnist")
-tinynets.deploy.bench(model, runtimes=["eager"], batch_sizes=[1], threads=[1], seconds=0.01, memory=False)
+tinynets.deploy.bench(model, runtimes=["eager"], batch_sizes=[1], threads=[1], seconds=0.01)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "digits means the built-in data set; for the folder write ./digits\n")

@@ -1,5 +1,6 @@
 """A wrong call is one line, the same in eager, scripted and compiled form."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def test_scripted(call):
     expected, error = error_of(call.target, call.args), error_of(scripted(call.target), call.args)
     if error is not None and "Expected a value of type" in str(error):
         return  # TorchScript's own check of what is no tensor, no integer or no number
-    assert str(expected).replace("got 0.0", "got 0.") in str(error)
+    pattern = re.escape(str(expected).replace("got 0.0", "got 0."))
+    assert re.search(re.sub(r"torch\\\.\w+", r"\\d+", pattern), str(error))  # a dtype is a number in TorchScript
 
 
 def test_compiled(call):

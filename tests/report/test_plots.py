@@ -4,7 +4,6 @@ import pytest
 import torch
 from PIL import Image
 
-from tinynets.deploy import Timing
 from tinynets.report import plots
 
 
@@ -30,20 +29,6 @@ def test_curves(drawn, tmp_path):
     ]
     assert [list(line.get_ydata()) for line in loss.lines] == [[2, 1], [3, 2]]
     assert list(loss.lines[0].get_xdata()) == [1, 2]
-
-
-def test_latency_is_that_of_the_smallest_batch_and_fewest_threads(drawn, tmp_path):
-    rows = [
-        Timing("net", runtime, batch, threads, batch * ms / threads, 9.0, 1.0, None, None)
-        for runtime, ms in (("eager", 4.0), ("fused", 2.0))
-        for batch in (128, 1)
-        for threads in (2, 1)
-    ]
-    plots.plot_latency(rows, tmp_path / "x.png")
-    (axes,) = drawn[0]
-    assert [bar.get_width() for bar in axes.patches] == [4, 2]
-    assert axes.get_legend_handles_labels()[1] == ["eager", "fused"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["net"]
 
 
 def test_confusion_is_in_percent_of_the_labels(drawn, tmp_path):

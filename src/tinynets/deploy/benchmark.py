@@ -2,8 +2,6 @@
 
 import contextlib
 import logging
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +10,6 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -47,7 +44,7 @@ _BLOCK = (
 
 @dataclass(frozen=True)
 class Timing:
-    """Latency and memory of one runtime at one batch size and thread count.
+    """Latency of one runtime at one batch size and thread count.
 
     Attributes:
         model: name of the model.
@@ -58,12 +55,10 @@ class Timing:
         p90_ms: 90th percentile of the latency in milliseconds.
         images_per_second: throughput, batch_size divided by the median.
         file_bytes: size of the file in bytes, None for runtimes without a file.
-        peak_bytes: peak memory in bytes of a process that only loads the file and runs one batch; for "fused", PyTorch
-            with a .pt2 file. None if it was not measured.
 
     Examples:
         >>> from tinynets.deploy import Timing
-        >>> Timing("net", "fused", 128, 1, 64.0, 70.0, 2000.0, None, None).median_ms
+        >>> Timing("net", "fused", 128, 1, 64.0, 70.0, 2000.0, None).median_ms
         64.0
     """
 
@@ -75,7 +70,6 @@ class Timing:
     p90_ms: float
     images_per_second: float
     file_bytes: int | None
-    peak_bytes: int | None
 
 
 def installed_runtimes() -> list[str]:
@@ -91,7 +85,6 @@ def bench(
     batch_sizes: Sequence[int] = (1, 128),
     threads: Sequence[int] | None = None,
     seconds: float = 2.0,
-    memory: bool = True,
     img_size: Sequence[int] | None = None,
 ) -> list[Timing]:
     """Benchmark a classifier's inference on the CPU.
@@ -108,7 +101,6 @@ def bench(
         batch_sizes: images per call.
         threads: thread counts. None for one thread and for all.
         seconds: duration of the timed calls per runtime, batch size and thread count, with a minimum of five calls.
-        memory: also measure the peak memory of every file, in a separate process.
         img_size: (H, W) of the images, None for the model's own.
 
     Returns:
@@ -123,7 +115,7 @@ def bench(
         >>> import tinynets
         >>> from tinynets.deploy import bench
         >>> model = tinynets.create_model("simplecnn_mnist", pretrained=True)
-        >>> rows = bench(model, runtimes=["eager", "fused"], batch_sizes=[1], threads=[1], seconds=0.01, memory=False)
+        >>> rows = bench(model, runtimes=["eager", "fused"], batch_sizes=[1], threads=[1], seconds=0.01)
         >>> print(*(row.runtime for row in rows))
         eager fused
     """
@@ -143,7 +135,6 @@ def bench(
         chosen = list(files)
         modules = _modules(model, [runtime for runtime in chosen if RUNTIMES[runtime] is None])
         for batch_size in batch_sizes:
-            peaks = {r: _peak(r, spec, files[r], Path(folder), batch_size) if memory else None for r in chosen}
             for count in threads:
                 with _torch_threads(count):
                     batch = spec.inputs(synthetic_images(batch_size, spec.input_size))
@@ -151,7 +142,7 @@ def bench(
                     for runtime, times in _in_turns(calls, seconds).items():
                         path = files[runtime]
                         size = None if path is None else path.stat().st_size
-                        rows.append(_row(name, runtime, batch_size, count, times, size, peaks[runtime]))
+                        rows.append(_row(name, runtime, batch_size, count, times, size))
     return rows
 
 
@@ -235,26 +226,9 @@ def _in_turns(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, 
     return times
 
 
-def _row(
-    name: str, runtime: str, batch_size: int, threads: int, times: list[float], size: int | None, peak: int | None
-) -> Timing:
+def _row(name: str, runtime: str, batch_size: int, threads: int, times: list[float], size: int | None) -> Timing:
     middle, high = median(times), quantiles(times, n=10)[-1]
-    return Timing(name, runtime, batch_size, threads, 1000 * middle, 1000 * high, batch_size / middle, size, peak)
-
-
-def _peak(runtime: str, spec: ExportSpec, path: Path | None, folder: Path, batch_size: int) -> int | None:
-    if runtime == "fused":
-        path = folder / "fused.pt2"
-        if not path.exists():
-            FORMATS["pt2"].write(spec, path, None)
-    if path is None or sys.platform == "win32":
-        return None
-    inputs = folder / "inputs.npy"
-    np.save(inputs, spec.inputs(synthetic_images(batch_size, spec.input_size)).numpy())
-    script = Path(__file__).with_name("memory_probe.py")
-    command = [sys.executable, str(script), runtime.removesuffix("-int8"), str(path), str(inputs)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return int(done.stdout.split()[-1]) if done.returncode == 0 else None
+    return Timing(name, runtime, batch_size, threads, 1000 * middle, 1000 * high, batch_size / middle, size)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets._checks import check_positive, dtype_name, unknown
+from tinynets._checks import check_positive, unknown
 from tinynets._context import evaluation_mode, plain_defaults
 from tinynets._modules import float_tensor, unwrapped
 
@@ -232,7 +232,7 @@ def _view_logits(
         for batch in images.split(batch_size):
             x = normalize(batch.to(like.device)).to(like.dtype)
             logits = torch.stack([model(_view(x, *view)).float() for view in views])
-            check_finite(logits, f"{type(unwrapped(model)).__name__} in {dtype_name(like)}")
+            check_finite(logits, f"{type(unwrapped(model)).__name__} in {like.dtype}")
             yield logits
 
 

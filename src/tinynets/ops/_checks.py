@@ -7,7 +7,7 @@ every comparison would be recorded as a constant, with a warning.
 import torch
 from torch import Tensor
 
-from tinynets._checks import check_floating, dtype_name
+from tinynets._checks import check_floating
 
 
 def check_window(kernel_size: int) -> None:
@@ -59,7 +59,7 @@ def check_beside(x: Tensor, other: Tensor, name: str) -> None:
     if not isinstance(other, Tensor) or other.dtype != x.dtype or other.layout != torch.strided:
         check_floating(other, name)
         if not autocast(x):
-            raise TypeError(f"{name} is {dtype_name(other)}, x is {dtype_name(x)}: convert one of them")
+            raise TypeError(f"{name} is {other.dtype}, x is {x.dtype}: convert one of them")
     if other.device != x.device:
         raise ValueError(f"{name} is on {other.device}, x on {x.device}: move both to one device")
 

@@ -43,35 +43,6 @@ def plot_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: str | P
     _save(figure, path)
 
 
-def plot_latency(rows: Sequence[Any], path: str | Path) -> None:
-    """Plot the median latency at the smallest batch size and thread count, as one group of bars per model.
-
-    Args:
-        rows: a list of `deploy.Timing`.
-        path: the picture to write.
-    """
-    batch = min(row.batch_size for row in rows)
-    threads = min(row.threads for row in rows)
-    shown = [row for row in rows if (row.batch_size, row.threads) == (batch, threads)]
-    models = list(dict.fromkeys(row.model for row in shown))
-    runtimes = list(dict.fromkeys(row.runtime for row in shown))
-    figure = _figure(8, 1 + 0.24 * len(models) * (len(runtimes) + 1))
-    axes = figure.subplots()
-    height = 1 / (len(runtimes) + 1)
-    for index, runtime in enumerate(runtimes):
-        own = {row.model: row.median_ms for row in shown if row.runtime == runtime}
-        places = [models.index(model) + (index - (len(runtimes) - 1) / 2) * height for model in own]
-        bars = axes.barh(places, list(own.values()), height, color=_COLORS[index % len(_COLORS)], label=runtime)
-        axes.bar_label(bars, [f"{value:.3g}" for value in own.values()], padding=2, fontsize=8)
-    axes.set(xscale="log", xlabel=f"milliseconds a call, batch {batch}, threads: {threads}", yticks=range(len(models)))
-    axes.set_yticklabels(models)
-    axes.invert_yaxis()
-    axes.margins(x=0.15, y=0.01)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    _save(figure, path)
-
-
 def plot_confusion(matrix: Tensor, class_names: Sequence[str], path: str | Path) -> None:
     """Plot a confusion matrix as percentages of each row. Up to 20 classes the percentages are written into the cells.
 

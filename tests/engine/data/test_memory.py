@@ -13,11 +13,10 @@ def test_the_machines_free_memory_is_in_bytes():
 
 
 @pytest.mark.parametrize(
-    ("machine", "group", "own", "free"),
-    [(300, 200, None, 200), (300, None, 100, 100), (300, -50, None, 0), (None, None, None, None)],
+    ("machine", "group", "free"), [(300, 200, 200), (100, 200, 100), (300, -50, 0), (None, None, None)]
 )
-def test_the_narrowest_limit_counts(machine, group, own, free, monkeypatch):
-    for name, value in (("_machine", machine), ("_control_group", group), ("_own_limit", own)):
+def test_the_narrowest_limit_counts(machine, group, free, monkeypatch):
+    for name, value in (("_machine", machine), ("_control_group", group)):
         monkeypatch.setattr(memory, name, lambda value=value: value)
     assert memory.available_memory() == free
 
