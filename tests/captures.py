@@ -133,7 +133,7 @@ ONNX = (onnx_by_trace, onnx_by_export)
 
 
 def main() -> None:
-    print("largest difference of a logit; captured at 5 images, run at 70 and at 2")
+    print("largest logit difference; captured at 5 images, run at 70 and at 2")
     print(f"{'way':24} {'model':22} {'form':6} {'at 70':>9} {'at 2':>9}")
     for way in (way for way in WAYS if not sys.argv[1:] or way.__name__ in sys.argv[1:]):
         for name in tinynets.list_models():

@@ -71,5 +71,5 @@ def test_fine_tuning_a_folder(tmp_path, capsys):
         out = tmp_path / f"run{len(options)}"
         play("finetune_imagefolder", tmp_path, "--epochs", 24, "--out", out, *options)
         last = capsys.readouterr().out.splitlines()[-1]
-        assert last.endswith(f"% right after 24 epochs; the run is in {out}")
+        assert last.endswith(f"% right after 24 epochs; run directory: {out}")
         assert float(last.split(" % right")[0].split()[-1]) > wanted, last

@@ -124,7 +124,7 @@ def test_logits_that_are_no_numbers_have_no_accuracy(value, tiny_data):
         lambda: predict(model, images, PLAIN),
         lambda: shift_consistency(model, images, PLAIN),
     ):
-        with pytest.raises(FloatingPointError, match=r"SimpleCNN in torch\.float32 gives logits that are not finite"):
+        with pytest.raises(FloatingPointError, match=r"SimpleCNN in torch\.float32 returns non-finite logits"):
             call()
 
 

@@ -73,7 +73,7 @@ def check_floating(x: Tensor, name: str) -> None:
         raise TypeError(f"{name} must be a tensor, got {type(x).__name__}")
     if not x.is_floating_point() or x.element_size() < 2:
         raise TypeError(
-            f"{name} must be of a floating-point type of 16 to 64 bits, got {x.dtype}: convert it with {name}.float()"
+            f"{name} must have a floating-point dtype of 16 to 64 bits, got {x.dtype}: convert it with {name}.float()"
         )
     if x.layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor, got a sparse or packed one: convert it with {name}.to_dense()")
@@ -100,7 +100,7 @@ def check_images(x: Tensor, in_chans: int, min_size: int, img_size: tuple[int, i
         raise ValueError(f"images must have 4 dimensions (N, C, H, W), got shape {tuple(x.shape)}{hint}")
     if x.shape[1] != in_chans:
         raise ValueError(
-            f"images have {x.shape[1]} channels, the model takes {in_chans}: "
+            f"images have {x.shape[1]} channels, the model expects {in_chans}: "
             f"create it with in_chans={x.shape[1]} or convert the images"
         )
     if torch.compiler.is_exporting():
@@ -108,7 +108,7 @@ def check_images(x: Tensor, in_chans: int, min_size: int, img_size: tuple[int, i
     if img_size is not None:
         if (x.shape[2], x.shape[3]) != img_size:
             raise ValueError(
-                f"images are {x.shape[2]}x{x.shape[3]}, the model takes {img_size[0]}x{img_size[1]}: "
+                f"images are {x.shape[2]}x{x.shape[3]}, the model expects {img_size[0]}x{img_size[1]}: "
                 f"resize them or create the model with img_size=({x.shape[2]}, {x.shape[3]})"
             )
     elif min(x.shape[2], x.shape[3]) < min_size:

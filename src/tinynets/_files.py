@@ -42,7 +42,7 @@ def write_file(path: str | Path, content: bytes | str, backup: Path | None = Non
     except OSError as error:
         if partial is not None:
             partial.unlink(missing_ok=True)
-        kept = "; what it held before is intact" if Path(path).is_file() else ""
+        kept = "; its previous content is intact" if Path(path).is_file() else ""
         raise OSError(error.errno, f"could not write {path} ({os.strerror(error.errno or 0)}){kept}") from error
 
 
@@ -50,26 +50,26 @@ def check_writable(path: str | Path) -> None:
     """Raise OSError if `write_file` could not write to path; called before the work that produces the content."""
     if _is_stream(path):
         if not os.access(path, os.W_OK):
-            raise PermissionError(f"{path} cannot be written to: name another file")
+            raise PermissionError(f"{path} is not writable: choose another file")
         return
     path = Path(path)
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: name a file")
+        raise IsADirectoryError(f"{path} is a folder: choose a file")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to")
+        raise FileNotFoundError(f"cannot write {path.name}: there is no folder {path.parent}")
     if not os.access(os.path.dirname(os.path.realpath(path)), os.W_OK):
-        raise PermissionError(f"{path.parent} cannot be written to: name another folder")
+        raise PermissionError(f"{path.parent} is not writable: choose another folder")
 
 
 def check_new_folder(path: str | Path) -> None:
     """Raise OSError if `write_folder` could not write to path."""
     path = Path(path)
     if path.is_dir() and any(path.iterdir()):
-        raise FileExistsError(f"the folder {path} holds something already: name a new one, or empty it")
+        raise FileExistsError(f"the folder {path} is not empty: choose a new one, or empty it")
     if not path.is_dir():
         check_writable(path)
     if path.exists() and not path.is_dir():
-        raise NotADirectoryError(f"{path} is a file: name a folder")
+        raise NotADirectoryError(f"{path} is a file: choose a folder")
 
 
 def write_folder(path: str | Path, draft: Path) -> int:

@@ -15,8 +15,8 @@ def add_command(commands: Any) -> None:
         help="draw augmented training images",
     )
     command.add_argument("model", metavar="MODEL")
-    command.add_argument("--images", type=int, default=8, help="images, a row each (default: 8)")
-    command.add_argument("--views", type=int, default=7, help="augmented views beside each original (default: 7)")
+    command.add_argument("--images", type=int, default=8, help="number of images, one per row (default: 8)")
+    command.add_argument("--views", type=int, default=7, help="augmented views per image (default: 7)")
     command.add_argument("--out", metavar="FILE", default="augment-preview.png")
     command.set_defaults(run=run)
 

@@ -53,7 +53,7 @@ def _numbers(option: str, text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"{option} takes whole numbers separated by commas, such as 1,128, got {text!r}") from None
+        raise ValueError(f"{option} expects integers separated by commas, such as 1,128, got {text!r}") from None
 
 
 def _model(name: str) -> Any:

@@ -82,7 +82,7 @@ def load_data_of(
         **split,
     )
     if data.skipped:
-        logger.warning(f"{len(data.skipped):,} images that cannot be read are left out, the first: {data.skipped[0]}")
+        logger.warning(f"{len(data.skipped):,} images cannot be read and are skipped, the first: {data.skipped[0]}")
     for text in data.notes:
         logger.warning(text)
     return data
@@ -120,5 +120,5 @@ def warn_of_polarity(wrong: int, total: int, metadata: Any, inverted: bool) -> N
         here, there = ("light", "dark") if metadata.mean[0] < 0.5 else ("dark", "light")
         logger.warning(
             f"{wrong:,} of {total:,} images have a {here} background, the model was trained on a {there} one: "
-            + ("leave out --invert" if inverted else "swap light and dark with --invert")
+            + ("omit --invert" if inverted else "swap light and dark with --invert")
         )

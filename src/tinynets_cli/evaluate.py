@@ -17,7 +17,7 @@ def add_command(commands: Any) -> None:
     command.add_argument(
         "model", metavar="MODEL_OR_CHECKPOINT", help="a model with pretrained weights, or a run or its .safetensors"
     )
-    command.add_argument("--split", default="test", help="test, train, or val of data that have it (default: test)")
+    command.add_argument("--split", default="test", help="test, train, or val if there is one (default: test)")
     command.add_argument("--batch-size", type=int, default=500)
     command.add_argument("--invert", action="store_true", help="invert the images first (swap light and dark)")
     command.add_argument("--tta", default="none", help="test-time augmentation: none, flip, shift, flip+shift")

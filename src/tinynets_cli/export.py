@@ -41,8 +41,8 @@ def add_command(commands: Any) -> None:
     command.add_argument(
         "--tolerance",
         type=float,
-        help="fp32: difference of logits as a share of the largest (default: 0.001); "
-        "int8: points of accuracy (default: 1)",
+        help="fp32: logit difference relative to the largest logit (default: 0.001); "
+        "int8: percentage points of accuracy (default: 1)",
     )
     command.add_argument("--c-array", action="store_true", help="tflite: also write .h and .cc for microcontrollers")
     command.add_argument("--project", metavar="NAME", help=f"C: write a project: {PROJECTS}")
@@ -64,11 +64,11 @@ def run(args: argparse.Namespace) -> None:
     kind = find_format(args.to)
     kind.require()
     if args.c_array and kind.suffix != ".tflite":
-        raise ValueError("--c-array is for tflite and tflite-int8")
+        raise ValueError("--c-array applies only to tflite and tflite-int8")
     if args.calibration is not None and not kind.integer:
-        raise ValueError(f"--calibration has no effect on {args.to}: it is for the integer formats")
+        raise ValueError(f"--calibration has no effect on {args.to}: it applies to the integer formats")
     if not kind.c_source and any((args.project, args.flash, args.ram)):
-        raise ValueError(f"--project, --flash and --ram have no effect on {args.to}: they are for c and c-fp32")
+        raise ValueError(f"--project, --flash and --ram have no effect on {args.to}: they apply to c and c-fp32")
     count = _CALIBRATION if args.calibration is None else args.calibration
     check_positive(calibration=count, images=1 if args.images is None else args.images)
     trained = trained_of(args)
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     if kind.integer or args.data or args.data_dir or _are_at_hand(metadata):
         tensors = _images(args, trained, count if kind.integer else 0, _TRIED if kind.c_source else None)
     elif args.images or args.background or args.skip_bad:
-        raise ValueError("--images, --background and --skip-bad have no effect without data: choose them with --data")
+        raise ValueError("--images, --background and --skip-bad have no effect without data: choose data with --data")
     result = export(
         trained.model,
         args.to,
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
         ram=_bytes(args.ram),
     )
     if not result.real:
-        logger.warning(f"compared on {result.images} synthetic images: choose real ones with --data")
+        logger.warning(f"compared on {result.images} synthetic images: choose real images with --data")
     values = {**asdict(result), "path": str(result.path), "model": args.model}
     if kind.suffix == ".tflite":
         content = out.read_bytes()
@@ -146,7 +146,7 @@ def _images(args: argparse.Namespace, trained: Any, calibration: int, tried: int
         train, _ = data.split("train")
         if len(train) == 0:
             raise ValueError(
-                f"{data.name} has no training images, which {args.to} needs to find the ranges of its integers"
+                f"{data.name} has no training images, which {args.to} needs to calibrate its quantization ranges"
             )
         tensors["calibration"] = calibration_images(train, calibration)
     return tensors
@@ -154,9 +154,9 @@ def _images(args: argparse.Namespace, trained: Any, calibration: int, tried: int
 
 def _text(result: "Exported", values: dict[str, Any]) -> str:
     lines = [
-        f"{result.path}  {result.bytes / 1000:,.1f} kB, made in {result.seconds:.1f} s",
+        f"{result.path}  {result.bytes / 1000:,.1f} kB, converted in {result.seconds:.1f} s",
         f"same class as PyTorch for {result.agreement:.2f} % of {result.images:,} images; "
-        f"largest difference of a logit {result.largest_difference:.2g} (largest logit {result.largest_logit:.3g})",
+        f"largest logit difference {result.largest_difference:.2g} (largest logit {result.largest_logit:.3g})",
     ]
     if result.model_top1 is not None:
         lines.append(f"test top-1: PyTorch {result.model_top1:.2f} %, this file {result.file_top1:.2f} %")

@@ -16,9 +16,7 @@ def add_command(commands: Any) -> None:
         parents=[common_options(), model_options()],
         help="a model's layers, parameters, multiply-adds and receptive field",
     )
-    command.add_argument(
-        "model", metavar="MODEL_OR_CHECKPOINT", help="any model timm knows, or a run or its .safetensors"
-    )
+    command.add_argument("model", metavar="MODEL_OR_CHECKPOINT", help="any timm model, or a run or its .safetensors")
     command.add_argument("--input-size", type=_input_size, metavar="CxHxW", help="default: the model's own")
     command.add_argument(
         "--firmware", action="store_true", help="also print the flash and RAM of the net as int8 C (export --to c)"
@@ -67,7 +65,7 @@ def _firmware(model: Any, size: Any) -> dict[str, int]:
     if size is None:
         known = image_size_of(model)
         if known is None:
-            raise ValueError("--firmware needs the size of an image, which this model does not say: add --input-size")
+            raise ValueError("--firmware needs the input size, which is unknown for this model: add --input-size")
         size = (model.pretrained_cfg["input_size"][0], *known)
     return asdict(estimate(model, size))
 

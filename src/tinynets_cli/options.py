@@ -26,7 +26,7 @@ def _keyword(text: str) -> tuple[str, str]:
     """One value of --model-kwargs."""
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as width=0.5")
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE, such as width=0.5, got {text!r}")
     return name, value
 
 
@@ -96,7 +96,7 @@ def recipe_options() -> argparse.ArgumentParser:
     group.add_argument("--epochs", type=int, help="number of epochs; warm-ups and ramps keep their share of the run")
     group.add_argument("--batch-size", type=int)
     group.add_argument("--lr", type=float)
-    group.add_argument("--val-size", type=float, help="fraction of the training set held out, 0 for none")
+    group.add_argument("--val-size", type=float, help="fraction of the training set for validation, 0 for none")
     return group
 
 
@@ -148,7 +148,7 @@ def recipe_of(
     check_effect(recipe, changes)
     if recipe.optimizer.name != base.optimizer.name and (kept := _KEPT - changes.keys()):
         values = ", ".join(f"{name} {getattr(recipe.optimizer, name.partition('.')[2]):g}" for name in sorted(kept))
-        logger.warning(f"{values} stay as chosen for {base.optimizer.name}: set them for {recipe.optimizer.name} too")
+        logger.warning(f"{values} were chosen for {base.optimizer.name}: set them for {recipe.optimizer.name} too")
     return recipe
 
 

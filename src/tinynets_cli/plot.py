@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     directories = [Path(name) for name in args.runs if Path(name).is_dir()]
     for path in directories:
         if not (path / "metrics.csv").exists():
-            raise FileNotFoundError(f"{path} holds no finished epoch: name a run directory with a metrics.csv")
+            raise FileNotFoundError(f"{path} contains no finished epoch: choose a run directory with a metrics.csv")
     out = Path(args.out) if args.out else (directories or [Path()])[0] / "plots"
     made = []
     if directories:

@@ -29,10 +29,10 @@ def add_command(commands: Any) -> None:
         "model", metavar="MODEL_OR_CHECKPOINT", help="a model with pretrained weights, or a run or its .safetensors"
     )
     command.add_argument(
-        "images", metavar="IMAGE", nargs="+", help="files, folders (with all below them) or patterns such as 'in/*.jpg'"
+        "images", metavar="IMAGE", nargs="+", help="files, folders (recursive) or patterns such as 'in/*.jpg'"
     )
     command.add_argument("--top", type=int, default=3, help="number of classes to print (default: 3)")
-    command.add_argument("--batch-size", type=int, default=256, help="images at a time (default: 256)")
+    command.add_argument("--batch-size", type=int, default=256, help="images per batch (default: 256)")
     command.add_argument("--invert", action="store_true", help="invert the images first (swap light and dark)")
     command.add_argument("--csv", metavar="FILE", help="also write a table to FILE")
     command.set_defaults(run=run)
@@ -103,7 +103,7 @@ def _find_images(arguments: list[str]) -> tuple[list[str], list[dict[str, str]],
             errors += [{"image": inside, "error": reason} for inside, reason in listing.unreadable.items()]
             notes += [f"{path}: {text}" for text in listing.notes()]
             if not listing.images and not listing.unreadable:
-                errors.append({"image": path, "error": f"{path} is a folder that holds no images"})
+                errors.append({"image": path, "error": f"{path} is a folder without images"})
     return paths, errors, notes
 
 
@@ -130,6 +130,6 @@ def _table(predictions: list[dict[str, Any]], errors: list[dict[str, str]]) -> s
 
 def _complaint(reasons: list[str], done: int) -> str:
     if len(reasons) == 1:
-        return reasons[0] + (f"; images done: {done:,}" if done else "")
+        return reasons[0] + (f"; images classified: {done:,}" if done else "")
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
     return f"{len(reasons):,} of {len(reasons) + done:,} images cannot be used: {'; '.join(reasons[:10])}{more}"

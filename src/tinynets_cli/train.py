@@ -40,13 +40,15 @@ def add_command(commands: Any) -> None:
         "model",
         metavar="MODEL",
         nargs="?",
-        help="any model timm knows (default: the net of --resume or --init; for a folder of photos the pretrained "
-        "backbone for photos)",
+        help="any timm model (default: that of --resume or --init; for a folder of photos the pretrained photo "
+        "backbone)",
     )
     command.add_argument(
         "--out", metavar="DIR", help="run directory (default: runs/MODEL, or runs/ and the name of the folder)"
     )
-    command.add_argument("--minutes", type=float, help="as many epochs as fit into this time, in place of --epochs")
+    command.add_argument(
+        "--minutes", type=float, help="train as many epochs as fit into this time, instead of --epochs"
+    )
     command.add_argument(
         "--resume", action="store_true", help="continue the run in DIR (with --epochs for longer), or start it"
     )
@@ -75,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
     model = args.model or (start.metadata.model if start else None)
     if model is None and not photos and not (args.resume and args.out):
         raise ValueError(
-            "name the MODEL to train, a folder of photos (--data), or the run to continue: --resume --out DIR"
+            "specify the MODEL to train, a folder of photos (--data), or the run to resume: --resume --out DIR"
         )
     out = args.out or "runs/" + re.sub(r"[^\w.-]+", "_", model or Path(args.data).resolve().name)
     state = RunDir(out).state() if args.resume else None
@@ -85,11 +87,11 @@ def run(args: argparse.Namespace) -> None:
     before: dict[str, Any] = state["identity"] if state else {}
     model = model or before.get("model")
     if model is None:
-        raise ValueError(f"there is no run in {out} to continue: name the MODEL to train")
+        raise ValueError(f"there is no run in {out} to resume: specify the MODEL to train")
     metadata = Checkpoint.from_dict(state["metadata"], out) if state else start.metadata if start else None
     if state and metadata and metadata.own_module:
         raise ValueError(
-            f"the run in {out} trains a module of your own, {metadata.model}: continue it in Python, "
+            f"the run in {out} trains a custom module, {metadata.model}: resume it in Python, "
             "train(module, ..., resume=True)"
         )
     base = recipe_from_dict(before["recipe"]) if before else None
@@ -100,12 +102,12 @@ def run(args: argparse.Namespace) -> None:
         args, before.get("data") or data_of(model), metadata, model, run=out if state else None, made=made
     )
     if args.test_size not in (None, (data.made_split or {}).get("test_size")):
-        raise ValueError(f"--test-size has no effect: {data.name} has its test images already")
+        raise ValueError(f"--test-size has no effect: {data.name} already has test images")
     if args.val_size is not None and data.val_images is not None and data.made_split is None:
         raise ValueError(f"--val-size has no effect: {data.name} has validation images of its own")
     if start and args.img_size and start.fixed_size not in (None, args.img_size):
         raise ValueError(
-            f"--img-size has no effect: {start.name} takes images of {start.metadata.img_size} pixels only"
+            f"--img-size has no effect: {start.name} supports only images of {start.metadata.img_size} pixels"
         )
     summary = train(
         model,
@@ -137,7 +139,7 @@ def _take_backbone(args: argparse.Namespace) -> None:
     """Fine-tune the backbone for photos, because the command line names no model."""
     args.model, args.pretrained, args.img_size = PHOTO_BACKBONE, True, args.img_size or PHOTO_SIZE
     size, recipe = "x".join(map(str, args.img_size)), args.recipe or "finetune"
-    logger.info(f"no MODEL is named: fine-tunes {PHOTO_BACKBONE} on images of {size} by the recipe {recipe}")
+    logger.info(f"no MODEL given: fine-tuning {PHOTO_BACKBONE} on images of {size} with the recipe {recipe}")
 
 
 def _start_of(args: argparse.Namespace) -> "Start | None":
@@ -152,7 +154,7 @@ def _start_of(args: argparse.Namespace) -> "Start | None":
 
 def _summary_text(summary: dict[str, Any], found: dict[str, Any], out: str) -> str:
     """What came out, what the net mistakes, and what to type next."""
-    parts = [f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; the run is in {out}"]
+    parts = [f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; run directory: {out}"]
     if found:
         parts.append(text_of(found))
         name = shlex.quote(str(out))

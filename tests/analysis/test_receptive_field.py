@@ -91,7 +91,7 @@ def test_what_cannot_be_tallied_is_refused():
 
     swapped = tinynets.create_model("ecnet_cifar10", channels=4)
     swapped.block.depthwise = nn.Conv2d(16, 16, 3, padding=1, groups=16)
-    with pytest.raises(ValueError, match=r"block\.depthwise: Conv2d has taken the place of a DilatedDepthwise"):
+    with pytest.raises(ValueError, match=r"block\.depthwise: Conv2d replaces the DilatedDepthwise"):
         tinynets.receptive_field(swapped)
 
     class Branches(nn.Module):

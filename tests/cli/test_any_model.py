@@ -88,7 +88,7 @@ def test_resume_from_anywhere(run, trained, pets, tmp_path, monkeypatch):
         assert code == 0, err
         assert json.loads(out)["last"] == first["last"]
     code, out, err = run("train", "--resume", "--out", "run", "--epochs", 3, "--json")
-    assert (code, json.loads(out)["last"]["epoch"], "continues from epoch 2 of 2 to 3" in err) == (0, 3, True)
+    assert (code, json.loads(out)["last"]["epoch"], "resumes at epoch 2 of 2, extended to 3" in err) == (0, 3, True)
     shutil.rmtree(pets)
     code, _, err = run("evaluate", trained)
     assert (code, f"{pets} no longer exists: give its new location with --data" in err) == (1, True)
@@ -106,7 +106,7 @@ def test_classes_are_matched_by_name(run, trained, tmp_path):
     code, out, err = run("evaluate", trained, "--data", npz)
     assert (code, out) == (1, "")
     assert "turned has the classes dog, cow, " in err
-    assert "knows cat, dog: choose data with the classes of the model (--data)" in err
+    assert "predicts cat, dog: choose data with the classes of the model (--data)" in err
 
 
 def test_a_folder_called_like_a_data_set(run, tmp_path, monkeypatch, caplog):
@@ -119,7 +119,7 @@ def test_a_folder_called_like_a_data_set(run, tmp_path, monkeypatch, caplog):
     assert load_data(tmp_path / "digits").class_names == ("cat", "dog")
     caplog.clear()
     assert len(load_data("digits").class_names) == 10
-    assert caplog.messages == ["digits means the built-in data set; for the folder write ./digits"]
+    assert caplog.messages == ["digits refers to the built-in data set; for the folder use ./digits"]
 
 
 def test_data_that_have_changed_are_reported(run, trained, pets):
@@ -176,7 +176,7 @@ def test_a_module_of_ones_own_goes_on_in_python_only(run, tiny_data, tmp_path, c
     capsys.readouterr()
     for command in (["train", "--resume", "--out", tmp_path], ["evaluate", tmp_path], ["info", tmp_path]):
         code, _, err = run(*command)
-        assert (code, len(err.splitlines()), "module of your own" in err) == (1, 1, True)
+        assert (code, len(err.splitlines()), "custom module" in err) == (1, 1, True)
 
 
 @pytest.mark.parametrize("path", ["file", "file/run"])

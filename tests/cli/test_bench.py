@@ -36,7 +36,7 @@ def test_models_without_weights_and_of_timm(run):
 def test_wrong_calls_are_one_line(run):
     for arguments, message in (
         (["--runtimes", "onxruntime"], "unknown runtime 'onxruntime'"),
-        (["--batch-sizes", "one"], "--batch-sizes takes whole numbers separated by commas"),
+        (["--batch-sizes", "one"], "--batch-sizes expects integers separated by commas"),
     ):
         code, _, stderr = run("bench", "simplecnn_mnist", *arguments)
         assert code == 1

@@ -23,7 +23,7 @@ def test_made_up_images_are_said(run, tmp_path):
     code, stdout, stderr = run("export", "simplecnn_mnist", "--to", "pt2", "--out", tmp_path / "net.pt2")
     assert code == 0
     assert "same class as PyTorch for 100.00 % of 64 images" in stdout
-    assert "compared on 64 synthetic images: choose real ones with --data" in stderr
+    assert "compared on 64 synthetic images: choose real images with --data" in stderr
 
 
 @pytest.mark.skipif(not FORMATS["tflite-int8"].installed(), reason="needs litert")
@@ -49,8 +49,11 @@ def test_data_of_other_classes_are_refused(run, tmp_path):
     ("arguments", "message"),
     [
         (["--to", "onx"], "unknown format 'onx': did you mean onnx"),
-        (["--to", "pt2", "--c-array"], "--c-array is for tflite and tflite-int8"),
-        (["--to", "pt2", "--project", "arduino"], "--project, --flash and --ram have no effect on pt2: they are for c"),
+        (["--to", "pt2", "--c-array"], "--c-array applies only to tflite and tflite-int8"),
+        (
+            ["--to", "pt2", "--project", "arduino"],
+            "--project, --flash and --ram have no effect on pt2: they apply to c",
+        ),
         (["--to", "pt2", "--images", "0"], "images must be an integer of at least 1, got 0"),
         (["--to", "pt2", "--out", "nowhere/net.pt2"], "there is no folder nowhere"),
     ],

@@ -86,7 +86,7 @@ def test_train_reports_and_evaluate_agrees(run, finished):
     out, stdout = finished
     summary = json.loads((out / "summary.json").read_text())
     assert f"{summary['last']['test_top1']:.2f} %" in stdout
-    assert "the run is in " in stdout
+    assert "run directory: " in stdout
     assert summary["recipe"]["schedule"]["epochs"] == 2
     assert summary["recipe"]["batch_size"] == 16  # the recipe for digits
     metadata = json.loads(run("evaluate", out / "last.safetensors", "--json")[1])
@@ -151,10 +151,13 @@ def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):
         (["info", "simplecn_mnist"], "'simplecn_mnist': did you mean simplecnn_mnist"),
         (
             ["info", "ecnet_cifar10", "--model-kwargs", "width=2"],
-            "ecnet_cifar10 has no argument 'width': it takes num_classes, in_chans, ",
+            "ecnet_cifar10 has no argument 'width': it accepts num_classes, in_chans, ",
         ),
         (["evaluate", "ecnet_cifar10", "--model-kwargs", "width=2"], "channels, iterations, expansion"),
-        (["info", "resnet18", "--model-kwargs", "width=2"], "resnet18 has no argument 'width': it takes block, layers"),
+        (
+            ["info", "resnet18", "--model-kwargs", "width=2"],
+            "resnet18 has no argument 'width': it accepts block, layers",
+        ),
         (["info", "ecnet_cifar10", "--model-kwargs", "channels=0"], "channels must be an integer of at least 1"),
         (["train", "egrr", "--data", "digits"], "unknown model 'egrr'"),
         (
@@ -162,7 +165,7 @@ def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):
             "unknown data set 'digit': there is no folder or file",
         ),
         (["train", "simplecnn_mnist", "--data-dir", tmp_path / "none", "--out", tmp_path / "x"], "does not exist"),
-        (["train", "simplecnn_mnist", "--data", "digits", "--out", out], "holds a run already"),
+        (["train", "simplecnn_mnist", "--data", "digits", "--out", out], "already contains a run"),
         (
             ["train", "simplecnn_mnist", "--data", "digits", "--recipe", "best"],
             "unknown recipe of simplecnn_mnist 'best'",
@@ -173,7 +176,10 @@ def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):
         ),
         (["train", "simplecnn_mnist", "--data", "digits", "--lr", "-1"], "optimizer.lr must be above 0, got -1.0"),
         (["evaluate", truncated], "is not a readable safetensors file"),
-        (["evaluate", tmp_path / "pickle.pt"], "is not a checkpoint: name a model, a run directory or a .safetensors"),
+        (
+            ["evaluate", tmp_path / "pickle.pt"],
+            "is not a checkpoint: pass a model name, a run directory or a .safetensors",
+        ),
         (["evaluate", tmp_path / "none.safetensors"], "no weights file at"),
         (["evaluate", "simplecn"], "unknown model or checkpoint 'simplecn'"),
         (["evaluate", unshipped, "--data", "digits"], "ships no pretrained weights"),
@@ -205,7 +211,7 @@ def test_data_the_model_was_not_made_for(run, finished):
     code, _, stderr = run("evaluate", out / "mine.safetensors", "--data", "digits")
     assert code == 1
     assert "digits has the classes 0, 1, 2, 3, 4, 5, ... (10), " in stderr
-    assert "mine.safetensors knows a, b, c: choose data with the classes of the model (--data)" in stderr
+    assert "mine.safetensors predicts a, b, c: choose data with the classes of the model (--data)" in stderr
 
 
 def test_debug_shows_the_traceback(tmp_path):

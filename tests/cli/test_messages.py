@@ -56,4 +56,4 @@ model = tinynets.create_model("simplecnn_mnist")
 tinynets.deploy.bench(model, runtimes=["eager"], batch_sizes=[1], threads=[1], seconds=0.01)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("", "digits means the built-in data set; for the folder write ./digits\n")
+    assert (done.stdout, done.stderr) == ("", "digits refers to the built-in data set; for the folder use ./digits\n")

@@ -59,12 +59,12 @@ def test_nothing_trained_is_overwritten(run, trained, tmp_path):
     code, _, err = run("train", "c1c2c3c4o_cifar10", *argv[2:])
     assert (code, "the run trains simplecnn_mnist, not c1c2c3c4o_cifar10" in err) == (1, True)
     code, _, err = run(*argv, "--pretrained")
-    assert (code, "the run began with random weights, not with simplecnn_mnist" in err) == (1, True)
+    assert (code, "the run started from random weights, not from simplecnn_mnist" in err) == (1, True)
     for state in trained.glob("state*.pt"):
         state.unlink()
     code, _, err = run(*argv)
     assert (code, len(err.splitlines())) == (1, 1)
-    assert "of a run, but not the state.pt that it could continue from" in err
+    assert "of a run, but no state.pt to resume from" in err
     assert (trained / "last.safetensors").read_bytes() == before
 
 

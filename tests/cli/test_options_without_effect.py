@@ -20,7 +20,10 @@ TRAIN = ("train", *DIGITS, "--epochs", "1")
         ((*TRAIN, "--set", "mixing.ramp_epochs=0.5"), "mixing.ramp_epochs has no effect without mixing"),
         ((*TRAIN, "--set", "optimizer.wd=0.5"), "did you mean optimizer.weight_decay?"),
         ((*TRAIN, "--set", "bs=8"), "did you mean batch_size?"),
-        ((*TRAIN, "--pretrained", "--img-size", "20"), "--img-size has no effect: simplecnn_mnist takes images of"),
+        (
+            (*TRAIN, "--pretrained", "--img-size", "20"),
+            "--img-size has no effect: simplecnn_mnist supports only images of",
+        ),
         (
             ("augment-preview", "simplecnn_mnist", "--data", "digits", "--set", "optimizer.lr=1"),
             "no effect on a preview",
@@ -45,7 +48,7 @@ def test_the_settings_of_another_optimizer_are_named(run):
     sgd = ("recipe", "simplecnn_mnist", "--set", "optimizer.name=sgd")
     code, _, err = run(*sgd)
     assert code == 0
-    assert "optimizer.lr 0.01, optimizer.weight_decay 0.1 stay as chosen for muon: set them for sgd too" in err
+    assert "optimizer.lr 0.01, optimizer.weight_decay 0.1 were chosen for muon: set them for sgd too" in err
     assert (
         run("recipe", "simplecnn_mnist", "--set", "optimizer.name=sgd", "--lr", 1, "--set", "optimizer.weight_decay=0")[
             2

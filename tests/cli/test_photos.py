@@ -55,14 +55,14 @@ def test_the_split_of_a_run_is_used_by_every_later_command(run, trained, insects
         code, out, err = run("evaluate", trained, "--json", *more)
         metadata = json.loads(out)
         assert (metadata["images"], metadata["top1"]) == (count, top1)
-        assert "40 images are not in the run's split and are left out" in err
+        assert "40 images are not in the run's split and are ignored" in err
         assert "has changed" not in err
     assert run("plot", trained)[0] == 0
     (trained / "summary.json").unlink()
     code, _, err = run("train", "--resume", "--out", trained)
     assert code == 0, err
     code, _, err = run("train", "--resume", "--out", trained, "--test-size", 0.3)
-    assert (code, "--test-size has no effect: insects has its test images already" in err) == (1, True)
+    assert (code, "--test-size has no effect: insects already has test images" in err) == (1, True)
     assert split_of(trained) == split
 
 
@@ -93,8 +93,8 @@ def test_sizes_of_the_split(run, insects, tmp_path):
     assert 30 <= len(split["test"]) <= 50
     assert 10 <= len(split["val"]) <= 30
     for given, message in (
-        ((0.9, 0.1), "both together below 1, got 0.9 and 0.1"),
-        ((1, 0), "insects has no training images: it can only be evaluated on"),
+        ((0.9, 0.1), "their sum below 1, got 0.9 and 0.1"),
+        ((1, 0), "insects has no training images: it can only be used for evaluation"),
     ):
         code, _, err = run(*argv[:-1], tmp_path / "x", "--test-size", given[0], "--val-size", given[1])
         assert (code, message in err.splitlines()[-1]) == (1, True), err
@@ -115,7 +115,7 @@ def test_no_model_is_named(run, insects, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = run("train", "--data", insects, "--epochs", 1)
     assert code == 0, err
-    line = "no MODEL is named: fine-tunes c1c2c3c4o_cifar10 on images of 16x16 by the recipe finetune"
+    line = "no MODEL given: fine-tuning c1c2c3c4o_cifar10 on images of 16x16 with the recipe finetune"
     assert line in err.splitlines()
     assert "starts from c1c2c3c4o_cifar10" in err
     for command in ("predict runs/insects PHOTO", "plot runs/insects", "export runs/insects --to tflite-int8"):
@@ -128,13 +128,13 @@ def test_no_model_is_named(run, insects, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("--data", "digits"), "name the MODEL to train, a folder of photos (--data), or the run to continue"),
-        (("--data", "nowhere"), "name the MODEL to train, a folder of photos"),
+        (("--data", "digits"), "specify the MODEL to train, a folder of photos (--data), or the run to resume"),
+        (("--data", "nowhere"), "specify the MODEL to train, a folder of photos"),
         ((MODEL, "--data", "digits", "--minutes", 0.0001), "are too short for one epoch"),
         ((MODEL, "--data", "digits", "--minutes", 1, "--epochs", 2), "--epochs and --minutes both set the length"),
         (
             (MODEL, "--data", "digits", "--test-size", 0.2),
-            "--test-size has no effect: digits has its test images already",
+            "--test-size has no effect: digits already has test images",
         ),
     ],
 )
@@ -176,4 +176,4 @@ def test_photos_on_both_sides_are_said(run, insects, tmp_path):
     for path in list((insects / "ant").glob("*.png")):
         shutil.copy(path, path.with_name(f"copy of {path.name}"))
     _, _, err = run("train", MODEL, "--data", insects, *SHORT, "--out", tmp_path / "run")
-    assert "photos that equal or look like a training photo (saved twice, bursts): " in err
+    assert "near-duplicates of training photos (saved twice, bursts): " in err

@@ -74,7 +74,7 @@ def test_one_bad_file_does_not_lose_the_others(run, scans, tmp_path):
         "bad.png is not a readable image",
         "no image at",
         "no file matches",
-        "holds no images",
+        "is a folder without images",
     ):
         assert part in err
     code, out, err = run("predict", MODEL, *argv, "--json", "--batch-size", 2)  # the bad one is in the second batch
@@ -84,10 +84,10 @@ def test_one_bad_file_does_not_lose_the_others(run, scans, tmp_path):
     assert {"image": str(scans / "bad.png"), "error": metadata["errors"][2]["error"]} in metadata["errors"]
     code, out, err = run("predict", MODEL, scans / "bad.png", scans / "b.png")
     assert (code, len(out.splitlines())) == (1, 1)
-    assert err.rstrip().endswith("; images done: 1")
+    assert err.rstrip().endswith("; images classified: 1")
     code, out, err = run("predict", MODEL, scans / "empty", "--json")
     assert (code, out) == (1, "")
-    assert err == f"tinynets: error: {scans / 'empty'} is a folder that holds no images\n"
+    assert err == f"tinynets: error: {scans / 'empty'} is a folder without images\n"
 
 
 def test_csv(run, scans, tmp_path):
@@ -100,7 +100,7 @@ def test_csv(run, scans, tmp_path):
     assert [row["image"] for row in rows] == [str(scans / n) for n in ("a.PNG", "b.png", "deep/er/c.png", "bad.png")]
     assert float(rows[0]["probability_1"]) > float(rows[0]["probability_2"]) > 0
     assert "is not a readable image" in rows[3]["error"]
-    for path, message in ((tmp_path / "none/x.csv", "there is no folder"), (tmp_path, "is a folder: name a file")):
+    for path, message in ((tmp_path / "none/x.csv", "there is no folder"), (tmp_path, "is a folder: choose a file")):
         code, out, err = run("predict", MODEL, scans, "--csv", path)
         assert (code, out) == (1, "")  # before any work
         assert message in err
@@ -118,7 +118,7 @@ def test_dark_ink_on_white_is_seen_and_turned(run, tmp_path):
     assert (code, err) == (0, "")
     assert [line.split(": ")[1][0] for line in out.splitlines()] == ["1", "7", "1"]
     digit().save(tmp_path / "light.png")
-    assert "leave out --invert" in run("predict", MODEL, tmp_path / "light.png", "--invert")[2]
+    assert "omit --invert" in run("predict", MODEL, tmp_path / "light.png", "--invert")[2]
 
 
 def test_evaluate_sees_the_polarity_too(run, tmp_path):

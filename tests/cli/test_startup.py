@@ -27,7 +27,11 @@ finally:
         (["trian"], 2, "invalid choice: 'trian'"),
         (["train", "simplecnn_mnist", "--epoch-count", "3"], 2, "unrecognized arguments: --epoch-count 3"),
         (["train", "simplecnn_mnist", "--img-size", "large"], 2, "argument --img-size"),
-        (["info", "--model-kwargs", "width=2", "simplecnn_mnist"], 2, "'simplecnn_mnist' is not NAME=VALUE"),
+        (
+            ["info", "--model-kwargs", "width=2", "simplecnn_mnist"],
+            2,
+            "must be NAME=VALUE, such as width=0.5, got 'simplecnn_mnist'",
+        ),
     ],
 )
 def test_nothing_heavy_is_imported(argv, code, text):

@@ -73,7 +73,7 @@ def test_resume_needs_nothing_but_the_directory(run, tmp_path):
         assert message in err
     code, _, err = run("train", "--resume", "--out", tmp_path / "none")
     assert (code, "there is no run in" in err) == (1, True)
-    assert "name the MODEL to train" in run("train")[2]
+    assert "specify the MODEL to train" in run("train")[2]
 
 
 def test_early_stopping_and_tensorboard(run, tmp_path):
@@ -163,7 +163,7 @@ def test_plots(run, finished, beans, tmp_path):
     assert "only the curves of" in err
     made = ("confusion.png", "calibration.png", "samples.png", "samples/", "augmented.png", "augmented/")
     assert json.loads(text)["files"] == ["curves.png", *(f"run-{name}" for name in made)]
-    assert "holds no finished epoch" in run("plot", tmp_path)[2]
+    assert "contains no finished epoch" in run("plot", tmp_path)[2]
     code, text, _ = run("plot", out / "last.safetensors", "--out", tmp_path / "file", "--json")
     assert (code, json.loads(text)["files"]) == (0, list(made[:4]))
 
@@ -185,7 +185,7 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(run, tmp_path, monk
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     command = ["train", "simplecnn_mnist", *DIGITS, "--epochs", "2", "--val-size", "0.8", "--out"]
     head, *epochs = run(*command, tmp_path / "a")[2].splitlines()
-    assert head == "simplecnn_mnist  4,334 parameters, 287 images of digits and 1,151 to validate"
+    assert head == "simplecnn_mnist  4,334 parameters, 287 images of digits and 1,151 for validation"
     assert [line.split()[0] for line in epochs] == ["epoch", "epoch"]
     assert "left" in epochs[0]
     sized = (
@@ -237,4 +237,4 @@ def test_photos_of_different_sizes_need_no_option(run, tmp_path):
     alone = json.loads(run("evaluate", weights, "--data", photos, "--json")[1])
     assert alone["top1"] == metadata["top1"]
     code, _, err = run("train", "c1c2c3c4o_cifar10", "--data", photos, "--out", tmp_path / "other")
-    assert (code, "has no training images: it can only be evaluated on" in err) == (1, True)
+    assert (code, "has no training images: it can only be used for evaluation" in err) == (1, True)

@@ -75,7 +75,7 @@ def test_weights_behind_the_flatbuffer_are_refused():
     builder = flatbuffers.Builder()
     builder.Finish(model.Pack(builder), b"TFL3")
     for call in (arena_bytes, load_micro):
-        with pytest.raises(RuntimeError, match="cannot run this file: its weights are behind the flatbuffer"):
+        with pytest.raises(RuntimeError, match="cannot run this file: its weights are stored outside the flatbuffer"):
             call(bytes(builder.Output()))
 
 

@@ -52,7 +52,7 @@ def test_names_files_and_runs(trained, tiny_data, tmp_path):
     shipped = load_trained("simplecnn_mnist")
     assert (shipped.metadata.img_size, shipped.metadata.data, shipped.model.training) == ((28, 28), "mnist", False)
     assert load_trained("c1c2c3c4o_cifar10", num_classes=10).model.num_classes == 10
-    with pytest.raises(ValueError, match=r"is a checkpoint, which says how its model is built: leave out width"):
+    with pytest.raises(ValueError, match=r"is a checkpoint, which contains its model arguments: omit width"):
         load_trained(tmp_path / "run", width=2.0)
     with pytest.raises(ValueError, match="unknown model or checkpoint 'simplecn_mnist': did you mean simplecnn_mnist"):
         load_trained("simplecn_mnist")
@@ -125,7 +125,7 @@ def test_fewer_classes_are_matched_and_others_refused(trained, tiny_data):
     assert match_data(fewer, trained).test_labels.unique().tolist() == [1, 2]
     for names in (("top", "left", "bright"), ("0", "1", "2"), ("top", "left", "dark", "x")):
         with pytest.raises(
-            ValueError, match=r"stripes has the classes .*, .* knows top, left, dark: choose data"
+            ValueError, match=r"stripes has the classes .*, .* predicts top, left, dark: choose data"
         ) as caught:
             match_data(dataclasses.replace(tiny_data, class_names=names), trained)
         assert "\n" not in str(caught.value)
@@ -163,7 +163,7 @@ def test_sizes_and_channels_become_the_models(trained, tiny_data):
     labels = torch.zeros(2, dtype=torch.int64)
     data = ImageData("c", color, labels, color, labels, ("top",), (0.5,) * 3, (0.5,) * 3)
     assert data.changed(None, 1, (4, 4)).test_images.unique().tolist() == [131]  # Pillow's L of (10, 200, 90)
-    with pytest.raises(ValueError, match="images of 3 channels, the model takes 2"):
+    with pytest.raises(ValueError, match="images of 3 channels, the model expects 2"):
         data.changed(None, 2, (4, 4))
 
 
@@ -172,7 +172,7 @@ def test_files_of_a_newer_format_are_refused(trained, tmp_path):
 
     state, metadata = read_weights(tmp_path / "run/last.safetensors")
     save_weights(tmp_path / "new.safetensors", state, {**metadata, "format": 99, "something": 1})
-    with pytest.raises(ValueError, match="has checkpoint format 99, this tinynets reads 2"):
+    with pytest.raises(ValueError, match="has checkpoint format 99, this version reads 2"):
         read_checkpoint(tmp_path / "new.safetensors")
 
 
@@ -189,7 +189,7 @@ def test_a_module_of_ones_own_has_to_be_given_again(tiny_data, tmp_path):
     net = module()
     summary = train(net, tiny_data, override(QUICK, {"schedule.epochs": 4}), tmp_path / "run")
     assert summary["last"]["test_top1"] > 90
-    with pytest.raises(ValueError, match=r"holds the weights of a module of your own, torch\.nn.*Sequential"):
+    with pytest.raises(ValueError, match=r"contains the weights of a custom module, torch\.nn.*Sequential"):
         load_trained(tmp_path / "run")
     again = load_trained(tmp_path / "run", model=module())
     assert top1(again, match_data(tiny_data, again)) == summary["last"]["test_top1"]

@@ -59,12 +59,14 @@ def test_checkpoint_path(tmp_path):
     torch.save(model.state_dict(), path)
     again = tinynets.create_model("c1c2c3c4o_cifar10", width=0.25, checkpoint_path=path)
     assert torch.equal(again.head.fc.weight, model.head.fc.weight)
-    with pytest.raises(ValueError, match=r"does not fit the model: stem\.conv\.weight is \(6, 3, 3, 3\) there"):
+    with pytest.raises(
+        ValueError, match=r"does not fit the model: stem\.conv\.weight has shape \(6, 3, 3, 3\), expected"
+    ):
         tinynets.create_model("c1c2c3c4o_cifar10", checkpoint_path=path)
     with pytest.raises(ValueError, match="is of another architecture than EGRR"):
         tinynets.create_model("egrr_cifar100", checkpoint_path=path)
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(ValueError, match="is not a readable file of weights") as caught:
+    with pytest.raises(ValueError, match="is not a readable weights file") as caught:
         tinynets.create_model("c1c2c3c4o_cifar10", checkpoint_path=path)
     assert "\n" not in str(caught.value)
     with pytest.raises(FileNotFoundError, match="no weights file at"):

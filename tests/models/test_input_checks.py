@@ -23,7 +23,7 @@ def test_bad_images_are_refused_in_one_line(model, method):
         (
             torch.zeros(2, 5, height, width),
             ValueError,
-            rf"have 5 channels, the model takes {channels}: create it with in_chans=5",
+            rf"have 5 channels, the model expects {channels}: create it with in_chans=5",
         ),
     ]
     for images, error, message in cases:
@@ -35,7 +35,7 @@ def test_bad_images_are_refused_in_one_line(model, method):
 def test_images_too_small_for_the_strides(model, name):
     channels = model.in_chans
     if name == "simplecnn_mnist":
-        with pytest.raises(ValueError, match=r"images are 32x28, the model takes 28x28: .* img_size=\(32, 28\)"):
+        with pytest.raises(ValueError, match=r"images are 32x28, the model expects 28x28: .* img_size=\(32, 28\)"):
             model(torch.zeros(2, channels, 32, 28))
         return
     stride = model.feature_info[-1]["reduction"]

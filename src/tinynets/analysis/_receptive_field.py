@@ -118,8 +118,8 @@ def receptive_field(model: nn.Module) -> ReceptiveField:
     for name, block in model.named_modules():
         if isinstance(block, DilatesDepthwise) and not isinstance(block.depthwise, DilatedDepthwise):
             raise ValueError(
-                f"{name}.depthwise: {type(block.depthwise).__name__} has taken the place of a DilatedDepthwise, and "
-                "its windows are not known: compute the receptive field before the swap"
+                f"{name}.depthwise: {type(block.depthwise).__name__} replaces the DilatedDepthwise, and its kernel "
+                "and dilation are unknown: compute the receptive field before replacing it"
             )
     tracer = _Tracer(autowrap_functions=tuple(get_notrace_functions()))
     if hasattr(model, "forward_features"):
@@ -226,7 +226,7 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
         module = model.get_submodule(str(node.target))
         if isinstance(module, _UNTALLIED):
             raise ValueError(
-                f"{node.target}: {type(module).__name__} is not a sliding window: it has no receptive field"
+                f"{node.target}: {type(module).__name__} is not a sliding window: its receptive field is undefined"
             )
         if isinstance(module, DilatedDepthwise) and len(node.args) > 1:
             return str(node.target), _centered(_side(module.kernel_size), 1, _side(node.args[1]))
@@ -249,7 +249,7 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
     if node.target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean) or node.target == "mean":
         return name, _EVERYWHERE
     if node.target in (F.interpolate, F.conv_transpose2d, F.unfold):
-        raise ValueError(f"{name}: {node.target.__name__} is not a sliding window: it has no receptive field")  # pyright: ignore
+        raise ValueError(f"{name}: {node.target.__name__} is not a sliding window: its receptive field is undefined")  # pyright: ignore
     return name, None
 
 

@@ -149,7 +149,7 @@ def export(
     spec = spec_of(name, net, mean, std, class_names, img_size, pixels or kind.c_source)
     if kind.integer and calibration is None:
         raise ValueError(
-            f"{to} needs training images to find the ranges of its integers: pass calibration (256 are enough)"
+            f"{to} needs training images to calibrate its quantization ranges: pass calibration (256 are enough)"
         )
     for given in (images, calibration):
         _check(given, spec)
@@ -244,7 +244,7 @@ def _check_fits(folder: Path, flash: int | None, ram: int | None) -> None:
     for kind, needs, has in (("flash", net.flash, flash), ("RAM", net.ram, ram)):
         if has is not None and needs > has:
             raise RuntimeError(
-                f"{net.name} needs {needs / 1000:,.1f} kB of {kind}, the board has {has / 1000:,.1f} kB: take a "
+                f"{net.name} needs {needs / 1000:,.1f} kB of {kind}, the board has {has / 1000:,.1f} kB: use a "
                 "smaller net or smaller images (tinynets info MODEL --firmware shows what a net needs)"
             )
 
@@ -299,15 +299,15 @@ def _check_tolerance(
     if not kind.integer:
         allowed = 0.001 if tolerance is None else tolerance
         off = report["largest_difference"] / max(report["largest_logit"], 1e-6)
-        what = f"its logits differ by {off:.2g} of the largest logit, allowed is {allowed:g}"
+        what = f"logits differ by {off:.2g} of the largest logit, tolerance {allowed:g}"
     else:
         few = 200 / count  # always allow two images: with few images a single one can exceed the tolerance
         if labels is None:
             allowed, off = max(5 if tolerance is None else tolerance, few), 100 - report["agreement"]
-            what = f"{off:.2f} % of {count:,} images get another class, allowed are {allowed:g} %"
+            what = f"{off:.2f} % of {count:,} images are predicted as another class, tolerance {allowed:g} %"
         else:
             allowed = max(1 if tolerance is None else tolerance, few)
             off = report["model_top1"] - report["file_top1"]
-            what = f"it loses {off:.2f} percentage points of accuracy on {count:,} images, allowed are {allowed:g}"
+            what = f"accuracy drops by {off:.2f} percentage points on {count:,} images, tolerance {allowed:g}"
     if not off <= allowed:
         raise RuntimeError(f"the {kind.name} file differs too much from the model and was not written: {what}")

@@ -120,8 +120,8 @@ def _check(content: bytes) -> None:
     model: Any = Model.GetRootAs(content)
     if any(model.Buffers(index).Offset() for index in range(model.BuffersLength())):
         raise RuntimeError(
-            "TensorFlow Lite Micro cannot run this file: its weights are behind the flatbuffer, where they are not "
-            "found (tinynets export puts them inside)"
+            "TensorFlow Lite Micro cannot run this file: its weights are stored outside the flatbuffer "
+            "(tinynets export stores them inside)"
         )
 
 

@@ -35,7 +35,7 @@ def artifact(name: str, to: str = "tflite-int8") -> Path:
     if to not in files:
         shipped = ", ".join(files) or "none"
         raise ValueError(
-            f"{name} ships no {to} file (it ships: {shipped}): make one with tinynets export {name} --to {to}"
+            f"{name} ships no {to} file (available: {shipped}): create one with tinynets export {name} --to {to}"
         )
     path = weights.path.with_name(files[to]["file"])
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != files[to]["sha256"]:

@@ -30,15 +30,15 @@ def create_any_model(name: str, **kwargs: Any) -> Any:
     except TypeError as error:
         raise TypeError(_accepted(name, error) or f"{name}: {_reason(error)}") from error
     except AssertionError as error:
-        raise ValueError(f"{name} refuses its arguments ({_reason(error)})") from error
+        raise ValueError(f"invalid arguments for {name}: {_reason(error)}") from error
     except (ValueError, RuntimeError) as error:
         if is_ours(name):
             raise
         raise type(error)(f"{name}: {_reason(error)}") from error
     except Exception as error:  # errors of downloads differ between libraries
         raise RuntimeError(
-            f"the weights of {name} could not be downloaded ({_reason(error)}): connect to the internet, or start from "
-            "a checkpoint of yours"
+            f"the weights of {name} could not be downloaded ({_reason(error)}): connect to the internet, or use a "
+            "local checkpoint"
         ) from error
 
 
@@ -49,7 +49,7 @@ def _accepted(name: str, error: TypeError) -> str:
         return ""
     cls = getattr(sys.modules[timm.models.model_entrypoint(name).__module__], unexpected[1], None)
     accepted = [p for p in inspect.signature(cls).parameters if p not in ("device", "dtype")] if cls else []
-    return f"{name} has no argument {unexpected[2]!r}: it takes {', '.join(accepted)}" if accepted else ""
+    return f"{name} has no argument {unexpected[2]!r}: it accepts {', '.join(accepted)}" if accepted else ""
 
 
 def is_ours(name: str) -> bool:

@@ -240,8 +240,8 @@ def check_finite(logits: Tensor, source: str = "the model") -> None:
     """Raise FloatingPointError unless all logits are finite, since argmax would assign a class to NaN."""
     if not logits.isfinite().all():
         raise FloatingPointError(
-            f"{source} gives logits that are not finite: its weights or running statistics are damaged, or the type is "
-            "too narrow; load sound weights, or use fp32"
+            f"{source} returns non-finite logits: its weights or running statistics are damaged, or its dtype "
+            "overflows; load intact weights, or use fp32"
         )
 
 

@@ -58,7 +58,7 @@ class Trained:
         """Input size (H, W)."""
         size = image_size_of(self.model)
         if size is None:
-            raise ValueError(f"{self.name} does not say which image size it takes: give it a pretrained_cfg")
+            raise ValueError(f"the image size of {self.name} is unknown: set input_size in its pretrained_cfg")
         return size
 
     @property
@@ -66,7 +66,7 @@ class Trained:
         """Pillow mode of the input: "L" for one channel, "RGB" for three."""
         mode = {1: "L", 3: "RGB"}.get(self.in_chans)
         if mode is None:
-            raise ValueError(f"{self.name} takes {self.in_chans}-channel images: image files have 1 or 3")
+            raise ValueError(f"{self.name} expects {self.in_chans}-channel images: image files have 1 or 3")
         return mode
 
     def predict(
@@ -143,7 +143,7 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
         return Trained(str(name), net, metadata_of(str(name), net, model_args))
     if model_args:
         given = ", ".join(model_args)
-        raise ValueError(f"{name} is a checkpoint, which says how its model is built: leave out {given}")
+        raise ValueError(f"{name} is a checkpoint, which contains its model arguments: omit {given}")
     net, metadata = load_checkpoint(path, model)
     return Trained(str(name), net, metadata)
 
@@ -176,9 +176,7 @@ def metadata_of(name: str, model: Any, model_args: dict[str, Any]) -> Checkpoint
         return read_checkpoint(weights.path)[1]
     cfg = getattr(model, "pretrained_cfg", None) or {}
     if not (cfg.get("mean") and cfg.get("std")):
-        raise ValueError(
-            f"{name} does not say how its images are normalized: give it a pretrained_cfg with mean and std"
-        )
+        raise ValueError(f"the normalization of {name} is unknown: set mean and std in its pretrained_cfg")
     names = tuple(cfg.get("label_names") or _imagenet_names(model))
     return Checkpoint(name, model_args, "", tuple(cfg["mean"]), tuple(cfg["std"]), names, image_size_of(model))
 
@@ -211,8 +209,8 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
         if metadata.class_names or data.num_classes != trained.model.num_classes:
             known = _listed(metadata.class_names) if metadata.class_names else f"{trained.model.num_classes} classes"
             raise ValueError(
-                f"{data.name} has the classes {_listed(data.class_names)}, {trained.name} knows {known}: choose data "
-                "with the classes of the model (--data)"
+                f"{data.name} has the classes {_listed(data.class_names)}, {trained.name} predicts {known}: choose "
+                "data with the classes of the model (--data)"
             )
         names = data.class_names  # the model's class names are unknown
     else:

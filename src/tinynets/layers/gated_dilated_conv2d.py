@@ -51,7 +51,7 @@ class GatedDilatedConv2d(nn.Module):
         check_positive(channels=channels, **{f"dilations[{i}]": d for i, d in enumerate(dilations)})
         check_odd(kernel_size=kernel_size)
         if not dilations:
-            raise ValueError("dilations must name at least one dilation, got none")
+            raise ValueError("dilations must contain at least one dilation, got none")
         super().__init__()
         self.dilations = list(dilations)
         # the parameters and their initialization are those of a depthwise convolution

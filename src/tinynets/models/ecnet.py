@@ -120,7 +120,7 @@ class ECNet(StagedClassifier):
     ) -> None:
         check_positive(channels=channels, iterations=iterations, expansion=expansion)
         if not dilations:
-            raise ValueError("dilations must name at least one dilation, got none")
+            raise ValueError("dilations must contain at least one dilation, got none")
         super().__init__()
         self.iterations = iterations
         self.turn = iterations // 2

@@ -132,8 +132,8 @@ class EGRR(StagedClassifier):
     ) -> None:
         if not 0 < len(channels) == len(num_steps) == len(strides):
             raise ValueError(
-                "channels, num_steps and strides must name the same stages, "
-                f"got {len(channels)}, {len(num_steps)} and {len(strides)} of them"
+                "channels, num_steps and strides must have the same length of at least 1, "
+                f"got {len(channels)}, {len(num_steps)} and {len(strides)}"
             )
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}

@@ -102,7 +102,7 @@ class Mote(StagedClassifier):
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         if not len(channels) == len(depths) == len(kernel_sizes) > 0:
             raise ValueError(
-                "channels, depths and kernel_sizes must name the same stages, got "
+                "channels, depths and kernel_sizes must have the same length of at least 1, got "
                 f"{len(channels)}, {len(depths)} and {len(kernel_sizes)}"
             )
         check_positive(expansion=expansion)

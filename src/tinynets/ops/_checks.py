@@ -41,7 +41,7 @@ def check_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     if len(size) != 4 or size[0] != channels or size[1] != 1:
         raise ValueError(f"weight must be (C, 1, K, K) with the {channels} channels of x, got shape {list(size)}")
     if size[2] != size[3] or size[2] % 2 == 0:
-        raise ValueError(f"weight must have a square kernel of an odd side, got shape {list(size)}")
+        raise ValueError(f"weight must have a square kernel of odd size, got shape {list(size)}")
     if bias is not None:
         check_bias(x, bias, channels)
 
@@ -51,7 +51,7 @@ def check_bias(x: Tensor, bias: Tensor, channels: int) -> None:
     check_beside(x, bias, "bias")
     size = bias.shape
     if len(size) != 1 or size[0] != channels:
-        raise ValueError(f"bias must have shape [{channels}], one number for each channel, got {list(size)}")
+        raise ValueError(f"bias must have shape [{channels}], one element per channel, got {list(size)}")
 
 
 def check_beside(x: Tensor, other: Tensor, name: str) -> None:
@@ -79,7 +79,7 @@ def check_gate(x: Tensor, gate: Tensor, dilations: list[int]) -> None:
     if not isinstance(dilations, (list, tuple)):
         raise TypeError(f"dilations must be a list of integers, got {type(dilations).__name__}")
     if len(dilations) == 0:
-        raise ValueError("dilations must name at least one dilation, got none")
+        raise ValueError("dilations must contain at least one dilation, got none")
     for dilation in dilations:
         check_dilation(dilation)
     check_floating(gate, "gate")
@@ -99,7 +99,7 @@ def check_tau(tau: Tensor) -> None:
     """Raise unless tau is a scalar tensor. Its value is not checked, which would synchronize with a GPU."""
     check_floating(tau, "tau")
     if tau.numel() != 1:
-        raise ValueError(f"tau must be a single number, got shape {list(tau.shape)}")
+        raise ValueError(f"tau must be a scalar, got shape {list(tau.shape)}")
 
 
 def check_packed(packed: Tensor, dim: int) -> None:
@@ -111,7 +111,7 @@ def check_packed(packed: Tensor, dim: int) -> None:
     check_floating(packed, "packed")
     if packed.numel() != dim * (dim + 1) // 2:
         raise ValueError(
-            f"packed must hold dim * (dim + 1) / 2 = {dim * (dim + 1) // 2} numbers for dim = {dim}, "
+            f"packed must have dim * (dim + 1) / 2 = {dim * (dim + 1) // 2} elements for dim = {dim}, "
             f"got {packed.numel()}"
         )
 

@@ -65,11 +65,11 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (SafetensorError, OSError) as error:
         if path.suffix != ".safetensors":
             raise ValueError(
-                f"{path} is not a checkpoint: name a model, a run directory or a .safetensors file of tinynets "
+                f"{path} is not a checkpoint: pass a model name, a run directory or a .safetensors file of tinynets "
                 "(exported files are run by their own runtimes)"
             ) from error
         raise ValueError(
-            f"{path} is not a readable safetensors file ({error}): it may be cut short; copy or train it again"
+            f"{path} is not a readable safetensors file ({error}): it may be truncated; copy or train it again"
         ) from error
     if _KEY not in metadata:
         raise ValueError(f"{path} was not written by tinynets: load it with timm or safetensors instead")
@@ -103,7 +103,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
             return load_state_dict(str(path), weights_only=True)
     except Exception as error:  # errors differ between formats
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is not a readable file of weights ({reason}): copy or train it again") from error
+        raise ValueError(f"{path} is not a readable weights file ({reason}): copy or train it again") from error
 
 
 def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
@@ -132,7 +132,7 @@ def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
         example = sorted(missing or extra)[0]
         raise ValueError(
             f"{source} is of another architecture than {type(model).__name__}: {len(missing)} tensors missing, "
-            f"{len(extra)} unknown (such as {example}): build the model it was made from"
+            f"{len(extra)} unexpected (such as {example}): create the model that was saved"
         )
     check_shapes(model, state, source)
     model.load_state_dict(state)
@@ -158,6 +158,6 @@ def check_shapes(model: nn.Module, state: dict[str, Tensor], source: str, adapta
     for name, tensor in model.state_dict().items():
         if name in state and state[name].shape != tensor.shape and not name.startswith(adaptable):
             raise ValueError(
-                f"{source} does not fit the model: {name} is {tuple(state[name].shape)} there and "
-                f"{tuple(tensor.shape)} here: build the model with the arguments the weights were made with"
+                f"{source} does not fit the model: {name} has shape {tuple(state[name].shape)}, "
+                f"expected {tuple(tensor.shape)}: create the model with the arguments of the saved one"
             )

@@ -100,7 +100,7 @@ def check_weights(name: str) -> None:
         available = ", ".join(list_weights()) or "none yet"
         raise ValueError(
             f"{name} ships no pretrained weights (models that do: {available}): "
-            f"train it (tinynets train {name}) and name its run, or create it with pretrained=False or with "
+            f"train it (tinynets train {name}) and pass its run, or create it with pretrained=False or with "
             "pretrained_cfg_overlay={'file': ...}"
         )
     if not weights.path.is_file():

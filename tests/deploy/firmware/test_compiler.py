@@ -15,7 +15,7 @@ def test_no_compiler_is_one_line(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_compiler() is None
     if not FORMATS["c-fp32"]._missing():
-        with pytest.raises(ImportError, match="c-fp32 needs a C compiler to try the code: install gcc or clang"):
+        with pytest.raises(ImportError, match="c-fp32 needs a C compiler to test the code: install gcc or clang"):
             FORMATS["c-fp32"].require()
     assert not FORMATS["c-fp32"].installed()
 
@@ -24,7 +24,7 @@ def test_what_does_not_compile_is_one_line(tmp_path):
     if find_compiler() is None:
         pytest.skip("needs a C compiler")
     (tmp_path / "bad.c").write_text("int main(void) { return nothing; }\n")
-    with pytest.raises(RuntimeError, match=r"does not compile the C code: .*nothing"):
+    with pytest.raises(RuntimeError, match=r"cannot compile the C code: .*nothing"):
         build([tmp_path / "bad.c"], tmp_path / "bad", find_compiler())
     with pytest.raises(RuntimeError, match="the C compiler no-such-cc cannot be run"):
         build([tmp_path / "bad.c"], tmp_path / "bad", ["no-such-cc"])

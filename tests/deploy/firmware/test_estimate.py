@@ -36,9 +36,9 @@ def test_within_ten_percent_of_what_was_measured(name):
     [
         (
             nn.Sequential(nn.Conv2d(3, 4, 1), nn.LeakyReLU()),
-            "layer 1 needs leaky_relu, which the int8 C generator lacks",
+            "layer 1 uses leaky_relu, which the int8 C generator does not support",
         ),
-        (nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 6, 1, groups=3), nn.Sigmoid()), "layer 2 needs sigmoid"),
+        (nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 6, 1, groups=3), nn.Sigmoid()), "layer 2 uses sigmoid"),
         (nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 8, 3, groups=2)), "layer 1 is a convolution in 2 groups"),
     ],
 )

@@ -42,8 +42,8 @@ def test_the_arduino_library_compiles_as_cxx(small_c, pixels, tmp_path, command)
     ("options", "message"),
     [
         ({"project": "ardiuno"}, "unknown project 'ardiuno': did you mean arduino"),
-        ({"ram": 100}, r"small_net needs .* kB of RAM, the board has 0\.1 kB: take a smaller net"),
-        ({"flash": 100}, r"small_net needs .* kB of flash, the board has 0\.1 kB: take a smaller net"),
+        ({"ram": 100}, r"small_net needs .* kB of RAM, the board has 0\.1 kB: use a smaller net"),
+        ({"flash": 100}, r"small_net needs .* kB of flash, the board has 0\.1 kB: use a smaller net"),
     ],
 )
 def test_wrong_calls_are_one_line(small_c, tmp_path, monkeypatch, options, message):
@@ -59,7 +59,7 @@ def test_wrong_calls_are_one_line(small_c, tmp_path, monkeypatch, options, messa
 
 def test_a_folder_that_holds_something_else(small_c, tmp_path):
     (tmp_path / "mine.c").touch()
-    with pytest.raises(FileExistsError, match="holds something already: name a new one, or empty it"):
+    with pytest.raises(FileExistsError, match="is not empty: choose a new one, or empty it"):
         exported(Small(), "c", tmp_path)
-    with pytest.raises(NotADirectoryError, match=r"mine\.c is a file: name a folder"):
+    with pytest.raises(NotADirectoryError, match=r"mine\.c is a file: choose a folder"):
         exported(Small(), "c", tmp_path / "mine.c")

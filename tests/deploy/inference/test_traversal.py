@@ -138,7 +138,7 @@ def test_hard_takes_the_likeliest_dilation():
 
 
 def test_hard_needs_gates():
-    with pytest.raises(ValueError, match="SimpleCNN has no EntropyGate"):
+    with pytest.raises(ValueError, match="hard=True needs an EntropyGate, SimpleCNN has none"):
         tinynets.fuse(tinynets.create_model("simplecnn_mnist"), hard=True)
 
 

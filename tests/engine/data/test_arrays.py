@@ -122,25 +122,25 @@ def test_where_the_channels_are(shape, wanted):
     [
         (
             {"x_train": IMAGES / 255 - 0.5},
-            r"x_train holds -0\.5 to 0\.5, floats must be in 0\.\.1: undo the normalization",
+            r"x_train has values in -0\.5\.\.0\.5, floats must be in 0\.\.1: undo the normalization",
         ),
-        ({"x_train": np.full((6, 5, 4), np.nan)}, "x_train holds nan to nan, floats must be in"),
-        ({"x_train": np.full((6, 5, 4), np.inf)}, "x_train holds inf to inf"),
-        ({"x_train": IMAGES.astype(float)}, r"x_train holds 0 to 255, floats must be in 0\.\.1"),
+        ({"x_train": np.full((6, 5, 4), np.nan)}, r"x_train has values in nan\.\.nan, floats must be in"),
+        ({"x_train": np.full((6, 5, 4), np.inf)}, r"x_train has values in inf\.\.inf"),
+        ({"x_train": IMAGES.astype(float)}, r"x_train has values in 0\.\.255, floats must be in 0\.\.1"),
         ({"x_train": IMAGES.astype(np.int64)}, "x_train must be uint8 or floats in .*, got int64"),
-        ({"x_train": IMAGES % 2, "x_test": IMAGES % 2}, "x_train holds only 0 and 1: multiply it by 255"),
+        ({"x_train": IMAGES % 2, "x_test": IMAGES % 2}, "x_train contains only 0 and 1: multiply it by 255"),
         ({"x_train": IMAGES > 99}, "x_train must be uint8 or floats in .*, got bool"),
         ({"y_test": np.arange(5)}, "x_test has 6 images, but y_test has 5 labels"),
-        ({"y_test": np.arange(6) * 0.5}, "y_test must be integers or texts"),
-        ({"y_train": np.arange(6) - 1}, "y_train holds -1 to 4: labels must be from 0 up"),
-        ({"x_test": np.zeros((6, 4, 4, 3), np.uint8)}, "images of one size"),
-        ({"class_names": np.array(["a"])}, "label '1' is none of the 1 class_names, nor a position from 0"),
-        ({"class_names": np.array("a")}, "class_names must be a list of texts"),
-        ({"class_names": np.array(["a", "b", "a"])}, "class_names holds 'a' twice"),
+        ({"y_test": np.arange(6) * 0.5}, "y_test must be integers or strings"),
+        ({"y_train": np.arange(6) - 1}, r"y_train has values in -1\.\.4: labels must be non-negative"),
+        ({"x_test": np.zeros((6, 4, 4, 3), np.uint8)}, "same image size"),
+        ({"class_names": np.array(["a"])}, "label '1' is neither one of the 1 class_names nor an index"),
+        ({"class_names": np.array("a")}, "class_names must be a list of strings"),
+        ({"class_names": np.array(["a", "b", "a"])}, "class_names contains 'a' twice"),
         ({"class_names": np.array([{"a": 1}], dtype=object)}, "class_names is not readable: it is damaged, or pickled"),
         ({"y_train": np.array([{}] * 6, dtype=object)}, "y_train is not readable: it is damaged, or pickled"),
-        ({"X_Train": IMAGES}, "it holds both x_train and X_Train|it holds both X_Train and x_train"),
-        ({"y_val": np.arange(6)}, "holds y_val, but not its images"),
+        ({"X_Train": IMAGES}, "it contains both x_train and X_Train|it contains both X_Train and x_train"),
+        ({"y_val": np.arange(6)}, "y_val has no images"),
     ],
 )
 def test_arrays_that_are_no_data_set(tmp_path, changes, message):
@@ -156,11 +156,11 @@ def test_arrays_that_are_no_data_set(tmp_path, changes, message):
 def test_arrays_that_are_missing(tmp_path):
     path = tmp_path / "x.npz"
     for given, message in (
-        ({"x": np.zeros(3)}, "must hold x_train, y_train, x_test, y_test, it holds x"),
-        ({"x_train": np.zeros((3, 2, 2), np.uint8)}, "holds x_train, but not its labels"),
+        ({"x": np.zeros(3)}, "must contain x_train, y_train, x_test, y_test, got x"),
+        ({"x_train": np.zeros((3, 2, 2), np.uint8)}, "x_train has no labels"),
         (
             {"x_train": np.zeros((3, 2, 2), np.uint8), "y_train": np.arange(3)},
-            "must hold x_train, y_train, x_test, y_test",
+            "must contain x_train, y_train, x_test, y_test",
         ),
     ):
         np.savez(path, **given)
@@ -183,7 +183,7 @@ def test_misspelled_keys(wrong, right):
         else given
     )
     given[wrong] = given.pop(right)
-    with pytest.raises(ValueError, match=f"it holds {wrong}: did you mean {right}"):
+    with pytest.raises(ValueError, match=f"unknown array '{wrong}': did you mean {right}"):
         load_data(given)
 
 
@@ -221,7 +221,7 @@ def test_sizes_are_known_before_they_are_taken(tmp_path, monkeypatch):
     path = tmp_path / "x.npz"
     np.savez(path, **arrays())
     monkeypatch.setattr(memory, "available_memory", lambda: 10**3)
-    with pytest.raises(ValueError, match=r"x\.npz: its images would take .* of memory, but only .* are free"):
+    with pytest.raises(ValueError, match=r"x\.npz: its images would take .* of memory, but only .* are available"):
         load_data(path)
 
 

@@ -52,7 +52,7 @@ def test_a_folder_of_images_given_as_the_data_directory_is_noticed(tmp_path, cap
     (tmp_path / "train").mkdir()
     load_data("mnist", tmp_path)
     (message,) = caplog.messages
-    assert message.startswith(f"this is mnist; for the images in {tmp_path} write --data {tmp_path} ")
+    assert message.startswith(f"loading the built-in mnist; for the images in {tmp_path} use --data ")
 
 
 def test_split_is_stratified_and_whole():

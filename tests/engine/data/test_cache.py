@@ -144,10 +144,8 @@ def test_without_room_they_stay_in_memory(insects, tmp_path, monkeypatch, caplog
         monkeypatch.setattr(os, "fsync", fail)
     data = load_data(insects, cache=tmp_path / "cache")
     (message,) = caplog.messages
-    assert message.startswith(f"decoded photos cannot be kept in {tmp_path / 'cache'} (")
-    assert message.endswith(
-        "): they stay in memory, and the next start decodes them again (--cache for another folder)"
-    )
+    assert message.startswith(f"cannot cache decoded photos in {tmp_path / 'cache'} (")
+    assert message.endswith("): they stay in memory, and the next run decodes them again (--cache for another folder)")
     monkeypatch.undo()
     assert same(data, load_data(insects, cache=False))
     assert not list(tmp_path.rglob("*.partial"))

@@ -59,7 +59,7 @@ def test_gray_folders_have_one_channel_and_sizes_are_made_equal(tmp_path):
     data = load_data(tmp_path, default_size=(8, 7), in_chans=3)
     assert data.train_images.shape == (7, 3, 8, 7)
     assert data.notes == ("images of different sizes are cropped and resized to 8x7 (--img-size for another size)",)
-    with pytest.raises(ValueError, match="image files have 1 or 3 channels, the model takes 4"):
+    with pytest.raises(ValueError, match="image files have 1 or 3 channels, the model expects 4"):
         load_data(tmp_path, img_size=(8, 8), in_chans=4)
 
 
@@ -147,7 +147,7 @@ def test_what_is_no_class_and_no_image(tmp_path):
     assert data.train_images[3].flatten(1).float().mean(1).tolist() == pytest.approx([255, 0, 0], abs=3)
     assert data.notes == (
         "train: ignored because of their extensions: 1 .csv, 1 .txt",
-        "train: 1 links to images or folders that are listed already are left out",
+        "train: 1 links to images or folders that are already listed are ignored",
         "train: no images in linked",
     )
 
@@ -164,7 +164,7 @@ def test_all_bad_files_are_listed_at_once_or_left_out(tmp_path):
         ValueError, match=r"12 of 24 images in .* cannot be used: .*bad00\.png is not .*bad09\.png"
     ) as caught:
         load_data(root)
-    assert str(caught.value).endswith("and 2 more: repair them, or leave them out with --skip-bad (skip_bad=True)")
+    assert str(caught.value).endswith("and 2 more: repair them, or skip them with --skip-bad (skip_bad=True)")
     assert "bad10" not in str(caught.value)
     assert "\n" not in str(caught.value)
     data = load_data(root, skip_bad=True)
@@ -176,11 +176,11 @@ def test_a_split_of_bad_files_only_is_refused(tmp_path):
     root = write_folder(tmp_path)
     for path in (root / "test").rglob("*.png"):
         path.write_bytes(b"no image")
-    with pytest.raises(ValueError, match=r"test holds no image that can be read: .*0\.png is not a readable image"):
+    with pytest.raises(ValueError, match=r"test contains no readable image: .*0\.png is not a readable image"):
         load_data(root, skip_bad=True)
     for path in (root / "train").rglob("*.png"):
         path.write_bytes(b"")
-    with pytest.raises(ValueError, match="holds no image that can be read"):
+    with pytest.raises(ValueError, match="contains no readable image"):
         load_data(root, skip_bad=True)
 
 
@@ -188,7 +188,8 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_taken(tmp_path, m
     root = write_folder(tmp_path)
     monkeypatch.setattr(memory, "available_memory", lambda: 10**8)
     with pytest.raises(
-        ValueError, match=r"12 images of 9000x9000 would take 2\.9 GB of memory, but only 100 MB are free: .*--img-size"
+        ValueError,
+        match=r"12 images of 9000x9000 would take 2\.9 GB of memory, but only 100 MB are available: .*--img-size",
     ):
         load_data(root, img_size=(9000, 9000))
     assert load_data(root, img_size=(90, 90)).img_size == (90, 90)
@@ -207,11 +208,11 @@ def test_free_memory_is_known():
 
 
 def test_folders_that_are_no_data_set(tmp_path):
-    with pytest.raises(ValueError, match=r"must hold a folder for every class, or train/ .*it holds train"):
+    with pytest.raises(ValueError, match=r"must contain a folder for every class, or train/ .*it contains train"):
         load_data(write_folder(tmp_path / "a", ("train",)))
     (tmp_path / "b/cat").mkdir(parents=True)
     (tmp_path / "b/dog").mkdir()
-    with pytest.raises(ValueError, match="b holds no images in cat, dog"):
+    with pytest.raises(ValueError, match="b contains no images in cat, dog"):
         load_data(tmp_path / "b")
     (tmp_path / "c").mkdir()
     with pytest.raises(ValueError, match="it is empty"):
@@ -219,11 +220,11 @@ def test_folders_that_are_no_data_set(tmp_path):
     (tmp_path / "d/train/ant").mkdir(parents=True)
     (tmp_path / "d/test/ant").mkdir(parents=True)
     (tmp_path / "d/train/ant/photo.heic").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"d/train holds no images in ant \(ignored .* extensions: 1 \.heic\)"):
+    with pytest.raises(ValueError, match=r"d/train contains no images in ant \(ignored .* extensions: 1 \.heic\)"):
         load_data(tmp_path / "d")
     (tmp_path / "e/train").mkdir(parents=True)
     (tmp_path / "e/test").mkdir(parents=True)
-    with pytest.raises(ValueError, match="e/train holds no images, and no folder of a class"):
+    with pytest.raises(ValueError, match="e/train contains no images, and no class folders"):
         load_data(tmp_path / "e")
     with pytest.raises(ValueError, match="background must be a color"):
         load_data(write_folder(tmp_path / "f"), background="none")
@@ -235,8 +236,8 @@ def test_class_folders_without_parts_are_split(tmp_path):
     counts = {part: len(data.split(part)[1]) for part in ("train", "val", "test")}
     assert sum(counts.values()) == 70
     assert data.notes[0] == (
-        f"insects has no train/ and test/: its classes are split by file name into {counts['train']} images to train, "
-        f"{counts['val']} to validate and {counts['test']} to test (seed 0; --test-size, --val-size)"
+        f"insects has no train/ and test/: its classes are split by file name into {counts['train']} training, "
+        f"{counts['val']} validation and {counts['test']} test images (seed 0; --test-size, --val-size)"
     )
     for part, names in data.files.items():
         for image, label, name in zip(*data.split(part), names, strict=True):
@@ -261,14 +262,14 @@ def test_a_split_that_was_made_is_used_again(tmp_path):
     write_classes(root, cricket=3, ant=15)
     again = load_data(root, split=path)
     assert again.digest() == data.digest()
-    assert again.notes[1] == "6 images are not in the run's split and are left out"
+    assert again.notes[1] == "6 images are not in the run's split and are ignored"
     (root / data.files["val"][0]).unlink()
     with pytest.raises(
-        ValueError, match=r"1 images of the run's split are gone from .*insects, such as .*restore them"
+        ValueError, match=r"1 images of the run's split are missing from .*insects, such as .*restore them"
     ):
         load_data(root, split=path)
     path.write_text("{}")
-    with pytest.raises(ValueError, match=r"split\.json is not the split of a run: remove it, or restore it"):
+    with pytest.raises(ValueError, match=r"split\.json is not a valid split of a run: remove it, or restore it"):
         load_data(root, split=path)
 
 
@@ -276,7 +277,7 @@ def test_small_and_doubtful_class_folders(tmp_path):
     few = load_data(write_classes(tmp_path / "few", ant=2, bee=1))
     assert [len(few.split(part)[1]) for part in ("train", "test")] == [2, 1]
     assert few.notes[1:] == ("test has no images of bee",)
-    with pytest.raises(ValueError, match="has the classes Ant and ant, which differ by case only: merge them"):
+    with pytest.raises(ValueError, match="has the classes Ant and ant, which differ only by case: merge them"):
         load_data(write_classes(tmp_path / "case", Ant=1, ant=1))
     vehicles = load_data(write_classes(tmp_path / "vehicles", car=3, train=3))
     assert vehicles.class_names == ("car", "train")
@@ -285,7 +286,9 @@ def test_small_and_doubtful_class_folders(tmp_path):
         ValueError, match=r"test_size \(--test-size\) has no effect on .*, this one has train/ and test/"
     ):
         load_data(parts, test_size=0.2)
-    with pytest.raises(ValueError, match=r"test_size \(--test-size\) has no effect on digits: it is for class folders"):
+    with pytest.raises(
+        ValueError, match=r"test_size \(--test-size\) has no effect on digits: it applies to class folders"
+    ):
         load_data("digits", test_size=0.2)
     with pytest.raises(ValueError, match="has only one class, 'ant'"):
         train("simplecnn_mnist", load_data(write_classes(tmp_path / "one", ant=9)), Recipe(), tmp_path / "run")
@@ -304,7 +307,7 @@ def test_every_file_counts_once_however_it_is_reached(tmp_path):
     data = load_data(root)
     assert data.train_labels.tolist() == [0] * 3 + [1] * 4
     assert torch.equal(data.train_images[:6], plain.train_images)
-    assert data.notes == ("train: 3 links to images or folders that are listed already are left out",)
+    assert data.notes == ("train: 3 links to images or folders that are already listed are ignored",)
 
 
 def test_folders_that_cannot_be_listed_are_named(tmp_path, monkeypatch):
@@ -333,17 +336,17 @@ def test_images_that_occur_twice_are_said(tmp_path):
     shutil.copy(root / "train/ant/1.png", root / "test/ant/copy.png")
     Image.new("RGB", (6, 5)).save(root / "train/loose.png")
     assert load_data(root).notes == (
-        "train: 1 images outside the folders of the classes are left out",
+        "train: 1 images outside the class folders are ignored",
         "train: 1 images are in several classes (such as ant and bee)",
-        "1 images of test are in train too",
-        "photos that equal or look like a training photo (saved twice, bursts): 1 of test; they flatter the accuracy",
+        "1 images of test are also in train",
+        "near-duplicates of training photos (saved twice, bursts): 1 of test; they inflate the accuracy",
     )
 
 
 def test_options_without_effect_are_refused(tmp_path):
     root = write_folder(tmp_path)
-    with pytest.raises(ValueError, match=r"data_dir \(--data-dir\) has no effect on .*: it is where cifar10, cifar1"):
+    with pytest.raises(ValueError, match=r"data_dir \(--data-dir\) has no effect on .*: it applies to cifar10, cifar1"):
         load_data(root, tmp_path)
     for options in ({"background": "black"}, {"skip_bad": True}):
-        with pytest.raises(ValueError, match="has no effect on digits: it is for folders of image files"):
+        with pytest.raises(ValueError, match="has no effect on digits: it applies to folders of image files"):
             load_data("digits", **options)

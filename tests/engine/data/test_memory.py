@@ -29,7 +29,7 @@ def test_sizes_as_text(count, text):
 def test_what_does_not_fit_is_refused(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 2_000_000)
     memory.check_memory(2_000_000, "it", "take less")
-    with pytest.raises(ValueError, match="it would take 3 MB of memory, but only 2 MB are free: take less"):
+    with pytest.raises(ValueError, match="it would take 3 MB of memory, but only 2 MB are available: take less"):
         memory.check_memory(3_000_000, "it", "take less")
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     memory.check_memory(3_000_000, "it", "take less")

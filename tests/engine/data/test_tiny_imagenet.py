@@ -97,7 +97,7 @@ def test_an_incomplete_folder_is_refused(tmp_path, served, gone):
     load_data("tiny_imagenet", tmp_path)
     path = tmp_path / "tiny-imagenet-200" / gone
     path.rename(tmp_path / "elsewhere")
-    with pytest.raises(ValueError, match=r"remove the folder.*, and it is downloaded again"):
+    with pytest.raises(ValueError, match=r"remove the folder.* to download it again"):
         load_data("tiny_imagenet", tmp_path)
 
 

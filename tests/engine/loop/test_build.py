@@ -42,7 +42,7 @@ def test_a_runs_weights_start_another(tiny_data, colors, tmp_path, capsys):
     assert "(c1c2c3c4o_cifar10, trained on stripes)" in line
     assert "input adapted from 1 to 3 channels" in line
     assert "new classifier" not in line
-    assert "optimizer, schedule and random numbers start anew" in line
+    assert "optimizer, schedule and random state are new" in line
     metadata = load_checkpoint(tmp_path / "second/last.safetensors")[1]
     assert metadata.started_from == second["started_from"] == str(tmp_path / "first/last.safetensors")
     assert metadata.mean == pytest.approx((0.3,) * 3)  # the weights'
@@ -56,7 +56,7 @@ def test_pretrained_weights_get_a_new_classifier(tiny_data, tmp_path, capsys):
     assert changed == {"stem.conv.weight", "head.fc.weight", "head.fc.bias"}
     assert torch.equal(ours["stem.conv.weight"], theirs["stem.conv.weight"].sum(1, keepdim=True))
     err = capsys.readouterr().err
-    assert "135 of 138 tensors kept; new classifier for 3 classes; input adapted from 3 to 1 channels" in err
+    assert "135 of 138 tensors loaded; new classifier for 3 classes; input adapted from 3 to 1 channels" in err
 
 
 def test_a_model_made_for_one_size_keeps_it(tiny_data, tmp_path):
@@ -80,7 +80,7 @@ def test_weights_of_another_architecture_are_refused(tiny_data, tmp_path):
     train("c1c2c3c4o_cifar10", tiny_data, SHORT, tmp_path / "a")
     with pytest.raises(ValueError, match="is of another architecture than SimpleCNN"):
         train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "b", init=tmp_path / "a", model_args={"img_size": 8})
-    with pytest.raises(ValueError, match="pretrained and init both choose the weights"):
+    with pytest.raises(ValueError, match="pretrained and init both set the initial weights"):
         train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "b", init=tmp_path / "a", pretrained=True)
     assert not (tmp_path / "b").exists()
 
@@ -117,7 +117,7 @@ def test_a_backbone_that_cannot_be_told_is_not_frozen(tiny_data):
 
 
 def test_images_that_a_model_cannot_take_are_refused_before_anything_is_made(tiny_data, tmp_path):
-    with pytest.raises(ValueError, match=r"test_vit cannot take the images of stripes, 1x8x8 .*: give them"):
+    with pytest.raises(ValueError, match=r"test_vit cannot process the images of stripes, 1x8x8 .*: choose"):
         train("test_vit", tiny_data, SHORT, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -126,7 +126,7 @@ def test_a_full_disk_as_the_writer_sees_it(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(
-        OSError, match=r"could not write .*x \(No space left on device\); what it held before is intact"
+        OSError, match=r"could not write .*x \(No space left on device\); its previous content is intact"
     ):
         write_file(tmp_path / "x", "after", backup=tmp_path / "backup")
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
@@ -143,12 +143,12 @@ def test_a_truncated_state_gives_way_to_the_one_before(tiny_data, tmp_path, capl
         resumed = train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True)
         (tmp_path / "summary.json").unlink()
         assert {**resumed["last"], "seconds": 0} == {**whole["last"], "seconds": 0}
-        (message,) = [message for message in caplog.messages if "continuing from" in message]
+        (message,) = [message for message in caplog.messages if "resuming from" in message]
         assert "state.pt is not readable" in message
         caplog.clear()
     path.write_bytes(content[:100])
     (tmp_path / "state.previous.pt").unlink()
-    with pytest.raises(ValueError, match=r"state\.pt is not readable .*: it may be cut short") as caught:
+    with pytest.raises(ValueError, match=r"state\.pt is not readable .*: it may be truncated") as caught:
         train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True)
     assert "\n" not in str(caught.value)
 
@@ -158,7 +158,7 @@ def test_a_malicious_state_is_not_executed(tiny_data, tmp_path, caplog):
     (tmp_path / "run/summary.json").unlink()
     torch.save({"tinynets_state": 1, "run": Evil(tmp_path / "owned")}, tmp_path / "run/state.pt")
     train("simplecnn_mnist", tiny_data, QUICK, tmp_path / "run", resume=True)
-    assert "more than tensors and plain values (nothing was executed); continuing from state.previous.pt" in caplog.text
+    assert "more than tensors and plain values (nothing was executed); resuming from state.previous.pt" in caplog.text
     torch.save(Evil(tmp_path / "owned"), tmp_path / "run/state.pt")
     (tmp_path / "run/state.previous.pt").unlink()
     with pytest.raises(ValueError, match="nothing was executed"):
@@ -169,7 +169,7 @@ def test_a_malicious_state_is_not_executed(tiny_data, tmp_path, caplog):
 
 def test_a_foreign_state_is_refused(tiny_data, tmp_path):
     torch.save({"model": {}}, tmp_path / "state.pt")
-    with pytest.raises(ValueError, match="was not written by this version of tinynets' training"):
+    with pytest.raises(ValueError, match="was not written by this version of tinynets"):
         train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True)
 
 
@@ -201,7 +201,7 @@ def test_two_runs_in_one_directory(tiny_data, tmp_path):
         (
             "simplecnn_mnist",
             {"distill.teacher": "simplecnn_mnist"},
-            r"distill\.teacher simplecnn_mnist takes 1-channel",
+            r"distill\.teacher simplecnn_mnist expects 1-channel",
         ),
         ("simplecnn_mnist", {"distill.teacher": "resnet"}, "unknown model or checkpoint 'resnet'"),
         ("simplecnn_mnist", {"distill.teacher": "gone.safetensors"}, "no weights file at gone"),

@@ -23,9 +23,10 @@ def test_a_finished_run_goes_on_for_longer(tiny_data, tmp_path, capsys, change):
     assert rows[5]["lr"] < rows[4]["lr"] < rows[3]["lr"] < QUICK.optimizer.lr
     err = capsys.readouterr().err
     assert (
-        "continues from epoch 3 of 3 to 6: weights, their average, optimizer, figures, best weights and random" in err
+        "resumes at epoch 3 of 3, extended to 6: weights, moving average, optimizer, metrics, best weights and random"
+        in err
     )
-    assert "the schedule is now that of 6 epochs, where the learning rate is" in err
+    assert "the schedule is that of 6 epochs, with a learning rate of" in err
     assert read_recipe(tmp_path / "recipe.json") == longer
     assert json.loads((tmp_path / "summary.json").read_text())["recipe"]["schedule"]["epochs"] == 6
     assert train("simplecnn_mnist", tiny_data, longer, tmp_path, resume=True)["last"] == summary["last"]
@@ -45,7 +46,7 @@ def test_norms_that_lag_behind_are_mended_and_it_is_said(tiny_data, tmp_path, ca
     recipe = override(QUICK, {"optimizer.lr": 0.02, "schedule.epochs": 2, "augment.pad": 0})
     summary = train("optimized200k_cifar10", tiny_data, recipe, tmp_path)
     assert summary["norms_estimated"] is True
-    assert "the running statistics of the batch norms lagged behind the weights and were computed again" in caplog.text
+    assert "the running statistics of the batch norms lagged behind the weights and were recomputed" in caplog.text
     assert summary["last"]["val_top1"] > rows_of(tmp_path)[-1]["val_top1"]
     assert summary["best"]["val_top1"] >= summary["last"]["val_top1"]
 

@@ -60,7 +60,7 @@ def test_weights_are_those_of_the_images_that_are_trained_on(tiny_data):
     with pytest.raises(ValueError, match="unknown class_weights 'even'"):
         override(QUICK, {"class_weights": "even"})
     empty = dataclasses.replace(data, train_images=images[:0], train_labels=labels[:0])
-    with pytest.raises(ValueError, match="stripes has no training images: it can only be evaluated on"):
+    with pytest.raises(ValueError, match="stripes has no training images: it can only be used for evaluation"):
         Run(model, empty, recipe, DistributedContext(0, 1, torch.device("cpu")))
 
 
@@ -163,7 +163,7 @@ def test_a_run_with_a_teacher_goes_on_from_any_directory(tiny_data, tmp_path, mo
 
 
 def test_a_teacher_for_other_images_is_refused(tiny_data):
-    with pytest.raises(ValueError, match=r"distill\.teacher simplecnn_mnist takes 1-channel images of 10 classes"):
+    with pytest.raises(ValueError, match=r"distill\.teacher simplecnn_mnist expects 1-channel images of 10 classes"):
         load_teacher("simplecnn_mnist", tiny_data, torch.device("cpu"))
 
 

@@ -106,7 +106,7 @@ def test_nothing_held_out(tiny_data, tmp_path):
 
 def test_a_directory_that_holds_a_run_is_refused(tiny_data, tmp_path):
     (tmp_path / "metrics.csv").write_text("precious")
-    with pytest.raises(FileExistsError, match=r"holds a run already \(metrics\.csv\)"):
+    with pytest.raises(FileExistsError, match=r"already contains a run \(metrics\.csv\)"):
         train("simplecnn_mnist", tiny_data, QUICK, tmp_path)
     assert (tmp_path / "metrics.csv").read_text() == "precious"
 

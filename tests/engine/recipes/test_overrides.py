@@ -60,7 +60,7 @@ def test_files_that_are_no_recipes(tmp_path):
     path = tmp_path / "recipe.json"
     for text, message in (
         ("{", "is not JSON"),
-        ("[1]", "holds no JSON object"),
+        ("[1]", "contains no JSON object"),
         ('{"lr": 1}', "unknown recipe field 'lr'"),
     ):
         path.write_text(text)

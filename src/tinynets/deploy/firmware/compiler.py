@@ -64,7 +64,7 @@ def build(sources: Sequence[Path], program: Path, command: Sequence[str], *inclu
         ) from error
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["?"]
-        raise RuntimeError(f"{command[0]} does not compile the C code: {lines[0]}")
+        raise RuntimeError(f"{command[0]} cannot compile the C code: {lines[0]}")
 
 
 def scorer(

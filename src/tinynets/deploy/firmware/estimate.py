@@ -152,7 +152,7 @@ def _add(steps: list[_Step], node: Any, renamed: dict[str, str], image: str) -> 
         steps.append(_Step("", inputs, node.name, size))
     else:
         raise RuntimeError(
-            f"layer {_layer(node)} needs {name}, which the int8 C generator lacks: export it with --to c-fp32"
+            f"layer {_layer(node)} uses {name}, which the int8 C generator does not support: export it with --to c-fp32"
         )
 
 
@@ -172,7 +172,7 @@ def _weighted(node: Any, name: str, inputs: list[str], size: int) -> _Step:
         kernel = "depthwise_3x3" if tuple(weight[2:]) == (3, 3) else "depthwise"
     else:
         raise RuntimeError(
-            f"layer {_layer(node)} is a convolution in {groups} groups, which the int8 C generator lacks: "
+            f"layer {_layer(node)} is a convolution in {groups} groups, which the int8 C generator does not support: "
             "export it with --to c-fp32"
         )
     return _Step(kernel, inputs, node.name, size, math.prod(weight), weight[0])

@@ -69,7 +69,7 @@ def emit(spec: ExportSpec, folder: Path, name: str, classes: int) -> Emitted:
         with quiet():
             code, data = compiler.Compiler(options).compile_with_data_file(model)
     except Exception as error:  # its errors have no common class
-        raise RuntimeError(f"emx-onnx-cgen refuses this net: {error}") from error
+        raise RuntimeError(f"emx-onnx-cgen cannot convert this net: {error}") from error
     # C++ has no _Bool, and its constants are seen in other files only after a declaration: so it is one file.
     code = _TEMPORARY.sub(r"\1static \2", re.sub(r"\b_Bool\b", "bool", code))
     channels, height, width = spec.input_size

@@ -65,7 +65,7 @@ def bake(content: bytes, folder: Path, name: str, target: str = PORTABLE) -> Bak
         compiled = bakenn.compile(graph, folder, model_name=name, backend_options=options, target=target)
     except BakeNNError as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise RuntimeError(f"BakeNN refuses this net: {reason}: use c-fp32") from error
+        raise RuntimeError(f"BakeNN cannot convert this net: {reason}: use c-fp32") from error
     made, memory = compiled.artifacts, compiled.memory_report
     scores = graph.values[graph.outputs[0]].qparams
     return Baked(
@@ -103,7 +103,8 @@ def check_operators(content: bytes) -> None:
     # the quantizer puts conversions around what it leaves in floating point: name that, not them
     for name, layer in sorted(lacking, key=lambda pair: pair[0] in ("QUANTIZE", "DEQUANTIZE"))[:1]:
         raise RuntimeError(
-            f"layer {layer} needs {name}, which BakeNN has no int8 code for (it has {', '.join(KNOWN)}): use c-fp32"
+            f"layer {layer} uses {name}, which BakeNN does not support in int8 (supported: {', '.join(KNOWN)})"
+            ": use c-fp32"
         )
 
 

@@ -30,7 +30,7 @@ def wrap(folder: Path, project: str, out: Path) -> Path:
     """
     net = read_metadata(folder)
     if project != "arduino" and not net.integer:
-        raise ValueError(f"--project {project} takes int8 code only: use --to c, or --project arduino")
+        raise ValueError(f"--project {project} supports int8 code only: use --to c, or --project arduino")
     PROJECTS[project](net, folder, out)
     return out
 

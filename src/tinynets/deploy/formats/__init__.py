@@ -63,9 +63,7 @@ class Format:
             wanted = ".".join(map(str, self.torch))
             raise ImportError(f"{self.name} needs PyTorch {wanted} or newer, {torch.__version__} is installed")
         if self.c_source and compiler.find_compiler() is None:
-            raise ImportError(
-                f"{self.name} needs a C compiler to try the code: install gcc or clang, or set CC to yours"
-            )
+            raise ImportError(f"{self.name} needs a C compiler to test the code: install gcc or clang, or set CC")
 
     def write(self, spec: Any, path: Path, calibration: np.ndarray | None) -> None:
         """Write a model to path.

@@ -46,7 +46,7 @@ def fuse(model: ModelT, hard: bool = False) -> ModelT:
     model = unwrapped(model)
     gates = [module for module in model.modules() if isinstance(module, EntropyGate)]
     if hard and not gates:
-        raise ValueError(f"hard=True chooses between dilations, but {type(model).__name__} has no EntropyGate")
+        raise ValueError(f"hard=True needs an EntropyGate, {type(model).__name__} has none")
     model = copied(model).eval()
     own_config(model)
     for module in model.modules():

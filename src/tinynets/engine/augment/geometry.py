@@ -16,8 +16,8 @@ def random_crop(images: Tensor, pad: int, rng: BatchRNG, mode: str = "constant")
     top, left = rng.integers(2 * pad + 1, 2)
     if mode == "reflect" and pad >= min(height, width):
         raise ValueError(
-            f"augment.pad ({pad}) must be below the images' side ({min(height, width)}) to reflect: lower it or set "
-            "augment.pad_mode=constant"
+            f"augment.pad ({pad}) must be below the images' side ({min(height, width)}) for reflection padding: "
+            "lower it or set augment.pad_mode=constant"
         )
     border = (pad, pad, pad, pad)
     # on CUDA, reflection padding does not support integers

@@ -131,15 +131,15 @@ def _check_effect(
     """Raise ValueError for an option that has no effect on these data."""
     if data_dir is not None:
         raise ValueError(
-            f"data_dir (--data-dir) has no effect on {printable(name)}: it is where {', '.join(sorted(DOWNLOADED))} "
-            "are; choose data of your own with --data"
+            f"data_dir (--data-dir) has no effect on {printable(name)}: it applies to {', '.join(sorted(DOWNLOADED))}; "
+            "choose your own data with --data"
         )
     for option, given in (("background (--background)", background != "white"), ("skip_bad (--skip-bad)", skip_bad)):
         if given:
-            raise ValueError(f"{option} has no effect on {printable(name)}: it is for folders of image files")
+            raise ValueError(f"{option} has no effect on {printable(name)}: it applies to folders of image files")
     if given := [key for key, value in (made or {}).items() if value is not None]:
         option = f"{given[0]} (--test-size)" if given[0] == "test_size" else given[0]
-        raise ValueError(f"{option} has no effect on {printable(name)}: it is for class folders without parts")
+        raise ValueError(f"{option} has no effect on {printable(name)}: it applies to class folders without splits")
 
 
 def _is_folder(name: str | Path | Mapping[str, Any]) -> bool:
@@ -165,14 +165,14 @@ def _size(size: Sequence[int] | None) -> tuple[int, int] | None:
 
 def _warn_of_namesake(name: str) -> None:
     if any((Path(name) / part).is_dir() for part in ("train", "test", "val")):
-        _logger.warning(f"{name} means the built-in data set; for the folder write ./{name}")
+        _logger.warning(f"{name} refers to the built-in data set; for the folder use ./{name}")
 
 
 def _warn_of_images(name: str, data_dir: str | Path | None) -> None:
     """Warn if data_dir looks like a folder of the user's images, into which built-in data would be downloaded."""
     if data_dir is not None and any((Path(data_dir) / part).is_dir() for part in ("train", "test", "val")):
         folder = printable(data_dir)
-        _logger.warning(f"this is {name}; for the images in {folder} write --data {folder} in place of --data-dir")
+        _logger.warning(f"loading the built-in {name}; for the images in {folder} use --data instead of --data-dir")
 
 
 def list_data() -> list[str]:

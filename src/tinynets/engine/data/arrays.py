@@ -54,7 +54,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as file:
             size = sum(info.file_size for info in file.infolist())
     except Exception as error:
-        reason = getattr(error, "strerror", None) or "it was not written by numpy.savez, or is cut short"
+        reason = getattr(error, "strerror", None) or "it was not written by numpy.savez, or is truncated"
         raise ValueError(f"it is not a readable .npz of plain arrays ({reason})") from error
     check_memory(3 * size, "its images", "save fewer or smaller ones")
     arrays = {}
@@ -99,7 +99,7 @@ def _sorted(
             letter, part, other_part, word = match.groups()
             found = images if "x" in (letter or "") or word == "images" else labels
             if (part := part or other_part) in found:
-                raise ValueError(f"it holds both {found[part]} and {key}: keep one of them")
+                raise ValueError(f"it contains both {found[part]} and {key}: keep one of them")
             found[part] = key
         elif key.lower() == _NAMES:
             class_names = _class_names(arrays[key])
@@ -108,23 +108,23 @@ def _sorted(
     for key in others:
         unused = [name for name in (*_USUAL, _NAMES) if name not in map(str.lower, arrays)]
         if near := difflib.get_close_matches(key.lower(), unused, 1, cutoff=0.8):
-            raise ValueError(f"it holds {key}: did you mean {near[0]}?")
+            raise ValueError(f"unknown array {key!r}: did you mean {near[0]}?")
     for here, there, kind in ((images, labels, "labels"), (labels, images, "images")):
         if lacking := [here[part] for part in here if part not in there]:
-            raise ValueError(f"it holds {lacking[0]}, but not its {kind}")
+            raise ValueError(f"{lacking[0]} has no {kind}: add them")
     if not images.keys() & {"test", "val"}:
         held = ", ".join(sorted(arrays)) or "nothing"
-        raise ValueError(f"it must hold x_train, y_train, x_test, y_test, it holds {held}")
+        raise ValueError(f"it must contain x_train, y_train, x_test, y_test, got {held}")
     return images, labels, class_names, others
 
 
 def _class_names(values: np.ndarray) -> tuple[str, ...]:
     if values.ndim != 1 or values.dtype.kind not in "UO":
-        raise ValueError(f"{_NAMES} must be a list of texts, got {values.dtype} {values.shape}")
+        raise ValueError(f"{_NAMES} must be a list of strings, got {values.dtype} {values.shape}")
     names = tuple(map(str, values.tolist()))
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"{_NAMES} holds {name!r} twice: every class needs a name of its own")
+            raise ValueError(f"{_NAMES} contains {name!r} twice: every class needs a unique name")
     return names
 
 
@@ -145,9 +145,9 @@ def _pixels(key: str, values: np.ndarray) -> Tensor:
     low, high = values.min(), values.max()
     if values.dtype != np.uint8:
         if not (low >= 0 and high <= 1 + _TOLERANCE):  # not even NaN is
-            raise ValueError(f"{key} holds {low:g} to {high:g}, floats must be in 0..1: undo the normalization")
+            raise ValueError(f"{key} has values in {low:g}..{high:g}, floats must be in 0..1: undo the normalization")
         values = (values.astype(np.float32) * 255 + 0.5).clip(0, 255).astype(np.uint8)
     elif high == 1:
-        raise ValueError(f"{key} holds only 0 and 1: multiply it by 255")
+        raise ValueError(f"{key} contains only 0 and 1: multiply it by 255")
     images = torch.from_numpy(np.ascontiguousarray(values))
     return images if axes == [1] else channels_first(images)

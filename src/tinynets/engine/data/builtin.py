@@ -37,7 +37,7 @@ def _root(name: str, data_dir: str | Path | None) -> Path:
     root = Path("data" if data_dir is None else data_dir)
     if data_dir is not None and not root.is_dir():
         raise FileNotFoundError(
-            f"data directory {root} does not exist: name the one that holds {name}, "
+            f"data directory {root} does not exist: choose the one that contains {name}, "
             "or create it to download the data set into it"
         )
     return root
@@ -56,7 +56,7 @@ def _open_or_download(name: str, cls: type, root: Path, train: bool):
             *_, reason = (type(error).__name__, *str(error).strip().splitlines())
             raise RuntimeError(
                 f"{name} is not in {root} and could not be downloaded ({reason}): "
-                "connect to the internet, or put its files there by hand"
+                "connect to the internet, or copy its files there"
             ) from error
 
 

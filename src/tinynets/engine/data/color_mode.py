@@ -68,5 +68,5 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     tags = getattr(image, "tag_v2", {})
     other = tags.get(_BITS, (16,)) != (16,) or tags.get(_PHOTOMETRIC, 1) != 1 or "transparency" in image.info
     if other or values.min() < 0 or values.max() > 65535:
-        raise ValueError("gray of another kind than 0 (black) to 65535 (white) is not supported: save it with 8 bits")
+        raise ValueError("grayscale other than 0 (black) to 65535 (white) is not supported: save it with 8 bits")
     return Image.fromarray((values * np.float32(255 / 65535) + np.float32(0.5)).astype(np.uint8))

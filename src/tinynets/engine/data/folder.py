@@ -44,8 +44,8 @@ def load_folder(root: Path, options: PhotoOptions, split: Mapping[str, Any] | No
         if given := [name for name in ("test_size", "val_size") if (split or {}).get(name) is not None]:
             option = given[0].replace("_", "-")
             raise ValueError(
-                f"{given[0]} (--{option}) has no effect on {printable(root)}: it is for class folders without parts, "
-                f"this one has {' and '.join(f'{folder.name}/' for folder in folders.values())}"
+                f"{given[0]} (--{option}) has no effect on {printable(root)}: it applies to class folders without "
+                f"splits, this one has {' and '.join(f'{folder.name}/' for folder in folders.values())}"
             )
         found = _Found()
         for part, folder in folders.items():
@@ -105,11 +105,11 @@ def _known_parts(
     present = [file for files in paths.values() for file in files]
     if gone := sorted(part_of.keys() - set(present)):
         raise ValueError(
-            f"{len(gone):,} images of the run's split are gone from {printable(root)}, such as {printable(gone[0])}: "
-            "restore them, or start another run"
+            f"{len(gone):,} images of the run's split are missing from {printable(root)}, such as {printable(gone[0])}"
+            ": restore them, or start another run"
         )
     if new := len(present) - len(part_of):
-        notes.append(f"{new:,} images are not in the run's split and are left out")
+        notes.append(f"{new:,} images are not in the run's split and are ignored")
     return {
         part: {name: [file for file in files if part_of.get(file) == part] for name, files in paths.items()}
         for part in PARTS
@@ -132,11 +132,11 @@ def find_parts(root: Path) -> dict[str, Path]:
     if not found or list(found) == ["train"]:
         inside = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
         holds = (
-            f"holds {printable(', '.join(inside[:5]))}{', ...' if len(inside) > 5 else ''}" if inside else "is empty"
+            f"contains {printable(', '.join(inside[:5]))}{', ...' if len(inside) > 5 else ''}" if inside else "is empty"
         )
         raise ValueError(
-            f"{printable(root)} must hold a folder for every class, or train/ and test/ or val/ with these folders; it "
-            f"{holds}"
+            f"{printable(root)} must contain a folder for every class, or train/ and test/ or val/ with these folders; "
+            f"it {holds}"
         )
     return found
 
@@ -147,7 +147,7 @@ def _check_case(root: Path, names: tuple[str, ...]) -> None:
     for name in names:
         if (other := seen.setdefault(name.casefold(), name)) != name:
             raise ValueError(
-                f"{printable(root)} has the classes {printable(other)} and {printable(name)}, which differ by case only"
+                f"{printable(root)} has the classes {printable(other)} and {printable(name)}, which differ only by case"
                 ": merge them, or rename one"
             )
 
@@ -169,10 +169,10 @@ def _list_classes(folder: Path) -> tuple[Listing, dict[str, list[Path]]]:
 
 def _check_found(folder: Path, listing: Listing, classes: dict[str, list[Path]]) -> None:
     if not any(classes.values()):
-        where = f" in {', '.join(list(classes)[:5])}" if classes else ", and no folder of a class"
+        where = f" in {', '.join(list(classes)[:5])}" if classes else ", and no class folders"
         reasons = [*listing.unreadable.values(), *listing.notes()]
         inside = f" ({'; '.join(reasons)})" if reasons else ""
-        raise ValueError(f"{printable(folder)} holds no images{printable(where)}{inside}")
+        raise ValueError(f"{printable(folder)} contains no images{printable(where)}{inside}")
 
 
 def _remarks(part: str, listing: Listing, classes: dict[str, list[Path]]) -> list[str]:
@@ -181,7 +181,7 @@ def _remarks(part: str, listing: Listing, classes: dict[str, list[Path]]) -> lis
     empty = [name for name, files in classes.items() if not files]
     notes = [f"{part}: {note}" for note in listing.notes()]
     if loose:
-        notes.append(f"{part}: {loose:,} images outside the folders of the classes are left out")
+        notes.append(f"{part}: {loose:,} images outside the class folders are ignored")
     if empty:
         notes.append(f"{part}: no images in {', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}")
     return notes

@@ -157,7 +157,7 @@ def assemble(
     val = splits.get("val") if "test" in splits else None
     shapes = {tuple(images.shape[1:]) for images, _ in splits.values()}
     if len(shapes) > 1:
-        raise ValueError(f"{name}: all splits must have images of one size, got {sorted(shapes)}")
+        raise ValueError(f"{name}: all splits must have the same image size, got {sorted(shapes)}")
     train = splits.get("train") or (test[0][:0], test[1][:0])
     if figures is None:
         figures = (*statistics(train[0] if len(train[0]) else test[0]), tuple(_remarks(splits, class_names)))
@@ -185,7 +185,7 @@ def _remarks(splits: dict[str, tuple[Tensor, Tensor]], class_names: Sequence[str
             notes.append(f"{part}: {len(ambiguous):,} images are in several classes (such as {one} and {other})")
     for part, seen in labels_of.items():
         if part != "train" and (both := len(seen.keys() & labels_of.get("train", {}).keys())):
-            notes.append(f"{both:,} images of {part} are in train too")
+            notes.append(f"{both:,} images of {part} are also in train")
     return notes
 
 
@@ -198,7 +198,7 @@ def _with_channels(images: Tensor, in_chans: int, name: str) -> Tensor:
     if (have, in_chans) == (3, 1):
         red, green, blue = images.int().split(1, dim=1)
         return ((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16).to(torch.uint8)
-    raise ValueError(f"{name} has images of {have} channels, the model takes {in_chans}: convert the images")
+    raise ValueError(f"{name} has images of {have} channels, the model expects {in_chans}: convert the images")
 
 
 def _resized(images: Tensor, size: tuple[int, int], piece: int = 500) -> Tensor:

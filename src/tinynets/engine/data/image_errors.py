@@ -22,7 +22,7 @@ def error_context(path: str | Path) -> Iterator[None]:
         if not path.is_file():  # reading from a pipe would block forever
             raise ValueError(f"{name} is {'a folder' if path.is_dir() else 'not a regular file'}, not an image")
         if path.stat().st_size == 0:
-            raise ValueError(f"{name} is empty: it holds no image")
+            raise ValueError(f"{name} is an empty file, not an image")
     except (FileNotFoundError, ValueError) as error:
         raise type(error)(str(error) if name in str(error) else f"{name} cannot be read ({error})") from error
     except OSError as error:
@@ -30,7 +30,7 @@ def error_context(path: str | Path) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError as error:
-        raise ValueError(f"{name} is not a readable image (of no format that Pillow knows)") from error
+        raise ValueError(f"{name} is not a readable image (format unknown to Pillow)") from error
     except PermissionError as error:
         raise ValueError(f"{name} cannot be read ({error.strerror})") from error
     except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them

@@ -24,15 +24,15 @@ def encode_labels(
     """
     plain = {name: _plain(name, values) for name, values in labels.items()}
     if len({values.dtype.kind for values in plain.values()}) > 1:
-        raise ValueError(f"{' and '.join(plain)} must be of one kind, texts or integers")
+        raise ValueError(f"{' and '.join(plain)} must have one type, strings or integers")
     present = np.unique(np.concatenate(list(plain.values())))
     names = [str(value) for value in present.tolist()]
     if class_names is None:
         images = sum(map(len, plain.values()))
         if len(present) > _MANY and len(present) > images / 2:
             raise ValueError(
-                f"{next(iter(labels))} holds {len(present):,} different labels for {images:,} images: they are numbers "
-                "or ids, not classes"
+                f"{next(iter(labels))} has {len(present):,} distinct labels for {images:,} images: expected classes, "
+                "not ids or regression targets"
             )
         places = list(range(len(present)))
     else:
@@ -41,7 +41,7 @@ def encode_labels(
         if (
             outside := next((n for n, p in zip(names, places, strict=True) if not 0 <= p < len(index)), None)
         ) is not None:
-            raise ValueError(f"label {outside!r} is none of the {len(index)} class_names, nor a position from 0")
+            raise ValueError(f"label {outside!r} is neither one of the {len(index)} class_names nor an index of them")
         names = list(class_names)
     encoded = {name: np.array(places)[np.searchsorted(present, values)] for name, values in plain.items()}
     return {name: torch.from_numpy(values.astype(np.int64)) for name, values in encoded.items()}, tuple(names)
@@ -54,9 +54,11 @@ def _plain(name: str, values: np.ndarray) -> np.ndarray:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1 or values.dtype.kind not in "iuU":
-        raise ValueError(f"{name} must be integers or texts, (N,) or (N, 1), got {values.dtype} {values.shape}")
+        raise ValueError(f"{name} must be integers or strings, (N,) or (N, 1), got {values.dtype} {values.shape}")
     if values.dtype.kind == "U":
         return values
     if values.size and (values.min() < 0 or int(values.max()) > np.iinfo(np.int64).max):
-        raise ValueError(f"{name} holds {values.min()} to {values.max()}: labels must be from 0 up, in 64 bits")
+        raise ValueError(
+            f"{name} has values in {values.min()}..{values.max()}: labels must be non-negative 64-bit integers"
+        )
     return values.astype(np.int64)

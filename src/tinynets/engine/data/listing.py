@@ -34,7 +34,7 @@ class Listing:
         kinds = ", ".join(f"{n} {printable(name) or 'without an extension'}" for name, n in self.others.most_common(5))
         notes = [f"ignored because of their extensions: {kinds}"] if kinds else []
         if self.repeated:
-            notes.append(f"{self.repeated:,} links to images or folders that are listed already are left out")
+            notes.append(f"{self.repeated:,} links to images or folders that are already listed are ignored")
         return notes
 
 

@@ -8,7 +8,7 @@ def check_memory(needed: int, what: str, cure: str) -> None:
     free = available_memory()
     if free is not None and needed > free:
         raise ValueError(
-            f"{what} would take {size_text(needed)} of memory, but only {size_text(free)} are free: {cure}"
+            f"{what} would take {size_text(needed)} of memory, but only {size_text(free)} are available: {cure}"
         )
 
 

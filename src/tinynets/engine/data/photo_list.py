@@ -146,5 +146,5 @@ def _choose_size(root: Path, headers: list[Header], options: PhotoOptions) -> tu
 
 def _choose_mode(headers: list[Header], in_chans: int | None) -> str:
     if in_chans not in (None, 1, 3):
-        raise ValueError(f"image files have 1 or 3 channels, the model takes {in_chans}")
+        raise ValueError(f"image files have 1 or 3 channels, the model expects {in_chans}")
     return "L" if in_chans == 1 or (in_chans is None and all(header.gray for header in headers)) else "RGB"

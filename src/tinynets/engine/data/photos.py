@@ -38,8 +38,8 @@ def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
             return _read_cached(listed, options, options.cache)
         except OSError as error:
             _logger.warning(
-                f"decoded photos cannot be kept in {printable(options.cache)} ({error.strerror or error}): they stay "
-                "in memory, and the next start decodes them again (--cache for another folder)"
+                f"cannot cache decoded photos in {printable(options.cache)} ({error.strerror or error}): they stay in "
+                "memory, and the next run decodes them again (--cache for another folder)"
             )
     plan = make_plan(listed, options, read_headers(listed.photos))
     check_room(listed, plan, len(plan.photos))
@@ -83,7 +83,7 @@ def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageD
                 bad = _decode(listed, options, plan, lambda block: file.write(block.numpy().data))
             images = cache.images(name, (len(plan.photos) - len(bad), *plan.shape))
             if images is None:
-                raise OSError("another program has changed the file")
+                raise OSError("another program has modified the file")
             data = _assemble(listed, options, plan, images, bad)
             data = replace(data, known_digest=data.digest())
             figures = {"mean": data.mean, "std": data.std, "remarks": data.notes, "digest": data.known_digest}
@@ -113,7 +113,7 @@ def _decode(listed: PhotoList, options: PhotoOptions, plan: Plan, keep: Callable
     for part in dict.fromkeys(photo.part for photo in listed.photos):
         if part not in kept:
             reason = next(iter(every.values()))
-            raise ValueError(f"{printable(listed.root / part)} holds no image that can be read: {reason}")
+            raise ValueError(f"{printable(listed.root / part)} contains no readable image: {reason}")
     return bad
 
 
@@ -160,9 +160,7 @@ def _look_alikes(splits: Mapping[str, tuple[Tensor, Tensor]]) -> list[str]:
     if not any(counts.values()):
         return []
     found = " and ".join(f"{count:,} of {part}" for part, count in counts.items() if count)
-    return [
-        f"photos that equal or look like a training photo (saved twice, bursts): {found}; they flatter the accuracy"
-    ]
+    return [f"near-duplicates of training photos (saved twice, bursts): {found}; they inflate the accuracy"]
 
 
 def _complaint(root: Path, bad: dict[str, str], total: int) -> str:
@@ -172,5 +170,5 @@ def _complaint(root: Path, bad: dict[str, str], total: int) -> str:
     return (
         f"{len(reasons):,} of {total:,} images in {printable(root)} cannot be used: "
         f"{'; '.join(reasons[:10])}{more}: "
-        "repair them, or leave them out with --skip-bad (skip_bad=True)"
+        "repair them, or skip them with --skip-bad (skip_bad=True)"
     )

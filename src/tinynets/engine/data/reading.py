@@ -110,7 +110,7 @@ def _pixels(
 ) -> Tensor:
     """Convert an image to uint8 (C, H, W)."""
     if image.width * image.height > _LARGE:
-        check_memory(Header((image.height, image.width), False).decoding_bytes, "decoding it", "make it smaller")
+        check_memory(Header((image.height, image.width), False).decoding_bytes, "decoding it", "downscale it")
     _mend_transparency(image)
     image.load()
     turn = _orientation(image)

@@ -65,7 +65,7 @@ def check_sizes(test_size: float, val_size: float) -> None:
     """Raise ValueError unless some images remain for training, or all are test images."""
     if test_size != 1 and not (0 < test_size < 1 and 0 <= val_size < 1 and test_size + val_size < 1):
         raise ValueError(
-            f"test_size (--test-size) must be above 0, val_size (--val-size) 0 or above, and both together below 1, "
+            f"test_size (--test-size) must be above 0, val_size (--val-size) at least 0, and their sum below 1, "
             f"got {test_size:g} and {val_size:g}"
         )
 
@@ -74,10 +74,10 @@ def describe(title: str, counts: Mapping[str, int], seed: int) -> str:
     """Describe the split in one line."""
     if not counts.get("train"):
         return f"{title} has no train/ and test/: all {counts['test']:,} images are test images"
-    val = f"{counts['val']:,} to validate and " if counts.get("val") else ""
+    val = f", {counts['val']:,} validation" if counts.get("val") else ""
     return (
-        f"{title} has no train/ and test/: its classes are split by file name into {counts['train']:,} images to "
-        f"train, {val}{counts['test']:,} to test (seed {seed}; --test-size, --val-size)"
+        f"{title} has no train/ and test/: its classes are split by file name into {counts['train']:,} training{val} "
+        f"and {counts['test']:,} test images (seed {seed}; --test-size, --val-size)"
     )
 
 
@@ -91,4 +91,4 @@ def read_split(path: Path) -> dict[str, Any]:
         split = json.loads(path.read_text("utf-8"))
         return {**split, **{part: tuple(split[part]) for part in PARTS}}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{printable(path)} is not the split of a run: remove it, or restore it") from error
+        raise ValueError(f"{printable(path)} is not a valid split of a run: remove it, or restore it") from error

@@ -42,7 +42,7 @@ def load_tiny_imagenet(root: Path, cache: Path | None = None) -> ImageData:
         if not folder.is_dir():
             _download(root)
     if missing := [name for name in _NEEDED if not (folder / name).exists()]:
-        raise ValueError(f"{printable(folder)} lacks {missing[0]}: remove the folder, and it is downloaded again")
+        raise ValueError(f"{printable(folder)} is missing {missing[0]}: remove the folder to download it again")
     wnids = sorted((folder / "wnids.txt").read_text().split())
     names = _class_names(folder, wnids)
     photos = _photos(folder, dict(zip(wnids, names, strict=True)))
@@ -64,7 +64,7 @@ def _download(root: Path) -> None:
         *_, reason = (type(error).__name__, *str(error).strip().splitlines())
         raise RuntimeError(
             f"tiny_imagenet is not in {printable(root)} and could not be downloaded ({reason}): connect to the "
-            f"internet, or put the files of {URL} there by hand"
+            f"internet, or copy the files of {URL} there"
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -85,9 +85,7 @@ def _photos(folder: Path, names: dict[str, str]) -> list[Photo]:
         files = sorted(os.listdir(images)) if images.is_dir() else []
         files = [file for file in files if file.endswith(".JPEG")]
         if not files:
-            raise ValueError(
-                f"{printable(images)} holds no images: remove the folder {FOLDER}, and it is downloaded again"
-            )
+            raise ValueError(f"{printable(images)} contains no images: remove the folder {FOLDER} to download it again")
         photos += [Photo(images / file, label, "train", f"train/{wnid}/images/{file}") for file in files]
     table = (folder / "val" / "val_annotations.txt").read_text()
     labels = sorted(line.split("\t")[:2] for line in table.splitlines())

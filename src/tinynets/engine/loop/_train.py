@@ -128,7 +128,7 @@ def train(
         recipe = with_absolute_teacher(recipe)
         if minutes is not None:
             if before:
-                raise ValueError(f"minutes (--minutes) have no effect on the run in {out}, which goes on: set epochs")
+                raise ValueError(f"minutes (--minutes) have no effect on the resumed run in {out}: set epochs")
             recipe = fit_epochs(net, data, recipe, distributed, minutes, started)
         run = Run(net, data, recipe, distributed)
         try:
@@ -158,22 +158,20 @@ def _check_same_start(
 ) -> None:
     """Raise ValueError if the run to resume trains another model, or started from other weights."""
     if isinstance(model, str) and full_name(before["model"]) != full_name(model):
-        raise ValueError(
-            f"the run trains {before['model']}, not {model}: leave out {model}, or choose another directory"
-        )
+        raise ValueError(f"the run trains {before['model']}, not {model}: omit {model}, or choose another directory")
     if pretrained or init is not None:
         name, began = find_start(str(model) if init is None else init).name, before.get("started_from")
         if name != began:
             raise ValueError(
-                f"the run began with {began or 'random weights'}, not with {name}, and is continued with its own "
-                "weights: leave out pretrained and init, or choose another directory"
+                f"the run started from {began or 'random weights'}, not from {name}, and resumes with its own "
+                "weights: omit pretrained and init, or choose another directory"
             )
 
 
 def _check_weights(model: str | nn.Module, pretrained: bool, init: str | Path | None) -> None:
     """Raise ValueError if pretrained and init contradict each other or the model."""
     if pretrained and init is not None:
-        raise ValueError("pretrained and init both choose the weights to start from: use one of them")
+        raise ValueError("pretrained and init both set the initial weights: use one of them")
     if pretrained and not isinstance(model, str):
         raise ValueError(
             "pretrained needs the name of a model: load the weights into your own module before training, or use init"

@@ -61,7 +61,7 @@ def fit_epochs(
         least = math.ceil(10 * (epoch + 60 * minutes - left) / 60) / 10
         raise ValueError(
             f"{minutes:g} minutes (--minutes) are too short for one epoch, which takes about {duration(epoch)} here: "
-            f"give {least:g} or more"
+            f"set at least {least:g}"
         )
     if distributed.is_main:
         plan = f"{epochs} epoch{'s' * (epochs != 1)} of about {duration(epoch)}"

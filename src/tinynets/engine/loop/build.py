@@ -66,8 +66,8 @@ def check_fit(model: nn.Module, name: str, data: ImageData) -> None:
     except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"{name} cannot take the images of {data.name}, {size} ({reason}): give them another size (--img-size), or "
-            "take another model"
+            f"{name} cannot process the images of {data.name}, {size} ({reason}): choose another size (--img-size) or "
+            "another model"
         ) from error
     if not isinstance(logits, Tensor) or logits.shape != (2, data.num_classes):
         got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -124,8 +124,8 @@ class Start:
         trained_on = f", trained on {self.metadata.data}" if self.metadata.data else ""
         changes = "".join(f"; {part}" for part in notes)
         return (
-            f"starts from {self.name} ({self.metadata.model}{trained_on}): {kept} of {len(target)} tensors kept"
-            f"{changes}; optimizer, schedule and random numbers start anew"
+            f"starts from {self.name} ({self.metadata.model}{trained_on}): {kept} of {len(target)} tensors loaded"
+            f"{changes}; optimizer, schedule and random state are new"
         )
 
 

@@ -31,7 +31,7 @@ class RunImages:
         self, data: ImageData, recipe: Recipe, generator: torch.Generator, distributed: DistributedContext
     ) -> None:
         if len(data.train_labels) == 0:
-            raise ValueError(f"{data.name} has no training images: it can only be evaluated on")
+            raise ValueError(f"{data.name} has no training images: it can only be used for evaluation")
         if data.num_classes < 2:
             raise ValueError(
                 f"{data.name} has only one class, {', '.join(data.class_names)!r}: training needs two or more, each in "
@@ -47,7 +47,7 @@ class RunImages:
             if recipe.val_size and lacking and distributed.is_main:
                 _logger.warning(
                     f"{lacking} of {data.num_classes} classes have no validation image: {recipe.val_size:g} (val_size) "
-                    "of their images rounds to none"
+                    "of their images rounds to 0"
                 )
         # all images and the rows of the training set, because a copy without the others would double the memory
         self._images, self._rows = data.train_images.to(distributed.device), train.to(distributed.device)

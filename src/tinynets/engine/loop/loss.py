@@ -122,14 +122,14 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
     model, metadata = trained.model, trained.metadata
     if (model.num_classes, trained.in_chans) != (data.num_classes, data.in_chans):
         raise ValueError(
-            f"distill.teacher {name} takes {trained.in_chans}-channel images of {model.num_classes} classes, "
-            f"{data.name} has {data.in_chans} and {data.num_classes}: name a teacher trained on {data.name}"
+            f"distill.teacher {name} expects {trained.in_chans}-channel images of {model.num_classes} classes, "
+            f"{data.name} has {data.in_chans} and {data.num_classes}: use a teacher trained on {data.name}"
         )
     order = class_order(data.class_names, metadata.class_names)
     if order is None and metadata.class_names:
         raise ValueError(
             f"distill.teacher {name} was trained on other classes ({metadata.class_names[0]}, ...) than {data.name} "
-            f"({data.class_names[0]}, ...): name a teacher trained on them"
+            f"({data.class_names[0]}, ...): use a teacher trained on them"
         )
     model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
     size = tuple(metadata.img_size or data.img_size)

@@ -83,7 +83,7 @@ class StepGraphs:
                 graph.stats = self._compute(setting, graph.inputs)
         except RuntimeError as error:
             self.works = False
-            _logger.warning(f"the training step cannot be captured as a CUDA graph, runs slower: {_first_line(error)}")
+            _logger.warning(f"CUDA graph capture failed, training continues in eager mode: {_first_line(error)}")
             return None
         graph.grads = [p.grad for p in self.parameters]
         self.graphs[kind] = graph

@@ -97,7 +97,7 @@ class Trainer:
 
     def _headline(self) -> str:
         train, val = len(self.run.images.train_labels), len(self.run.images.val_labels)
-        images = f"{train:,} images of {self.data.name}" + (f" and {val:,} to validate" if val else "")
+        images = f"{train:,} images of {self.data.name}" + (f" and {val:,} for validation" if val else "")
         return f"{self.metadata.model}  {_params(self.run):,} parameters, {images}"
 
     def _identity(self) -> dict[str, Any]:
@@ -144,9 +144,9 @@ class Trainer:
     def _longer(self, had: int) -> str:
         last = f"{self.history[-1]['lr']:.2g}" if self.history else "none yet"
         return (
-            f"continues from epoch {self.run.epochs_done} of {had} to {self.run.recipe.schedule.epochs}: weights, "
-            "their average, optimizer, figures, best weights and random numbers are kept; the schedule is now that of "
-            f"{self.run.recipe.schedule.epochs} epochs, where the learning rate is {self.run.lr:.2g} (last: {last})"
+            f"resumes at epoch {self.run.epochs_done} of {had}, extended to {self.run.recipe.schedule.epochs}: "
+            "weights, moving average, optimizer, metrics, best weights and random state are kept; the schedule is that "
+            f"of {self.run.recipe.schedule.epochs} epochs, with a learning rate of {self.run.lr:.2g} (last: {last})"
         )
 
     def _after_step(self, interrupt: Interrupt, progress: ProgressBar) -> None:
@@ -227,8 +227,8 @@ class Trainer:
             return False
         else:
             _logger.warning(
-                "the running statistics of the batch norms lagged behind the weights and were computed again: accuracy "
-                f"on clean training images {gain[1]:.1f} % instead of {gain[0]:.1f} % (a longer run does not need this)"
+                "the running statistics of the batch norms lagged behind the weights and were recomputed: accuracy on "
+                f"unaugmented training images {gain[1]:.1f} % instead of {gain[0]:.1f} % (not needed in a longer run)"
             )
         row |= self.run.validate()
         self._save_weights("last", row)

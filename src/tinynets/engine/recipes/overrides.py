@@ -56,9 +56,9 @@ def read_recipe(path: str | Path) -> Recipe:
     try:
         values = json.loads(Path(path).read_text())
     except ValueError as error:
-        raise ValueError(f"{path} is not JSON ({error}): name a recipe.json") from error
+        raise ValueError(f"{path} is not JSON ({error}): pass a recipe.json") from error
     if not isinstance(values, dict):
-        raise ValueError(f"{path} holds no JSON object: name a recipe.json")
+        raise ValueError(f"{path} contains no JSON object: pass a recipe.json")
     return recipe_from_dict(values)
 
 
@@ -116,7 +116,7 @@ def check_effect(recipe: Recipe, names: Iterable[str]) -> None:
     values["mixing"] = recipe.mixing.any
     for name in names:
         if (needs := _NEEDED.get(name)) and values[name] and not values[needs]:
-            raise ValueError(f"{name} has no effect without {needs}: set that too, or leave {name} out")
+            raise ValueError(f"{name} has no effect without {needs}: set it too, or omit {name}")
 
 
 _NEEDED = {

@@ -68,7 +68,7 @@ class Optimizer(Section):
             )
         for option in self.unsupported_options(self.name):
             if (value := getattr(self, option)) != type(self).__dataclass_fields__[option].default:
-                raise ValueError(f"{self.name} does not use optimizer.{option}, got {value!r}: leave it out")
+                raise ValueError(f"{self.name} does not use optimizer.{option}, got {value!r}: omit it")
 
     @staticmethod
     def unsupported_options(name: str) -> tuple[str, ...]:
@@ -292,7 +292,7 @@ class Distill(Section):
     def check(self) -> None:
         """Raise ValueError if values contradict each other."""
         if self.views and self.teacher is None:
-            raise ValueError(f"distill.views ({self.views}) needs distill.teacher: name one or leave it out")
+            raise ValueError(f"distill.views ({self.views}) needs distill.teacher: set a teacher or omit views")
 
 
 @dataclass(frozen=True)
@@ -355,7 +355,7 @@ class Recipe(Section):
         """Raise ValueError if values contradict each other."""
         if self.freeze == "backbone" and self.bn_images:
             raise ValueError(
-                "bn_images changes the statistics of norms, which freeze=backbone keeps: set one of the two"
+                "bn_images recomputes batch norm statistics, which freeze=backbone keeps: set only one of them"
             )
         epochs = self.schedule.epochs
         for name, span in {

@@ -64,8 +64,8 @@ class Checkpoint:
         """
         if "model" in metadata and metadata.get("format") != FORMAT:
             raise ValueError(
-                f"{source} has checkpoint format {metadata.get('format')}, this tinynets reads {FORMAT}: take the "
-                "tinynets that wrote it, or the newest"
+                f"{source} has checkpoint format {metadata.get('format')}, this version reads {FORMAT}: use the "
+                "tinynets version that wrote it, or the latest"
             )
         sequences = {
             name: tuple(metadata[name]) for name in ("mean", "std", "class_names", "img_size") if metadata.get(name)
@@ -73,7 +73,7 @@ class Checkpoint:
         try:
             return cls(**{"class_names": (), **metadata, **sequences})
         except TypeError as error:
-            raise ValueError(f"{source} does not say which model it holds: it is not a tinynets checkpoint") from error
+            raise ValueError(f"{source} has no model metadata: it is not a tinynets checkpoint") from error
 
 
 def save_checkpoint(path: str | Path, model: nn.Module, checkpoint: Checkpoint) -> None:
@@ -147,7 +147,7 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
     if model is None:
         if checkpoint.own_module:
             raise ValueError(
-                f"{path} holds the weights of a module of your own, {checkpoint.model}: create it in Python and "
+                f"{path} contains the weights of a custom module, {checkpoint.model}: create it in Python and "
                 "load them with tinynets.engine.load_trained(path, model=...)"
             )
         with plain_defaults():

@@ -68,13 +68,13 @@ class RunDir:
         held = [name for name in FILES if (self.path / name).exists()]
         if held and not resume:
             raise FileExistsError(
-                f"{self.path} holds a run already ({held[0]}): continue it (--resume, resume=True) or choose "
+                f"{self.path} already contains a run ({held[0]}): resume it (--resume, resume=True) or choose "
                 "another directory"
             )
         earned = [name for name in held if name != "recipe.json"]
         if earned and not {"state.pt", "state.previous.pt"} & set(held):
             raise FileExistsError(
-                f"{self.path} holds {', '.join(earned)} of a run, but not the state.pt that it could continue from: "
+                f"{self.path} contains {', '.join(earned)} of a run, but no state.pt to resume from: "
                 "start from its weights in another directory (--init), or move these files away"
             )
         lock = FileLock(self.path / ".lock")
@@ -107,7 +107,7 @@ class RunDir:
                 raise
             state = load_state(backup)
             os.replace(path, self.path / "state.damaged.pt")  # so that it never becomes the backup
-            _logger.warning(f"{error}; continuing from {backup.name}, which was saved before it")
+            _logger.warning(f"{error}; resuming from {backup.name}, the preceding state")
             return state
 
     def save_state(self, state: dict[str, Any]) -> None:

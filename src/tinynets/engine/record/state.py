@@ -27,11 +27,11 @@ def load_state(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f"{path} is not a state of a run: it holds more than tensors and plain values (nothing was executed)"
+            f"{path} is not a training state: it contains more than tensors and plain values (nothing was executed)"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is not readable ({reason}): it may be cut short") from error
+        raise ValueError(f"{path} is not readable ({reason}): it may be truncated") from error
     if not isinstance(state, dict) or state.get("tinynets_state") != FORMAT:
-        raise ValueError(f"{path} was not written by this version of tinynets' training")
+        raise ValueError(f"{path} was not written by this version of tinynets")
     return state
