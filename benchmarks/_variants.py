@@ -68,7 +68,7 @@ class UntiedBlocks(nn.Module):
     def __init__(self, channels: int, expansion: int, dilations: list[int]) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(ECBlock(channels, expansion, [dilation]) for dilation in dilations)
-        for block in self.blocks:  # ECBlock takes itself for the only one
+        for block in self.blocks:  # ECBlock itself counts one iteration
             nn.init.constant_(block.get_parameter("contract_norm.steps.0.weight"), 1 / len(dilations))
 
     def forward(self, x: Tensor, step: int) -> Tensor:

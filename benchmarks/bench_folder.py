@@ -52,7 +52,7 @@ def main() -> None:
         root = Path(name)
         make_folder(root, args.images, args.width, args.height)
         before = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         started = time.perf_counter()
         data = load_data(root, default_size=(args.size, args.size), cache=False)
         seconds = time.perf_counter() - started

@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="a CSV to write, and a plot beside it")
     args = parser.parse_args()
     device = torch.device(args.device)
-    torch._inductor.config.force_disable_caches = True  # the first call is to show what compilation takes
+    torch._inductor.config.force_disable_caches = True  # so that the first call includes compilation
     if args.keep_memory:
         keep_freed_memory()
     if len(args.models) > 1:

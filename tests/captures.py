@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import tinynets
 
-# 70 images of these are more than one piece of a batch for the ops
+# 70 of these images are more than one chunk for the ops
 NARROW: dict[str, dict[str, Any]] = {
     "ecnet_cifar10": {"channels": 16},
     "egrr_cifar100": {"channels": (16, 24), "num_steps": (2, 3), "strides": (1, 2)},
@@ -50,7 +50,7 @@ def traced(model: nn.Module, x: Tensor) -> Program:
 
 
 def scripted(model: nn.Module, x: Tensor) -> Program:
-    with quiet():  # scripting is deprecated, not gone
+    with quiet():  # scripting is deprecated, but supported
         return torch.jit.script(model)
 
 

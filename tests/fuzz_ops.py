@@ -72,7 +72,7 @@ class Draw:
         return self.values(*size)
 
     def size(self) -> tuple[int, int, int, int]:
-        if self.one_of(range(20)) == 0:  # more than one piece of the batch
+        if self.one_of(range(20)) == 0:  # more than one chunk of the batch
             return self.one_of([(5, 96, 64, 48), (65, 48, 16, 20), (7, 512, 17, 16)])
         sides = [1, 2, 3, 4, 5, 7, 8, 13, 16]
         return (self.one_of([0, 1, 2, 3, 5]), self.one_of([1, 2, 3, 8, 17]), self.one_of(sides), self.one_of(sides))

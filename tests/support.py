@@ -19,7 +19,7 @@ QUICK = Recipe(
     val_size=0.25,
 )
 
-# for a small EGRR: whatever has a state or draws numbers is on
+# for a small EGRR: everything with state or random numbers is enabled
 EVERYTHING = Recipe(
     batch_size=8,
     optimizer=Optimizer("adamw", lr=3e-3),

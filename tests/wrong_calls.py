@@ -148,7 +148,7 @@ def _cases(target: Callable[..., Any], of: dict[str, tuple[Any, ...]]) -> list[t
 
 def in_script(target: Callable[..., Any]) -> Callable[..., Any]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scripting is deprecated, not gone
+        warnings.simplefilter("ignore")  # scripting is deprecated, but supported
         return torch.jit.script(target)
 
 

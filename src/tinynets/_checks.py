@@ -41,7 +41,7 @@ def check_maps(x: Tensor, name: str = "x", channels: int = 0) -> None:
     if not torch.jit.is_scripting():
         usual = type(x) is Tensor and x.dtype is torch.float32 and x.layout is torch.strided and x.dim() == 4
         if usual and x.numel() > 0 and (channels == 0 or channels == x.shape[1]):
-            return  # in few calls
+            return  # fast path, few calls
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} must be a tensor (N, C, H, W), got {type(x).__name__}")
     if x.dim() != 4:

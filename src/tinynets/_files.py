@@ -108,7 +108,7 @@ def _is_stream(path: str | Path) -> bool:
 def _keep_owner(target: Path, partial: Path) -> None:
     shutil.copymode(target, partial)
     if hasattr(os, "chown"):
-        with suppress(PermissionError):  # only root may give a file away
+        with suppress(PermissionError):  # only root may change the owner
             os.chown(partial, target.stat().st_uid, target.stat().st_gid)
 
 

@@ -31,7 +31,7 @@ def _run(args: argparse.Namespace) -> None:
         args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
+    except BrokenPipeError:  # the reader has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         raise SystemExit(1) from None
     except KeyboardInterrupt as error:
@@ -83,7 +83,7 @@ class _Stderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
 
-        if sys.stderr is not None:  # a windowed program has none
+        if sys.stderr is not None:  # None in windowed programs
             start = "tinynets: " if record.levelno >= logging.WARNING else ""
             tqdm.write(start + _printable(record.getMessage()), file=sys.stderr)
 

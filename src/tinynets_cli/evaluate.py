@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
 
     trained = options.trained_of(args)
     model, metadata = trained.model, trained.metadata
-    whole = {"test_size": 1.0}  # of class folders that are not those of the run
+    whole = {"test_size": 1.0}  # of class folders other than those of the run
     data = load_data_of(
         args, None, metadata, metadata.model, trained.in_chans, trained.config, run=args.model, made=whole
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 FORMATS = "onnx, onnx-int8, tflite, tflite-int8, c, c-fp32, pt2, executorch"
 PROJECTS = "arduino, esp-idf, zephyr"
 _CALIBRATION = 256  # images
-_TRIED = 1000  # images of a C folder, which is slow on a PC
+_TRIED = 1000  # images for C, which is slow on a PC
 
 
 def add_command(commands: Any) -> None:

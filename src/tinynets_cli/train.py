@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tinynets.engine.loop.build import Start
 
 
-# what photos start from if no MODEL is named, and the (H, W) of the images: the best weights that are shipped
+# the default MODEL for photos, the best shipped weights, and the (H, W) of its images
 PHOTO_BACKBONE, PHOTO_SIZE = "optimized200k_cifar10", (64, 64)
 
 

@@ -39,4 +39,4 @@ def test_a_row_is_an_image_with_its_class_and_its_views(run, tmp_path, monkeypat
         for original, title in zip(drawn["titles"][::3], drawn["titles"][column::3], strict=True):
             names, shares = title.split()[::2], [float(share) for share in title.split()[1::2]]
             assert original in names
-            assert sum(shares) == pytest.approx(1, abs=0.15)  # rounded, and a very small share is left out
+            assert sum(shares) == pytest.approx(1, abs=0.15)  # rounded, and very small values are omitted

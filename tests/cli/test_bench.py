@@ -9,7 +9,7 @@ QUICK = ("--runtimes", "eager,fused", "--batch-sizes", "1,2", "--threads", "1", 
 def test_table(run):
     code, stdout, stderr = run("bench", "simplecnn_mnist", *QUICK)
     assert code == 0, stderr
-    assert "timing simplecnn_mnist in eager, fused" in stderr  # it can take minutes, so it says what it does
+    assert "timing simplecnn_mnist in eager, fused" in stderr  # logged because it can take minutes
     header, _, *rows = (line.split() for line in stdout.splitlines())
     assert header[:4] == ["model", "runtime", "batch", "threads"]
     assert [row[1:3] for row in rows] == [["eager", "1"], ["fused", "1"], ["eager", "2"], ["fused", "2"]]
@@ -24,7 +24,7 @@ def test_speed_is_relative_to_fused_pytorch_at_the_same_batch_and_threads():
     header, _, *lines = table(rows).splitlines()
     speeds = [line.split()[header.replace("p90 ms", "p90").split().index("speed")] for line in lines]
     assert speeds == ["0.50", "0.50", "1.00", "1.00", "4.00", "4.00"]
-    assert table(rows[:1]).splitlines()[2].split()[-1] == "250"  # without a fused one there is no speed
+    assert table(rows[:1]).splitlines()[2].split()[-1] == "250"  # the relative speed needs the fused runtime
 
 
 def test_models_without_weights_and_of_timm(run):

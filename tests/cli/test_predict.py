@@ -128,7 +128,7 @@ def test_evaluate_sees_the_polarity_too(run, tmp_path):
         pixels = 255 - np.array(digit())
         pixels[0, index] = 0
         Image.fromarray(pixels).save(tmp_path / f"dark/test/{index}/0.png")
-    code, out, err = run("evaluate", MODEL, "--data", tmp_path / "dark", "--json")  # a test part only
+    code, out, err = run("evaluate", MODEL, "--data", tmp_path / "dark", "--json")  # a test split only
     assert code == 0
     assert json.loads(out)["images"] == 10
     assert "10 of 10 images have a light background" in err

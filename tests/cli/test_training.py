@@ -33,7 +33,11 @@ def test_recipe_prints_every_field(run):
     code, out, _ = run("recipe", "optimized200k_cifar10", "--recipe", "original", "--set", "mixing.mixup=0.1")
     assert code == 0
     lines = [line.split() for line in out.splitlines()]
-    for line in (["mixing.mixup", "0.1"], ["distill.teacher", "none"], ["augment.flip", "true"]):  # as --set takes them
+    for line in (
+        ["mixing.mixup", "0.1"],
+        ["distill.teacher", "none"],
+        ["augment.flip", "true"],
+    ):  # as --set accepts them
         assert line in lines
     assert out.rstrip().endswith("recipes: default, digits, finetune, original")
     metadata = json.loads(run("recipe", "egrr_cifar100", "--json")[1])
@@ -56,7 +60,7 @@ def test_resume_needs_nothing_but_the_directory(run, tmp_path):
     out = tmp_path / "run"
     argv = ["train", "simplecnn_mnist", *DIGITS, "--epochs", 2, "--model-kwargs", "width=0.5", "--val-size", 0.8]
     argv += ["--out", out, "--resume", "--json"]
-    first = json.loads(run(*argv)[1])  # starts what is not there
+    first = json.loads(run(*argv)[1])  # starts a new run
     (out / "summary.json").unlink()
     again = json.loads(run("train", "--resume", "--out", out, "--json")[1])
     assert again["last"] == first["last"]
@@ -122,7 +126,7 @@ def test_a_data_set_of_ones_own_all_the_way(run, beans, tmp_path):
 
 def test_predict_with_shipped_weights(run, tmp_path):
     image = Image.new("L", (28, 28))
-    image.paste(255, (13, 4, 16, 24))  # a one
+    image.paste(255, (13, 4, 16, 24))  # a digit 1
     image.save(tmp_path / "one.png")
     assert run("predict", "simplecnn_mnist", tmp_path / "one.png")[1].startswith(f"{tmp_path / 'one.png'}: 1 ")
 

@@ -14,7 +14,7 @@ IMAGES = synthetic_images(70, (3, 32, 32))  # more than one batch
 @pytest.fixture(params=[False, True], ids=["normalized", "pixels"])
 def source(request):
     model = randomised(tinynets.create_model("ecnet_cifar10", channels=8, iterations=3))
-    with torch.no_grad():  # channels of very different ranges, and one that is silent
+    with torch.no_grad():  # channels of very different ranges, and one that is always zero
         model.block.depthwise.weight *= torch.logspace(-1, 0.5, 32).view(-1, 1, 1, 1)
         model.block.depthwise.bias *= torch.logspace(-1, 0.5, 32)
         model.block.expand_norm.steps[0].weight[5] = 0

@@ -21,5 +21,5 @@ def test_made_up_images_are_always_the_same():
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(5)
     assert torch.equal(synthetic_images(20, (3, 16, 12)), images)
-    assert images.float().mean((1, 2, 3)).std() > 10  # dark and light ones
-    assert images.float().std((1, 2, 3)).std() > 10  # flat and harsh ones
+    assert images.float().mean((1, 2, 3)).std() > 10  # dark and bright images
+    assert images.float().std((1, 2, 3)).std() > 10  # low and high contrast

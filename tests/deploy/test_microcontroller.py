@@ -30,7 +30,7 @@ def test_shipped_files_run_on_a_microcontrollers_interpreter(name):
     pixels = synthetic_images(30, size).permute(0, 2, 3, 1).numpy()
     arena = arena_bytes(content)
     lite, small = FORMATS["tflite-int8"].load(path)(pixels), load_micro(content, arena)(pixels)
-    assert np.mean(lite.argmax(1) == small.argmax(1)) >= 0.85  # rounded otherwise, on images that are no class
+    assert np.mean(lite.argmax(1) == small.argmax(1)) >= 0.85  # different rounding, on images of no class
     assert np.abs(lite - small).mean() < 0.03 * np.abs(lite).max()
     assert len(set(small.argmax(1))) > 1
     promised = read_manifest()[name].metadata["files"]["tflite-int8"]["arena_bytes"]

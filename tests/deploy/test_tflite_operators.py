@@ -37,7 +37,7 @@ def test_the_classifier_as_a_convolution(tmp_path):
     before = artifact("c1c2c3c4o_cifar10").read_bytes()
     after = with_convolutions(before)
     assert [name for name, _ in operators(after)][-3:] == ["RESHAPE", "CONV_2D", "RESHAPE"]
-    assert np.abs(scores(before, tmp_path / "a") - scores(after, tmp_path / "b")).max() <= 1  # rounded otherwise
+    assert np.abs(scores(before, tmp_path / "a") - scores(after, tmp_path / "b")).max() <= 1  # different rounding
 
 
 def test_layers_of_operators():

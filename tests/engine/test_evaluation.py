@@ -89,7 +89,7 @@ def test_calibration_error():
     confident = torch.tensor([[math.log(0.8), math.log(0.2)]]).repeat(10, 1)
     labels = torch.tensor([0] * 5 + [1] * 5)
     assert metrics(confident, labels)["calibration_error"] == pytest.approx(30, abs=1e-3)
-    # too sure at 0.9, not sure enough at 0.75: in bins of their own they do not cancel
+    # overconfident at 0.9, underconfident at 0.75: in separate bins they do not cancel
     logits = torch.tensor([[math.log(0.9), math.log(0.1)], [math.log(0.75), math.log(0.25)]]).repeat_interleave(4, 0)
     result = metrics(logits, torch.tensor([0, 0, 0, 1, 0, 0, 0, 0]))
     assert result["calibration_error"] == pytest.approx((15 + 25) / 2, abs=1e-3)
@@ -105,7 +105,7 @@ def test_calibration_bins():
     logits = torch.tensor([[0.95, 0.05], [0.95, 0.05], [0.4, 0.6], [0.75, 0.25]]).log()
     bins = calibration_bins(logits, torch.tensor([0, 1, 1, 0]), bins=10)
     assert bins.shape == (10, 3)
-    torch.testing.assert_close(bins[9].float(), torch.tensor([0.5, 0.95, 0.5]))  # two images, one of them right
+    torch.testing.assert_close(bins[9].float(), torch.tensor([0.5, 0.95, 0.5]))  # two images, one of them correct
     torch.testing.assert_close(bins[[5, 7]].float(), torch.tensor([[0.25, 0.6, 1], [0.25, 0.75, 1]]))
     assert bins[[0, 1, 2, 3, 4, 6, 8]].count_nonzero() == 0
 

@@ -42,6 +42,6 @@ def test_a_dilated_one_trains_as_torchs_convolution(size):
     assert torch.equal(y, expected)
     for output in (y, expected):
         output.square().sum().backward()
-    exact = size <= 4  # where the kernel does not fit into the map, and where C1C2C3C4O is bit for bit what it was
+    exact = size <= 4  # where the kernel does not fit into the map: C1C2C3C4O is bitwise reproduced
     for a, b in ((ours.grad, theirs.grad), (conv.weight.grad, plain.weight.grad)):
         torch.testing.assert_close(a, b, rtol=0 if exact else 1e-5, atol=0 if exact else 1e-5)

@@ -108,14 +108,14 @@ def test_meta_device(layer_name):
 def test_script(layer_name):
     layer = LAYERS[layer_name]().eval()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scripting is deprecated, not gone
+        warnings.simplefilter("ignore")  # scripting is deprecated, but supported
         scripted = torch.jit.script(layer)
     x = torch.randn(2, C, 5, 7)
     torch.testing.assert_close(call(layer_name, scripted, x), call(layer_name, layer, x))
 
 
 def test_compile_whole_graph(layer_name):
-    torch._dynamo.reset()  # what other tests compiled counts towards a limit
+    torch._dynamo.reset()  # compilations of other tests count towards torch's limit
     layer = LAYERS[layer_name]().eval()
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
     x = torch.randn(2, C, 5, 7)

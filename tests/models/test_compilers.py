@@ -33,7 +33,7 @@ def x(model):
 def script():
     def quietly(module):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # scripting is deprecated, not gone
+            warnings.simplefilter("ignore")  # scripting is deprecated, but supported
             return torch.jit.script(module)
 
     return quietly

@@ -71,7 +71,7 @@ def test_gradients_of_every_input(name, size):
         assert torch.autograd.gradgradcheck(OPS[name][0], inputs)
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # opcheck's own doing
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # raised by opcheck itself
 def test_opcheck(name):
     inputs = [t.requires_grad_() for t in inputs_of(name)]
     opcheck(getattr(torch.ops.tinynets, name).default, (*inputs, *OPS[name][1]))

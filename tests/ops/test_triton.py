@@ -66,7 +66,7 @@ def test_compiles_ahead_of_time(kernel, capability, dtype, tmp_path, monkeypatch
         element = "fp32" if name in INTERMEDIATES and dtype != "fp64" else dtype
         signature[name] = "constexpr" if name in constants else f"*{element}" if name.endswith("_ptr") else "i32"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Triton's own, about defaults to come
+        warnings.simplefilter("ignore")  # Triton's own, about future defaults
         source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
         compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32))
     assert compiled.asm["cubin"][:4] == b"\x7fELF"

@@ -103,7 +103,7 @@ def check_that_canaries_see():
     x, y = in_guarded(torch.ones(5)), guarded(torch.ones(5))
     careless_kernel[(1,)](x, y, 5, BLOCK=8)
     memory = buffers[1][0]
-    assert memory[GUARD + 5].isnan()  # read from behind x
+    assert memory[GUARD + 5].isnan()  # read past the end of x
     x = torch.ones(8)
     careless_kernel[(1,)](x, y, 5, BLOCK=8)
     assert not memory[GUARD + 5].isnan()

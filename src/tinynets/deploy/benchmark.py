@@ -37,9 +37,7 @@ RUNTIMES: dict[str, str | None] = {
 }
 """The runtimes that `bench` times, by name, with the format of their files. None for forms that are no file."""
 
-_BLOCK = (
-    5  # calls in a row per turn, so that a runtime's data are in the cache, as they would be in a program of its own
-)
+_BLOCK = 5  # consecutive calls per turn, so that the runtime's data are in the cache, as without other runtimes
 
 
 @dataclass(frozen=True)
@@ -218,7 +216,7 @@ def _in_turns(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, 
         for name, call in calls.items():
             if len(times[name]) >= _BLOCK and sum(times[name]) >= seconds:
                 continue
-            call()  # warm-up: the runtime before it has replaced the data in the cache
+            call()  # warm-up: the previous runtime has evicted the data from the cache
             for _ in range(_BLOCK):
                 started = time.perf_counter()
                 call()

@@ -23,7 +23,7 @@ from .formats import Format, find_format
 from .images import synthetic_images
 from .inference import portable
 
-_PROVED = 1000  # images for which C has to give the bytes of the reference, at least
+_PROVED = 1000  # minimum number of images on which C is compared bitwise with its reference
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tinynets._text import printable
 from .export_spec import ExportSpec
 
 LABELS = "labels.txt"
-_RGB, _GRAY, _IMAGE, _NORMALIZATION, _AXIS_LABELS = 1, 2, 2, 1, 2  # of the schema's enumerations
+_RGB, _GRAY, _IMAGE, _NORMALIZATION, _AXIS_LABELS = 1, 2, 2, 1, 2  # enumerations of the schema
 
 
 def with_metadata(content: bytes, spec: ExportSpec) -> bytes:
@@ -36,9 +36,9 @@ def with_metadata(content: bytes, spec: ExportSpec) -> bytes:
     model.metadata = [*(model.metadata or []), entry]
     file = io.BytesIO(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
     if spec.class_names:
-        with zipfile.ZipFile(file, "a") as archive:  # a zip archive is found from its end
+        with zipfile.ZipFile(file, "a") as archive:  # readers locate a zip archive from the end of the file
             labels = "".join(f"{printable(name)}\n" for name in spec.class_names)
-            archive.writestr(zipfile.ZipInfo(LABELS), labels)  # the time is 1980: equal nets, equal files
+            archive.writestr(zipfile.ZipInfo(LABELS), labels)  # fixed timestamp, 1980: equal nets give equal files
     return file.getvalue()
 
 

@@ -4,7 +4,7 @@ TensorFlow Lite Micro, C generators and accelerators.
 
 from typing import Any
 
-# What int8 operators have in TensorFlow's op_version.cc. litert-torch and ai-edge-quantizer leave those of fp32.
+# Versions of int8 operators in TensorFlow's op_version.cc; litert-torch and ai-edge-quantizer keep those of fp32.
 _INT8_VERSIONS = {
     "ADD": 2,
     "AVERAGE_POOL_2D": 2,

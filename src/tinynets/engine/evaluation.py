@@ -255,7 +255,7 @@ def _views(tta: str) -> list[tuple[bool, int, int]]:
 def _view(x: Tensor, mirrored: bool, down: int, right: int) -> Tensor:
     if mirrored:
         x = x.flip(3)
-    if down or right:  # new pixels repeat the edge
+    if down or right:  # with replicate padding
         height, width = x.shape[2:]
         x = F.pad(x, (1, 1, 1, 1), mode="replicate")[:, :, 1 - down : 1 - down + height, 1 - right : 1 - right + width]
         x = x.contiguous(memory_format=torch.channels_last)

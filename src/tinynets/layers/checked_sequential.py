@@ -24,5 +24,5 @@ class CheckedSequential(nn.Sequential):
             input = module(input)
             if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
                 if seen(module):
-                    input = input.clone()  # an activation in place follows
+                    input = input.clone()  # an in-place activation follows
         return input

@@ -54,7 +54,7 @@ class GatedDilatedConv2d(nn.Module):
             raise ValueError("dilations must contain at least one dilation, got none")
         super().__init__()
         self.dilations = list(dilations)
-        # the parameters and their initialization are those of a depthwise convolution
+        # parameters and initialization of a depthwise convolution
         conv = nn.Conv2d(channels, channels, kernel_size, groups=channels, bias=bias, device=device, dtype=dtype)
         self.weight = conv.weight
         self.bias = conv.bias

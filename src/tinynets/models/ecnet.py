@@ -63,7 +63,7 @@ class ECBlock(DilatesDepthwise):
         y = self.expand_norm(self.expand(x), step)
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
             if any(map(seen, self.expand_norm.modules())):
-                y = y.clone()  # the activation works in place
+                y = y.clone()  # the activation is in-place
         y = self.filtered(self.act(y), step)
         y = self.contract_norm(self.contract(self.divisive(y)), step)
         return x + self.scale * y
@@ -191,6 +191,6 @@ def ecnet_cifar10(pretrained: bool = False, **kwargs: Any) -> ECNet:
     Returns:
         The model.
     """
-    # the block runs several times; of timm's extractors only the getter supports that
+    # the block runs several times, which only timm's getter supports
     feature_cfg = {"out_indices": (0, 1), "feature_cls": "getter"}
     return build_model(ECNet, "ecnet_cifar10", pretrained, feature_cfg, **kwargs)

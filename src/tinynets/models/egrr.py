@@ -69,7 +69,7 @@ class EGRRStage(nn.Module):
             y = self.norm(self.conv(mixed, self.gate(x)), step)
             if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
                 if any(map(seen, self.norm.modules())):
-                    y = y.clone()  # the activation works in place
+                    y = y.clone()  # the activation is in-place
             x = x + self.act(y)
         return x
 

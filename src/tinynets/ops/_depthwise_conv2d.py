@@ -86,7 +86,7 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
-        if torch.is_grad_enabled():  # for a second derivative
+        if torch.is_grad_enabled():  # for double backward
             inputs = [t for t in (x, weight) if t.requires_grad]
             y = _forward(x, weight, None, ctx.dilation)
             grads = iter(torch.autograd.grad(y, inputs, grad, create_graph=True))

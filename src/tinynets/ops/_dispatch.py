@@ -100,7 +100,7 @@ def records_gradients(*tensors: Tensor | None) -> bool:
     return False
 
 
-PIECE = 3 << 18  # elements of a piece: 3 MB of fp32
+PIECE = 3 << 18  # elements of a chunk: 3 MB in fp32
 
 
 def pieces(x: Tensor, elements: int = PIECE) -> Iterator[slice]:

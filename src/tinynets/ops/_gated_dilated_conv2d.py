@@ -65,9 +65,9 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
 def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
     reach = weight.shape[-1] // 2
     channels = weight.shape[0]
-    pad = dilations[0] * reach  # a list below: torch.jit.trace of torch 2.7 takes no single number that it traces
+    pad = dilations[0] * reach  # a list below: torch.jit.trace of torch 2.7 does not support a traced int
     y = F.conv2d(x, weight, None, 1, [pad, pad], dilations[0], channels)
-    gate = gate.to(y.dtype)  # under autocast the convolution decides the type
+    gate = gate.to(y.dtype)  # under autocast, the convolution determines the dtype
     y = y * gate.narrow(1, 0, 1)
     for index in range(1, len(dilations)):
         dilation = dilations[index]
@@ -104,7 +104,7 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     x, weight, bias, gate = ctx.saved_tensors
-    if torch.is_grad_enabled():  # for a second derivative
+    if torch.is_grad_enabled():  # for double backward
         inputs = [t for t in (x, weight, bias, gate) if t is not None and t.requires_grad]
         y = _forward(x, weight, bias, gate, ctx.dilations)
         grads = iter(torch.autograd.grad(y, inputs, grad, create_graph=True))

@@ -27,7 +27,7 @@ def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilati
 def _blend(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
     shares = gate.split(1, 1)
     y = convolve(x, weight, dilations[0]).mul_(shares[0])
-    # the branches get no name: each is freed before the next is computed, which then reuses memory that is in the cache
+    # branches are not assigned to names: each is freed before the next is computed, which reuses memory in the cache
     for dilation, share in zip(dilations[1:], shares[1:], strict=True):
         y.addcmul_(convolve(x, weight, dilation), share)
     return y if bias is None else y.add_(bias.view(1, -1, 1, 1))

@@ -36,7 +36,7 @@ def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tens
         check_tau(tau)
     scores = logits
     if training:
-        # in fp32, where no draw is 1 and a draw of 0 gives a weight of 0; exponential_() costs five times this
+        # in fp32, where no draw is 1 and a draw of 0 gives a weight of 0; exponential_() takes five times as long
         noise = torch.rand_like(logits, dtype=torch.float32).log().neg().log()
         scores = (logits - noise) / tau
     gate = scores.softmax(dim=1)

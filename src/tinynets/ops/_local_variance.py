@@ -110,7 +110,7 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
-    if torch.is_grad_enabled():  # for a second derivative
+    if torch.is_grad_enabled():  # for double backward
         return _second(grad, x, ctx.kernel_size), None
     return torch.ops.tinynets.local_variance_backward(grad, x, ctx.kernel_size), None
 

@@ -168,6 +168,6 @@ def _save(figure: Any, path: str | Path) -> None:
     path, content = Path(path), io.BytesIO()
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # letters that matplotlib's font lacks
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # glyphs missing in matplotlib's font
         figure.savefig(content, dpi=130, format=path.suffix[1:] or "png")
     write_file(path, content.getvalue())

@@ -14,7 +14,7 @@ from tinynets.deploy.formats import c_int8
 
 def test_every_byte_is_that_of_the_reference(small_c, pixels):
     path, made = small_c
-    assert made.proved == 1000  # 64 were given
+    assert made.proved == 1000  # 64 were passed
     code, reference = FORMATS["c"].load(path)(pixels), FORMATS["c"].load_reference(path)(pixels)
     assert np.array_equal(code, reference)
     assert len(np.unique(code, axis=0)) > 10

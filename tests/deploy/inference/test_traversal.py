@@ -76,7 +76,7 @@ def test_script_export_and_trace(name):
     fused, x = tinynets.fuse(model), images(model)
     expected = fused(x)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scripting is deprecated, not gone
+        warnings.simplefilter("ignore")  # scripting is deprecated, but supported
         scripted = torch.jit.script(fused)
     torch.testing.assert_close(scripted(x), expected, rtol=1e-4, atol=1e-4)
     program = torch.export.export(fused, (x,))
@@ -167,7 +167,7 @@ def test_prunes_like_the_net_it_was():
 def test_summary_and_receptive_field_see_the_same_net(model):
     fused = tinynets.fuse(model)
     assert tinynets.receptive_field(fused).size == tinynets.receptive_field(model).size
-    # the gates' and the norms' constants are folded, convolutions are what they were
+    # constants of gates and norms are folded, convolutions are unchanged
     assert tinynets.summary(fused).macs == tinynets.summary(model).macs
 
 

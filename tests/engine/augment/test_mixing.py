@@ -45,7 +45,7 @@ def test_cutmix_pastes_a_box_and_counts_its_pixels():
 
 def test_ricap_is_four_crops_around_a_corner():
     n, height, width = 16, 8, 6
-    x = torch.arange(n * height * width).view(n, 1, height, width).float()  # every pixel tells where it was
+    x = torch.arange(n * height * width).view(n, 1, height, width).float()  # every pixel encodes its position
     targets = torch.eye(n)
     mixed, shares = ricap(x, targets, rng(n), 0.8)
     source, place = (mixed[:, 0] // (height * width)).long(), (mixed[:, 0] % (height * width)).long()
@@ -60,7 +60,7 @@ def test_ricap_is_four_crops_around_a_corner():
             assert inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
             assert rows[0] == 0 if q < 2 else rows[-1] == height - 1
             assert columns[0] == 0 if q % 2 == 0 else columns[-1] == width - 1
-            # a crop: source rows and columns run along with the target's
+            # a crop: source rows and columns have a constant offset from the target's
             assert (row[i][inside] - row[i][rows[0], columns[0]]).tolist() == [
                 (r - rows[0]).item() for r in rows for _ in columns
             ]

@@ -58,7 +58,7 @@ def test_a_folder_of_images_given_as_the_data_directory_is_noticed(tmp_path, cap
 def test_split_is_stratified_and_whole():
     labels = torch.tensor([0] * 40 + [1] * 20 + [2] * 8)[torch.randperm(68)]
     train, val = split_validation(labels, 0.2, torch.Generator().manual_seed(0))
-    assert labels[val].bincount().tolist() == [8, 4, 2]  # of 8, 1.6 is nearer to 2
+    assert labels[val].bincount().tolist() == [8, 4, 2]  # 0.2 * 8 = 1.6 rounds to 2
     assert torch.equal(torch.cat([train, val]).sort().values, torch.arange(68))
     again = split_validation(labels, 0.2, torch.Generator().manual_seed(0))[1]
     other = split_validation(labels, 0.2, torch.Generator().manual_seed(1))[1]

@@ -93,7 +93,7 @@ def test_what_changes_is_decoded_again(insects, decoded, tmp_path):
 def test_the_files_stay_as_they_are(insects, decoded, tmp_path):
     first = load_data(insects, cache=tmp_path / "cache")
     before = first.train_images.clone()
-    first.train_images.zero_()  # a copy of its own
+    first.train_images.zero_()  # a private copy
     assert torch.equal(load_data(insects, cache=tmp_path / "cache").train_images, before)
     (path,) = (tmp_path / "cache").rglob("*.u8")
     path.write_bytes(path.read_bytes()[:-1])
@@ -102,7 +102,7 @@ def test_the_files_stay_as_they_are(insects, decoded, tmp_path):
 
 
 def test_bad_files_are_said_every_time(insects, decoded, tmp_path):
-    (insects / "ant/0.png").write_bytes((insects / "ant/1.png").read_bytes()[:-40])  # only decoding notices
+    (insects / "ant/0.png").write_bytes((insects / "ant/1.png").read_bytes()[:-40])  # detected only by decoding
     (insects / "ant/2.png").write_bytes(b"no image")
     for _ in range(2):
         with pytest.raises(ValueError, match=r"2 of 40 images in .*insects cannot be used: .*2\.png is not"):

@@ -15,7 +15,7 @@ from tinynets.engine import read_image
 from tinynets.engine.data.color_mode import flatten, is_gray
 
 OLD_PILLOW = int(PIL.__version__.split(".")[0]) < 13
-# what Pillow before 13 saves with other values, or cannot read again
+# modes that Pillow before 13 saves with other values, or cannot read again
 WRONG_IN_OLD = {("YCbCr", "TIFF")}
 DOCS = Path(__file__).parents[3] / "docs/data.md"
 DEEP = ("I", "I;16", "I;16B")
@@ -146,7 +146,7 @@ def png(path, bits, kind, pixels, trns=None, palette=None):
 )
 def test_transparent_values_of_pngs(tmp_path, bits, kind, row, trns, palette, shown):
     png(tmp_path / "x.png", bits, kind, [row, row], trns, palette)
-    if len(set(shown)) == 1:  # nothing is left to be seen
+    if len(set(shown)) == 1:  # nothing is visible
         with pytest.raises(ValueError, match=r"x\.png .*one flat color on a white background"):
             read_image(tmp_path / "x.png", "L")
         return
@@ -155,7 +155,7 @@ def test_transparent_values_of_pngs(tmp_path, bits, kind, row, trns, palette, sh
 
 def test_ink_of_the_color_of_the_background_is_refused(tmp_path):
     pixels = np.zeros((8, 8, 4), np.uint8)
-    pixels[2:5, 2:5] = 255  # white on nothing
+    pixels[2:5, 2:5] = 255  # white on transparent
     Image.fromarray(pixels).save(tmp_path / "white.png")
     with pytest.raises(ValueError, match=r"white\.png .*one flat color on a white background: choose another"):
         read_image(tmp_path / "white.png", "L")

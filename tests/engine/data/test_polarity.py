@@ -21,7 +21,7 @@ LIGHT, DARK = drawing(255, 0), drawing(0, 255)
         ((0.305,), (0.376,), [True, False, True]),  # scikit-learn's digits
         ((0.87,), (0.308,), [False, True, False]),
         ((0.45,), (0.25,), [False, False, False]),  # gray photos
-        ((0.35,), (0.25,), [False, False, False]),  # dark ones
+        ((0.35,), (0.25,), [False, False, False]),  # dark photos
         ((0.5,), (0.6,), [False, False, False]),
     ],
 )

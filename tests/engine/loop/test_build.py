@@ -45,7 +45,7 @@ def test_a_runs_weights_start_another(tiny_data, colors, tmp_path, capsys):
     assert "optimizer, schedule and random state are new" in line
     metadata = load_checkpoint(tmp_path / "second/last.safetensors")[1]
     assert metadata.started_from == second["started_from"] == str(tmp_path / "first/last.safetensors")
-    assert metadata.mean == pytest.approx((0.3,) * 3)  # the weights'
+    assert metadata.mean == pytest.approx((0.3,) * 3)  # that of the weights
 
 
 def test_pretrained_weights_get_a_new_classifier(tiny_data, tmp_path, capsys):

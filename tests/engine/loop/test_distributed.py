@@ -42,7 +42,7 @@ def test_two_processes_are_one_at_the_same_global_batch(tmp_path):
     shutil.copytree(tmp_path / "two", tmp_path / "fewer")
     codes, said = start(tmp_path / "two", resume=True)
     assert codes == [0, 0], said
-    assert said.count("epoch 10/10") == 1  # one of them speaks
+    assert said.count("epoch 10/10") == 1  # only one process logs
     assert "epoch  3/10" not in said
     train_stripes(tmp_path / "fewer", resume=True)
     torch.set_num_threads(threads)

@@ -23,7 +23,7 @@ def test_a_second_ctrl_c_stops_at_once_but_not_a_repeated_one(monkeypatch):
         signal.raise_signal(signal.SIGINT)
         assert asked.requested
         now += 1.5
-        signal.raise_signal(signal.SIGINT)  # torchrun repeats what the terminal has sent
+        signal.raise_signal(signal.SIGINT)  # torchrun sends the signal again
         now += 1
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):

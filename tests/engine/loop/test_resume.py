@@ -39,7 +39,7 @@ def test_sigkill_at_random_moments(tiny_data, tmp_path, kills):
     train_everything(tiny_data, tmp_path / "whole", recipe=recipe)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tinynets.engine", "tinynets.models"])
-    context.Process(target=print).start()  # brings the server up
+    context.Process(target=print).start()  # starts the server
     moments = random.Random(kills)
     killed = 0
     while not (tmp_path / "killed/summary.json").exists():
@@ -61,7 +61,7 @@ def test_sigkill_at_random_moments(tiny_data, tmp_path, kills):
     assert killed == kills
     resumed = [json.loads(line) for line in (tmp_path / "killed/events.jsonl").read_text().splitlines()]
     steps = {event["step"] for event in resumed if event["event"] == "resume"}
-    assert len(steps) > kills // 4  # they did get somewhere in between
+    assert len(steps) > kills // 4  # there was progress in between
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
@@ -107,7 +107,9 @@ def test_killed_before_the_summary_it_is_written_again(tiny_data, tmp_path):
     (tmp_path / "summary.json").unlink()
     again = train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True)
     assert again["last"] == summary["last"]
-    assert again["train_seconds"] > sum(row["seconds"] for row in read_metrics(tmp_path))  # the time before counts
+    assert again["train_seconds"] > sum(
+        row["seconds"] for row in read_metrics(tmp_path)
+    )  # includes the time before the resume
 
 
 @pytest.mark.parametrize(

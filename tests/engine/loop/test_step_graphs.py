@@ -84,7 +84,7 @@ def test_the_update_is_captured_with_the_rate_as_a_tensor(stand_in):
     for rate in (0.5, 0.25, 0.125, 0.1, 0.05):
         toy.optimizer.param_groups[0]["lr"] = rate
         toy.step("one", torch.ones(2))
-        assert toy.optimizer.param_groups[0]["lr"] == rate  # a number again for whoever reads it
+        assert toy.optimizer.param_groups[0]["lr"] == rate  # a float again
     assert len(toy.rates) == WARM_UP + 1
     assert all(rate is toy.step.rates[0] for rate in toy.rates)
     assert toy.rates[0].item() == pytest.approx(0.05)

@@ -39,7 +39,7 @@ def test_a_run_leaves_everything_behind(tiny_data, tmp_path):
     assert summary["model_args"] == {"num_classes": 3, "in_chans": 1}
     assert summary["last"]["epoch"] == 3
     best = max(rows, key=lambda row: float(row["val_top1"]))
-    assert summary["best"]["val_top1"] >= float(best["val_top1"])  # above it where norms were estimated anew
+    assert summary["best"]["val_top1"] >= float(best["val_top1"])  # above it if batch norm statistics were recomputed
 
 
 def test_every_model_learns(name, tiny_data, tmp_path):
@@ -55,7 +55,7 @@ def test_every_model_learns(name, tiny_data, tmp_path):
 
 
 def test_saved_weights_are_the_ones_that_were_measured(tiny_data, tmp_path):
-    # by these labels the first epoch is the best: what is learnt later is wrong
+    # with these labels the first epoch is the best
     data = dataclasses.replace(tiny_data, val_images=tiny_data.test_images, val_labels=(tiny_data.test_labels + 1) % 3)
     summary = train("simplecnn_mnist", data, override(QUICK, {"ema_decay": 0.9, "optimizer.lr": 1e-3}), tmp_path)
     assert summary["best"]["epoch"] < summary["last"]["epoch"]

@@ -18,7 +18,7 @@ from tinynets.weights import read_manifest
 
 
 def test_every_model_has_its_recipes(name):
-    published = [] if name.startswith("mote") else ["original"]  # ours alone
+    published = [] if name.startswith("mote") else ["original"]  # no published recipe
     assert list_recipes(name) == ["default", "digits", "finetune", *published]
     assert all(isinstance(get_recipe(name, which), Recipe) for which in list_recipes(name))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 FLAGS = ("-O3", "-std=c11")
 
-# Reads images from standard input one after the other and writes their scores, as they are in memory.
+# Reads images from standard input one by one and writes their scores in binary.
 SCORES = """\
 #include <stdio.h>
 #include "{name}.h"

@@ -15,7 +15,7 @@ from torch import nn
 from ..export_spec import InputNormalize
 from ..inference import portable
 
-# Bytes of code on a Cortex-M4 (gcc 12, -O3): of each kernel, of what every net has, and of each call.
+# Code size in bytes on a Cortex-M4 (gcc 12, -O3): per kernel, shared by all nets, and per call.
 KERNEL_BYTES = {
     "add": 3600,
     "average_pool": 500,
@@ -80,7 +80,7 @@ def code_bytes(calls: Sequence[str]) -> int:
 
 def arena_bytes(steps: Sequence[_Step], scores: str) -> int:
     """Return the arena size of BakeNN's planner: activations in order of creation, each at the lowest free address."""
-    held = {step.output: step.inputs[0] for step in steps if not step.kernel}  # a new shape of the same bytes
+    held = {step.output: step.inputs[0] for step in steps if not step.kernel}  # a reshape aliases its input
 
     def owner(name: str) -> str:
         return owner(held[name]) if name in held else name
@@ -95,7 +95,7 @@ def arena_bytes(steps: Sequence[_Step], scores: str) -> int:
     peak = 0
     for name in sorted(births, key=lambda name: births[name]):
         if name == owner(scores):
-            continue  # the caller's
+            continue  # in the caller's buffer
         placed = [entry for entry in placed if entry[2] >= births[name]]
         start = 0
         for low, high, _ in sorted(placed):

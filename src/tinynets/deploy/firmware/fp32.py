@@ -22,7 +22,7 @@ void {symbol}(const uint8_t image[1][{height}][{width}][{channels}], float logit
 #endif
 """
 
-NODE_BYTES = 400  # of code, for a node of the graph: SimpleCNN's 29 nodes take 11,844 bytes on a Cortex-M4 at -O3
+NODE_BYTES = 400  # code size per graph node: SimpleCNN's 29 nodes take 11,844 bytes on a Cortex-M4 at -O3
 _BYTES = {"float": 4, "double": 8, "bool": 1}
 
 
@@ -68,9 +68,9 @@ def emit(spec: ExportSpec, folder: Path, name: str, classes: int) -> Emitted:
     try:
         with quiet():
             code, data = compiler.Compiler(options).compile_with_data_file(model)
-    except Exception as error:  # its errors have no common class
+    except Exception as error:  # its errors have no common base class
         raise RuntimeError(f"emx-onnx-cgen cannot convert this net: {error}") from error
-    # C++ has no _Bool, and its constants are seen in other files only after a declaration: so it is one file.
+    # C++ has no _Bool, and its constants have internal linkage: hence a single file.
     code = _TEMPORARY.sub(r"\1static \2", re.sub(r"\b_Bool\b", "bool", code))
     channels, height, width = spec.input_size
     (folder / f"{symbol}.h").write_text(
@@ -88,7 +88,7 @@ def emit(spec: ExportSpec, folder: Path, name: str, classes: int) -> Emitted:
     )
 
 
-# emx-onnx-cgen emits helpers that it then does without.
+# emx-onnx-cgen emits unused helper functions.
 _TOP = """\
 #include <stdbool.h>
 

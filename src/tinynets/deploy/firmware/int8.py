@@ -7,7 +7,7 @@ from typing import Any
 from ..tflite_operators import operators
 
 PORTABLE = "portable32"
-# What BakeNN's importer knows.
+# Operators that BakeNN's importer supports.
 KNOWN = (
     "ADD AVERAGE_POOL_2D CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED MAX_POOL_2D PAD PADV2 RESHAPE".split()  # noqa: SIM905
 )
@@ -57,7 +57,7 @@ def bake(content: bytes, folder: Path, name: str, target: str = PORTABLE) -> Bak
     from bakenn.errors import BakeNNError
 
     check_operators(content)
-    policies = bakenn.KernelPolicy  # for another target, STATIC_PRIORITY takes kernels with that target's instructions
+    policies = bakenn.KernelPolicy  # STATIC_PRIORITY selects kernels with the target's instructions
     policy = policies.STATIC_PRIORITY if target == PORTABLE else policies.PORTABLE
     options = bakenn.CBackendOptions(kernel_policy=policy)
     try:
@@ -100,7 +100,7 @@ _KERNELS = {
 def check_operators(content: bytes) -> None:
     """Raise RuntimeError, naming operator and layer, unless BakeNN supports every operator of a file."""
     lacking = [(name, layer) for name, layer in operators(content) if name not in KNOWN]
-    # the quantizer puts conversions around what it leaves in floating point: name that, not them
+    # the quantizer surrounds floating-point operators by conversions: report the operator itself
     for name, layer in sorted(lacking, key=lambda pair: pair[0] in ("QUANTIZE", "DEQUANTIZE"))[:1]:
         raise RuntimeError(
             f"layer {layer} uses {name}, which BakeNN does not support in int8 (supported: {', '.join(KNOWN)})"

@@ -25,7 +25,7 @@ def lowered(spec: ExportSpec) -> Any:
     from executorch.exir.passes.constant_prop_pass import constant_prop_pass  # pyright: ignore[reportMissingImports]
 
     program = torch.export.export(spec.network(), (spec.example(1),))
-    program = constant_prop_pass(program)  # XNNPACK takes convolutions whose weights are constants, not products
+    program = constant_prop_pass(program)  # XNNPACK supports only constant convolution weights, not products
     return to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
 
 

@@ -12,7 +12,7 @@ from ..export_spec import ExportSpec
 def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
     """Write a program with a dynamic batch size."""
     del calibration
-    batch = torch.export.Dim("batch", max=1 << 31)  # without a bound torch 2.7 refuses ECNet
+    batch = torch.export.Dim("batch", max=1 << 31)  # without a bound, torch 2.7 cannot export ECNet
     program = torch.export.export(spec.network(), (spec.example(2),), dynamic_shapes=({0: batch},))
     torch.export.save(program, path)
 

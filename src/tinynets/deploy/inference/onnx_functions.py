@@ -20,7 +20,7 @@ from .export_ops import ExportOps
 
 DOMAIN = "tinynets"
 OPSET = 20
-_BLOCK = 16  # channels of ONNX Runtime's blocks on AVX-512; on AVX2 they have 8
+_BLOCK = 16  # channels per block of ONNX Runtime's NCHWc layout on AVX-512; 8 on AVX2
 _ONES = """one = Constant<value_float = 1.0>()
         shape = Constant<value_ints: ints = @kernel_shape>()
         kernel = Expand(one, shape)"""

@@ -77,7 +77,7 @@ def _egrr_stage(stage: EGRRStage) -> FusedEGRRStage:
 _CONV = (nn.Conv2d,)
 _NORM = (nn.BatchNorm2d, nn.SyncBatchNorm, FrozenBatchNorm2d)
 
-# what makes the replacement, and what it takes for granted: parts that are instances of these classes
+# the replacement, and its requirements: submodules that are instances of these classes
 _REPLACED: dict[type, tuple[Callable[..., nn.Module], dict[str, tuple[type[nn.Module], ...]]]] = {
     ConvBnAct: (lambda block: without_norm(block, "conv"), {"conv": _CONV, "bn": _NORM}),
     DWSeparable: (lambda block: without_norm(block, "conv_pw"), {"conv_pw": _CONV, "bn": _NORM}),

@@ -58,12 +58,12 @@ def affine(x: Tensor, angle: Tensor, factor: Tensor, slant_x: Tensor, right: Ten
     torchvision.transforms.v2.functional.affine.
     """
     height, width = x.shape[2:]
-    # where an output pixel comes from, in pixels from the center: the inverse of scale, shear, rotation, shift
+    # source position of an output pixel, relative to the center: the inverse of scale, shear, rotation, shift
     a = (angle.cos() - angle.sin() * slant_x) / factor
     b = (angle.cos() * slant_x + angle.sin()) / factor
     c, d = -angle.sin() / factor, angle.cos() / factor
     from_x, from_y = -(a * right + b * down), -(c * right + d * down)
-    # the unit of affine_grid is half a side
+    # affine_grid's unit is half the image side
     theta = torch.stack([a, b * height / width, from_x * 2 / width, c * width / height, d, from_y * 2 / height], dim=1)
     grid = F.affine_grid(theta.view(-1, 2, 3), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, padding_mode="zeros", align_corners=False)

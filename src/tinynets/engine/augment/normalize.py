@@ -27,7 +27,7 @@ class Normalize:
 
     def scale(self, x: Tensor) -> Tensor:
         """Compute (x - mean) / std for pixels in 0..1."""
-        if self.mean.device != x.device:  # only once, because a copy waits for the device
+        if self.mean.device != x.device:  # only once, because a copy synchronizes
             self.mean, self.std = self.mean.to(x.device), self.std.to(x.device)
         return (x - self.mean) / self.std
 

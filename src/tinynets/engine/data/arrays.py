@@ -22,7 +22,7 @@ _NAMES = "class_names"
 _USUAL = [f"{letter}_{part}" for part in ("train", "val", "test") for letter in "xy"] + [
     f"{part}_{word}" for part in ("train", "val", "test") for word in ("images", "labels")
 ]
-_TOLERANCE = 1e-3  # above 1, of floats that were interpolated
+_TOLERANCE = 1e-3  # for interpolated floats slightly above 1
 
 
 def load_arrays(source: Path | Mapping[str, Any]) -> ImageData:
@@ -62,7 +62,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         for key in file.files:
             try:
                 arrays[key] = file[key]
-            except Exception as error:  # zipfile and numpy raise many things for damaged files
+            except Exception as error:  # zipfile and numpy raise many exception types
                 reason = printable(" ".join(str(error).split()) or type(error).__name__)
                 raise ValueError(f"{key} is not readable: it is damaged, or pickled ({reason})") from error
     return arrays
@@ -144,7 +144,7 @@ def _pixels(key: str, values: np.ndarray) -> Tensor:
         )
     low, high = values.min(), values.max()
     if values.dtype != np.uint8:
-        if not (low >= 0 and high <= 1 + _TOLERANCE):  # not even NaN is
+        if not (low >= 0 and high <= 1 + _TOLERANCE):  # also rejects NaN
             raise ValueError(f"{key} has values in {low:g}..{high:g}, floats must be in 0..1: undo the normalization")
         values = (values.astype(np.float32) * 255 + 0.5).clip(0, 255).astype(np.uint8)
     elif high == 1:

@@ -50,7 +50,7 @@ def _open_or_download(name: str, cls: type, root: Path, train: bool):
         try:
             return cls(str(root), train=train, download=True)
         except Exception as error:
-            for folder in (root / cls.__name__ / "raw", root / cls.__name__):  # torchvision leaves them empty
+            for folder in (root / cls.__name__ / "raw", root / cls.__name__):  # torchvision leaves empty folders
                 with suppress(OSError):
                     folder.rmdir()
             *_, reason = (type(error).__name__, *str(error).strip().splitlines())

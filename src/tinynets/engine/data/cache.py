@@ -20,7 +20,7 @@ from tinynets._files import to_json, write_file
 from .locking import locked
 from .memory import size_text
 
-VERSION = 1  # of reading: counted up when the pixels of a file change
+VERSION = 1  # of the decoding, incremented when its pixels change
 
 
 def default_cache() -> Path:
@@ -88,7 +88,7 @@ class Cache:
         with open(path, "rb") as file:
             if sys.platform == "win32":
                 area = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-            else:  # without a reservation: such a file may be larger than the memory
+            else:  # without swap reservation, because the file may exceed the memory
                 reserve = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
                 area = mmap.mmap(
                     file.fileno(), 0, flags=mmap.MAP_PRIVATE | reserve, prot=mmap.PROT_READ | mmap.PROT_WRITE

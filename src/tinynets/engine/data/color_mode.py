@@ -8,7 +8,7 @@ from PIL import Image, ImageColor
 GRAY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")
 _DEEP = ("I", "I;16", "I;16B")
 _COLOR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
-_BITS, _PHOTOMETRIC = 258, 262  # tags of TIFF
+_BITS, _PHOTOMETRIC = 258, 262  # TIFF tags
 
 
 def flatten(image: Image.Image, background: str = "white") -> Image.Image:

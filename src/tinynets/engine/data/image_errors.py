@@ -33,7 +33,7 @@ def error_context(path: str | Path) -> Iterator[None]:
         raise ValueError(f"{name} is not a readable image (format unknown to Pillow)") from error
     except PermissionError as error:
         raise ValueError(f"{name} cannot be read ({error.strerror})") from error
-    except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them
+    except Exception as error:  # Pillow's decoders raise many exception types for damaged files
         reason = printable(" ".join(str(error).split()) or type(error).__name__)
         raise ValueError(f"{name} is not a readable image ({reason})") from error
 

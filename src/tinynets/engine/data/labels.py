@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_MANY = 1000  # with more classes, labels that hardly repeat are taken for numbers
+_MANY = 1000  # with more classes, labels that hardly repeat are treated as numbers
 
 
 def encode_labels(

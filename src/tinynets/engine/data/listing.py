@@ -128,6 +128,6 @@ def _identity(path: Path) -> object:
     """Return a key that is equal for all paths to one file."""
     try:
         status = path.stat()
-    except OSError:  # a broken link; reading it will say so
+    except OSError:  # a broken link, reported when it is read
         return path
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)

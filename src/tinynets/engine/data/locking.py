@@ -22,7 +22,7 @@ def locked(root: Path) -> Iterator[None]:
         root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(root / LOCK)
         lock.acquire()
-    except OSError:  # nobody can write into it either
+    except OSError:  # not writable, so other processes cannot write either
         lock = None
     try:
         yield

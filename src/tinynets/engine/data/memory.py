@@ -46,5 +46,5 @@ def _control_group() -> int | None:
         stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
         limit, used = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
         return limit - used + int(stat["inactive_file"])
-    except (OSError, KeyError, ValueError):  # none, or "max"
+    except (OSError, KeyError, ValueError):  # no limit, or "max"
         return None

@@ -17,7 +17,7 @@ from .image_errors import quiet_pillow
 from .reading import check_size, read_image
 
 _T = TypeVar("_T")
-BLOCK = 256  # files that are handed to the threads at a time
+BLOCK = 256  # files per batch of the thread pool
 
 
 def read_images(

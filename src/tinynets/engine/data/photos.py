@@ -22,9 +22,9 @@ from .similar import look_alikes
 
 _logger = logging.getLogger(__name__)
 
-_MANY = 2000  # photos whose decoding is announced
-_LARGE = 10**9  # bytes in memory that are announced
-_USUAL = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}  # is no config
+_MANY = 2000  # photos; decoding more is logged
+_LARGE = 10**9  # bytes; using more memory is logged
+_USUAL = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}  # equivalent to no config
 
 
 def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
@@ -95,7 +95,7 @@ def _status(path: Path) -> tuple[str, int, int]:
     """Return a fingerprint of a file: path, size and modification time."""
     try:
         status = path.stat()
-    except OSError:  # reading it will say so
+    except OSError:  # reported when it is read
         return str(path), -1, -1
     return str(path), status.st_size, status.st_mtime_ns
 

@@ -17,7 +17,7 @@ from .image_data import channels_first
 from .image_errors import error_context, quiet_pillow
 from .memory import check_memory
 
-_ORIENTATION = 0x0112  # of EXIF
+_ORIENTATION = 0x0112  # EXIF tag
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -128,7 +128,7 @@ def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 if it is missing or unreadable."""
     try:
         turn = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # broken metadata raise many things; image viewers show such images
+    except Exception:  # broken metadata raise many exception types; viewers show such images
         return 1
     return turn if turn in _TURNS else 1
 

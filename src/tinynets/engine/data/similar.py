@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_BITS = 3  # of 64 that may differ
-_LEVELS = 15.0  # of 255, the root mean square difference of two thumbnails
-_AT_A_TIME = 1 << 23  # comparisons
+_BITS = 3  # maximum number of differing bits of 64
+_LEVELS = 15.0  # maximum RMS difference of two thumbnails, of 255
+_AT_A_TIME = 1 << 23  # comparisons per batch
 
 
 def look_alikes(images: Tensor, others: Tensor) -> Tensor:
@@ -30,7 +30,7 @@ def look_alikes(images: Tensor, others: Tensor) -> Tensor:
     for here in _thumbnails(images).split(max(1, _AT_A_TIME // max(1, len(there)))):
         pixels = here.flatten(1)
         apart = pixels.square().sum(1, keepdim=True) + other_pixels.square().sum(0) - 2 * pixels @ other_pixels
-        agree = _hashes(here) @ other_bits >= 64 - 2 * _BITS  # a bit that differs takes 2
+        agree = _hashes(here) @ other_bits >= 64 - 2 * _BITS  # each differing bit subtracts 2
         found.append((agree & (apart <= pixels.shape[1] * _LEVELS**2)).any(1))
     return torch.cat(found)
 

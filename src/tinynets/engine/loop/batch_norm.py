@@ -6,7 +6,7 @@ from tinynets._context import evaluation_mode
 from tinynets.engine.augment import Normalize
 from tinynets.engine.evaluation import evaluate
 
-LAG = 5.0  # percent of the images
+LAG = 5.0  # percentage points of accuracy
 
 
 @torch.no_grad()

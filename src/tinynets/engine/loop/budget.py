@@ -16,9 +16,9 @@ from .run import Run
 
 _logger = logging.getLogger(__name__)
 
-_STEPS, _FIRST = 20, 4  # measured, and left out because kernels are chosen and memory is taken in them
-_MOST = 10  # times the epochs of the recipe
-_SHARE = 0.97  # of the time that is planned
+_STEPS, _FIRST = 20, 4  # steps run, and warm-up steps not measured (kernel selection, memory allocation)
+_MOST = 10  # maximum multiple of the recipe's epochs
+_SHARE = 0.97  # fraction of the time that is scheduled
 
 
 class _Enough(Exception):
@@ -74,7 +74,7 @@ def _measure(trial: Run) -> tuple[float, float]:
     times = []
 
     def after_step() -> None:
-        trial.loss_sum.item()  # waits for the device
+        trial.loss_sum.item()  # synchronizes
         times.append(time.perf_counter())
         if len(times) == _STEPS:
             raise _Enough

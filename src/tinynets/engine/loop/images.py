@@ -49,7 +49,7 @@ class RunImages:
                     f"{lacking} of {data.num_classes} classes have no validation image: {recipe.val_size:g} (val_size) "
                     "of their images rounds to 0"
                 )
-        # all images and the rows of the training set, because a copy without the others would double the memory
+        # all images and the indices of the training set, because a copy of the subset would double the memory
         self._images, self._rows = data.train_images.to(distributed.device), train.to(distributed.device)
         self.train_labels = data.train_labels[train].to(distributed.device)
         if recipe.schedule.patience and len(self.val_labels) == 0:

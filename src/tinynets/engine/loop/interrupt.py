@@ -33,7 +33,7 @@ def interruptible() -> Iterator[Interrupt]:
 
     handled = (signal.SIGINT, signal.SIGTERM)
     previous = {n: signal.getsignal(n) for n in handled}
-    # leave signals alone that the program ignores or handles outside Python: those could not be restored
+    # skip signals that are ignored or handled outside Python, because these handlers could not be restored
     previous = {n: handler for n, handler in previous.items() if handler not in (None, signal.SIG_IGN)}
     for number in previous:
         signal.signal(number, ask)

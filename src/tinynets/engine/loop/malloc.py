@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# of glibc's malloc.h, with its defaults
+# constants of glibc's malloc.h, with its defaults
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 _DEFAULTS = {
     _M_MMAP_MAX: ("MALLOC_MMAP_MAX_", 65536),
@@ -25,7 +25,7 @@ def keep_freed_memory() -> None:
     """
     if (libc := _glibc()) is not None:
         libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, -1)  # never
+        libc.mallopt(_M_TRIM_THRESHOLD, -1)  # never trim
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from torch.optim.adamw import adamw
 
 from tinynets.ops import pack_symmetric, symmetric_weight
 
-_COEFFICIENTS = (  # of the quintic iteration, step by step; modded-nanogpt
+_COEFFICIENTS = (  # of the quintic Newton-Schulz iterations, from modded-nanogpt
     (4.0848, -6.8946, 2.9270),
     (3.9505, -6.3029, 2.6377),
     (3.7418, -5.5913, 2.3037),

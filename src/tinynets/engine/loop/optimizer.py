@@ -14,7 +14,7 @@ def create_optimizer(model: nn.Module, recipe: Optimizer) -> torch.optim.Optimiz
     Raises:
         ValueError: timm has no such optimizer.
     """
-    momentum = 0.9 if recipe.used_momentum is None else recipe.used_momentum  # timm ignores it for those without
+    momentum = 0.9 if recipe.used_momentum is None else recipe.used_momentum  # ignored by optimizers without one
     name = "sgd" if recipe.name == "muon" else recipe.name
     optimizer = create_optimizer_v2(model, opt=name, lr=recipe.lr, weight_decay=recipe.weight_decay, momentum=momentum)
     if recipe.name != "muon":

@@ -80,7 +80,7 @@ class Run:
         self.loss_sum = torch.zeros((), device=self.device)
         self.hits = torch.zeros((), device=self.device)
         self.first_bad = torch.full((), -1, device=self.device)
-        self.looks_at_every_loss = self.device.type == "cpu"  # on other devices reading the loss waits for the device
+        self.looks_at_every_loss = self.device.type == "cpu"  # on other devices, reading the loss synchronizes
 
     @property
     def averaged(self) -> nn.Module:
@@ -172,7 +172,9 @@ class Run:
         else:
             seen = self._gradients(depth, x, targets, labels)
             self._update()
-        self.loss_sum += seen[0] / self.distributed.world_size  # here, because a resumed run may have another count
+        self.loss_sum += (
+            seen[0] / self.distributed.world_size
+        )  # here, because a resumed run may have another world size
         self.hits += seen[1]
         self.first_bad = torch.where((self.first_bad < 0) & ~self.loss_sum.isfinite(), self.step, self.first_bad)
         if self.ema is not None:
@@ -284,4 +286,4 @@ class Run:
         self.order_state = state["order_generator"]
         self.loss_sum.copy_(state["loss_sum"])
         self.hits.copy_(state["hits"])
-        self.set_learning_rate(self.step)  # a longer run has another learning rate here
+        self.set_learning_rate(self.step)  # an extended run has another learning rate here

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 _logger = logging.getLogger(__name__)
 
 
-WARM_UP = 3  # eager steps before a capture: they compile and choose kernels and create the optimizer's state
+WARM_UP = 3  # eager steps before a capture, which compile and select kernels and create the optimizer state
 
 
 class StepGraphs:
@@ -97,7 +97,7 @@ class StepGraphs:
             group["lr"] = rate
         try:
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message=".*capturable=True.*")  # before the capture
+                warnings.filterwarnings("ignore", message=".*capturable=True.*")  # in warm-up steps
                 yield
         finally:
             for group, rate in zip(self.optimizer.param_groups, rates, strict=True):

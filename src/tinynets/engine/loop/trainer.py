@@ -181,7 +181,7 @@ class Trainer:
         patience = self.run.recipe.schedule.patience
         if not patience or not self.history:
             return False
-        first_best = max(self.history, key=_score)  # the first of equal epochs: equal is no progress
+        first_best = max(self.history, key=_score)  # the first of equal epochs: an equal score is no improvement
         return self.history[-1]["epoch"] - max(first_best["epoch"], self.patience_from) >= patience
 
     def _stop_if_asked(self, interrupt: Interrupt) -> None:

@@ -215,7 +215,7 @@ def _flat(recipe: Recipe) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in recipe.to_dict().items():
         flat |= {f"{name}.{inner}": v for inner, v in value.items()} if name in _SECTIONS else {name: value}
-    return flat | {"optimizer.momentum": recipe.optimizer.used_momentum}  # None and 0.9 are the same
+    return flat | {"optimizer.momentum": recipe.optimizer.used_momentum}  # None is equivalent to 0.9
 
 
 def parse_value(text: str) -> Any:

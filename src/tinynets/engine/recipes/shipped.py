@@ -206,7 +206,7 @@ def get_recipe(model: str, name: str = "default") -> Recipe:
         150
     """
     model = full_name(model)
-    if model not in _RECIPES and ":" not in model and not timm.is_model(model):  # hf-hub:user/model is left to timm
+    if model not in _RECIPES and ":" not in model and not timm.is_model(model):  # timm resolves hf-hub:user/model
         raise unknown("model", model, _RECIPES)
     if name not in list_recipes(model):
         raise unknown(f"recipe of {model}", name, list_recipes(model))

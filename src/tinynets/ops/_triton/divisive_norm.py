@@ -4,7 +4,7 @@ from torch import Tensor
 
 from ._maps import grid_over, inverse_count, jit, launcher, locate, offset, step_by, tiles, widen, within
 
-# pixels times channels of a program's tile
+# elements (pixels times channels) of a program's tile
 FORWARD_TILE = 2048
 BACKWARD_TILE = 1024
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ._maps import grid_over, jit, launcher, locate, offset, step_by, tiles, widen, within
 
-# pixels times channels of a program's tile
+# elements (pixels times channels) of a program's tile
 FORWARD_TILE = 2048
 GRAD_X_TILE = 1024
 GRAD_GATE_TILE = 2048
