@@ -102,7 +102,7 @@ def test_the_parameters_of_a_public_function_are_documented(name):
 def test_the_example_runs(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(registry, "_LAYERS", dict(registry._LAYERS))  # an example registers a layer
-    monkeypatch.setattr(_dispatch, "_triton_wanted", _dispatch._triton_wanted)  # another switches Triton off
+    monkeypatch.setattr(_dispatch, "_triton_enabled", _dispatch._triton_enabled)  # another switches Triton off
     torch.manual_seed(0)
     example = doctest.DocTestParser().get_doctest(DEFINITIONS[name].__doc__, {}, name, None, None)
     told: list[str] = []

@@ -63,7 +63,7 @@ ALLOWED_IN_ENGINE = {
 
 
 def imports_of(path):
-    """Full names of what a file imports, relative imports resolved: tinynets.ops.pieces."""
+    """Full names of what a file imports, relative imports resolved: tinynets.ops.chunks."""
     package = ["tinynets", *path.relative_to(ROOT).parent.parts]
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):

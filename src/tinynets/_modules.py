@@ -14,22 +14,22 @@ from torch.optim.swa_utils import AveragedModel
 
 _SOURCES = ("file", "url", "hf_hub_id", "hf_hub_filename", "state_dict", "origin_url", "tag")
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
-_HOLDERS = (nn.DataParallel, DistributedDataParallel, ModelEmaV2, ModelEmaV3, AveragedModel)
+_WRAPPERS = (nn.DataParallel, DistributedDataParallel, ModelEmaV2, ModelEmaV3, AveragedModel)
 
 
 def unwrapped(model: Any) -> Any:
     """Return the model inside torch.compile, DataParallel, DistributedDataParallel and weight-averaging wrappers."""
-    while isinstance(model, (OptimizedModule, *_HOLDERS)):
+    while isinstance(model, (OptimizedModule, *_WRAPPERS)):
         model = model._orig_mod if isinstance(model, OptimizedModule) else model.module
     return model
 
 
 def hooked(module: nn.Module) -> bool:
     """Whether the module or a submodule has forward hooks or a patched forward."""
-    return any(seen(m) or "forward" in vars(m) for m in module.modules())
+    return any(has_forward_hooks(m) or "forward" in vars(m) for m in module.modules())
 
 
-def seen(module: nn.Module) -> bool:
+def has_forward_hooks(module: nn.Module) -> bool:
     """Whether a hook may retain the module's output, which then must not be modified in place."""
     everywhere = torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks
     return bool(module._forward_hooks or module._forward_pre_hooks or everywhere)

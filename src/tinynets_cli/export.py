@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     metadata = trained.metadata
     out = Path(args.out or f"{_stem(args.model)}-{args.to}{kind.suffix}")
     tensors: dict[str, Any] = {}
-    if kind.integer or args.data or args.data_dir or _are_at_hand(metadata):
+    if kind.integer or args.data or args.data_dir or _is_available(metadata):
         tensors = _images(args, trained, count if kind.integer else 0, _TRIED if kind.c_source else None)
     elif args.images or args.background or args.skip_bad:
         raise ValueError("--images, --background and --skip-bad have no effect without data: choose data with --data")
@@ -119,7 +119,7 @@ def _stem(model: str) -> str:
     return (path.parent.name or path.stem) if path.stem == "last" else path.name.removesuffix(".safetensors")
 
 
-def _are_at_hand(metadata: Any) -> bool:
+def _is_available(metadata: Any) -> bool:
     """Whether the data of a run are still where they were, so that nothing has to be named or downloaded."""
     from tinynets.engine import list_data
     from tinynets.engine.data.builtin import has_files

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         metadata["firmware"] = _firmware(model, args.input_size)
     reach = f"{field}\n\nreceptive field: {field.size:g} pixels\n" if field else ""
     known = _trained(trained) if trained else _shipped(weights) if is_ours(args.model) else ""
-    chip = f"\n{_on_a_chip(metadata['firmware'])}" if args.firmware else ""
+    chip = f"\n{_firmware_text(metadata['firmware'])}" if args.firmware else ""
     report(args, metadata, lambda: f"{table}\n\n{reach}{known}".rstrip() + chip)
 
 
@@ -70,7 +70,7 @@ def _firmware(model: Any, size: Any) -> dict[str, int]:
     return asdict(estimate(model, size))
 
 
-def _on_a_chip(needs: dict[str, int]) -> str:
+def _firmware_text(needs: dict[str, int]) -> str:
     flash, ram = needs["flash"] / 1000, needs["ram"] / 1000
     return f"as int8 C: {flash:,.1f} kB of flash, {ram:,.1f} kB of RAM (export --to c; code as on a Cortex-M4)"
 

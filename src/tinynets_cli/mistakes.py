@@ -50,7 +50,7 @@ def find_mistakes(run: str | Path, data: "ImageData", device: str) -> dict[str, 
     return {"confusions": confusions, "mistakes": mistakes}
 
 
-def text_of(found: dict[str, Any]) -> str:
+def format_mistakes(found: dict[str, Any]) -> str:
     """Two short tables. Empty without mistakes."""
     from tinynets._text import printable
     from tinynets.report import text_table

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     if args.json and predictions:
         print(to_json({"model": args.model, "predictions": predictions, "errors": errors}))
     if errors:
-        raise ValueError(_complaint([error["error"] for error in errors], len(predictions)))
+        raise ValueError(_error_summary([error["error"] for error in errors], len(predictions)))
 
 
 def _find_images(arguments: list[str]) -> tuple[list[str], list[dict[str, str]], list[str]]:
@@ -128,7 +128,7 @@ def _table(predictions: list[dict[str, Any]], errors: list[dict[str, str]]) -> s
     return text.getvalue()
 
 
-def _complaint(reasons: list[str], done: int) -> str:
+def _error_summary(reasons: list[str], done: int) -> str:
     if len(reasons) == 1:
         return reasons[0] + (f"; images classified: {done:,}" if done else "")
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .data import data_of, load_data_of
-from .mistakes import find_mistakes, text_of
+from .mistakes import find_mistakes, format_mistakes
 from .options import (
     common_options,
     data_options,
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
     out = args.out or "runs/" + re.sub(r"[^\w.-]+", "_", model or Path(args.data).resolve().name)
     state = RunDir(out).state() if args.resume else None
     if photos and not state:
-        _take_backbone(args)
+        _use_backbone(args)
         start, model = _start_of(args), args.model
     before: dict[str, Any] = state["identity"] if state else {}
     model = model or before.get("model")
@@ -135,7 +135,7 @@ def _is_folder(name: str | None) -> bool:
     return name is not None and name not in list_data() and Path(name).is_dir()
 
 
-def _take_backbone(args: argparse.Namespace) -> None:
+def _use_backbone(args: argparse.Namespace) -> None:
     """Fine-tune the backbone for photos, because the command line names no model."""
     args.model, args.pretrained, args.img_size = PHOTO_BACKBONE, True, args.img_size or PHOTO_SIZE
     size, recipe = "x".join(map(str, args.img_size)), args.recipe or "finetune"
@@ -156,7 +156,7 @@ def _summary_text(summary: dict[str, Any], found: dict[str, Any], out: str) -> s
     """What came out, what the net mistakes, and what to type next."""
     parts = [f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; run directory: {out}"]
     if found:
-        parts.append(text_of(found))
+        parts.append(format_mistakes(found))
         name = shlex.quote(str(out))
         parts.append(
             f"next:\n  tinynets predict {name} PHOTO...\n  tinynets plot {name}\n"

@@ -167,9 +167,9 @@ def test_what_is_mistaken():
     row = 3 if worst["class"] == "3 - three" else 7
     same = [known.metadata.class_names[said[i]] == worst["predicted"] for i in range(12) if truth[i] == row]
     assert sum(same) == worst["photos"]
-    text = mistakes.text_of(found)
+    text = mistakes.format_mistakes(found)
     assert f"{wrong[0]}.png" in text
-    assert mistakes.text_of({"confusions": [], "mistakes": []}) == "no mistake on the test photos"
+    assert mistakes.format_mistakes({"confusions": [], "mistakes": []}) == "no mistake on the test photos"
 
 
 def test_photos_on_both_sides_are_said(run, insects, tmp_path):

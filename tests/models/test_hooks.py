@@ -101,8 +101,8 @@ def test_what_hooks_keep_is_the_same_in_the_fused_net(name):
 
 
 def test_hooks_see_whole_batches_in_fused_nets(monkeypatch):
-    monkeypatch.setattr(tinynets.ops._dispatch, "PIECE", 1)
-    monkeypatch.setattr(tinynets.ops._dispatch.pieces, "__defaults__", (1,))
+    monkeypatch.setattr(tinynets.ops._dispatch, "CHUNK", 1)
+    monkeypatch.setattr(tinynets.ops._dispatch.chunks, "__defaults__", (1,))
     fused = tinynets.fuse(build("egrr_cifar100"))
     with torch.inference_mode():
         expected = fused(images(fused))

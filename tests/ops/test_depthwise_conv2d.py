@@ -59,13 +59,13 @@ def test_first_and_second_derivatives():
     assert torch.autograd.gradgradcheck(lambda *t: depthwise_conv2d(*t, 2), inputs)
 
 
-def test_pieces_of_a_batch_make_the_whole(monkeypatch):
+def test_chunks_of_a_batch_make_the_whole(monkeypatch):
     import importlib
 
     module = importlib.import_module("tinynets.ops._depthwise_conv2d")
     x, weight, bias = (t.requires_grad_() for t in inputs_of(images=5))
     expected = torch.autograd.grad(depthwise_conv2d(x, weight, bias, 2).square().sum(), (x, weight, bias))
-    monkeypatch.setattr(module, "pieces", lambda x: (slice(i, i + 2) for i in range(0, 5, 2)))
+    monkeypatch.setattr(module, "chunks", lambda x: (slice(i, i + 2) for i in range(0, 5, 2)))
     grads = torch.autograd.grad(depthwise_conv2d(x, weight, bias, 2).square().sum(), (x, weight, bias))
     torch.testing.assert_close(grads, expected, rtol=1e-4, atol=1e-4)
 
@@ -100,7 +100,7 @@ def test_triton_gets_what_its_kernels_can_take(monkeypatch):
     monkeypatch.setattr(module, "on_triton", lambda x: True)
     x = torch.ones(1, 2, 1, 1).expand(1, 2, 3000, 3000)
     weight = torch.ones(2, 1, 3, 3, requires_grad=True)
-    assert module._trains_here(x, weight, 2)
-    assert not module._trains_here(x[..., :4], weight, 2)  # most taps see only padding
-    assert not module._trains_here(x, weight, 1024)  # dilations are packed into 10 bits
-    assert not module._trains_here(x, torch.ones(2, 1, 9, 9, requires_grad=True), 2)
+    assert module._use_custom_backward(x, weight, 2)
+    assert not module._use_custom_backward(x[..., :4], weight, 2)  # most taps see only padding
+    assert not module._use_custom_backward(x, weight, 1024)  # dilations are packed into 10 bits
+    assert not module._use_custom_backward(x, torch.ones(2, 1, 9, 9, requires_grad=True), 2)

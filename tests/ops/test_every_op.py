@@ -131,7 +131,7 @@ def test_small_inputs_in_few_calls(name, monkeypatch):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
-def test_pieces_of_a_batch_make_the_whole(name, monkeypatch):
+def test_chunks_of_a_batch_make_the_whole(name, monkeypatch):
     from tinynets.ops import _dispatch
 
     inputs = [t.requires_grad_() for t in inputs_of(name, (8, 8), images=5)]
@@ -139,9 +139,9 @@ def test_pieces_of_a_batch_make_the_whole(name, monkeypatch):
     grads = torch.autograd.grad(y, inputs, torch.ones_like(y))
     small = lambda x, elements=0: (slice(i, i + 2) for i in range(0, x.shape[0], 2))  # noqa: E731
     for module in ("divisive_norm", "variance_pieces", "gated_pieces"):
-        monkeypatch.setattr(importlib.import_module(f"tinynets.ops._{module}"), "pieces", small)
+        monkeypatch.setattr(importlib.import_module(f"tinynets.ops._{module}"), "chunks", small)
     again = OPS[name][0](*inputs)
     torch.testing.assert_close(again, y)
     for a, b in zip(torch.autograd.grad(again, inputs, torch.ones_like(y)), grads, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
-    assert [piece.stop for piece in _dispatch.pieces(torch.empty(10, 2, 2, 2), 24)] == [3, 6, 9, 12]
+    assert [chunk.stop for chunk in _dispatch.chunks(torch.empty(10, 2, 2, 2), 24)] == [3, 6, 9, 12]

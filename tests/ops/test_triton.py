@@ -110,7 +110,7 @@ class OnCuda:
 def test_kernels_can_be_left_out(monkeypatch):
     from tinynets.ops import _dispatch
 
-    monkeypatch.setattr(_dispatch, "_triton_wanted", True)
+    monkeypatch.setattr(_dispatch, "_triton_enabled", True)
     assert _dispatch.on_triton(OnCuda())
     assert _dispatch.custom_ops_apply(OnCuda())
     assert not _dispatch.on_triton(torch.ones(1))
@@ -133,4 +133,4 @@ def test_the_environment_leaves_them_out(value, wanted, monkeypatch):
     spec = importlib.util.spec_from_file_location("tinynets.ops._another_dispatch", _dispatch.__file__)
     another = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(another)
-    assert another._triton_wanted == wanted
+    assert another._triton_enabled == wanted

@@ -66,10 +66,10 @@ def check(x, dtype):
         norm, variance = plain["divisive_norm"], plain["local_variance"]
         report("divisive_norm", divisive_norm.forward(x, size, 0.1), norm._forward(wide, size, 0.1), dtype)
         ours = divisive_norm.backward(grad, x, size, 0.1)
-        report("divisive_norm backward", ours, norm._second(wide_grad, leaf, size, 0.1).detach(), dtype)
+        report("divisive_norm backward", ours, norm._double_backward(wide_grad, leaf, size, 0.1).detach(), dtype)
         report("local_variance", local_variance.forward(x, size), variance._forward(wide, size), dtype)
         ours = local_variance.backward(grad, x, size)
-        expected = variance._second(wide_grad, leaf, size).detach() if size > 1 else torch.zeros_like(wide)
+        expected = variance._double_backward(wide_grad, leaf, size).detach() if size > 1 else torch.zeros_like(wide)
         report("local_variance backward", ours, expected, dtype)
 
     n, c, h, w = x.shape
@@ -119,7 +119,7 @@ def check_rows_far_apart():
         for op, inputs in ((divisive_norm, (5, 0.1)), (local_variance, (5,))):
             name = op.__name__.rpartition(".")[2]
             report(f"{say} {name}", op.forward(x, *inputs), plain[name]._forward(wide, *inputs), x.dtype)
-            want = plain[name]._second(wide, wide.clone().requires_grad_(), *inputs).detach()
+            want = plain[name]._double_backward(wide, wide.clone().requires_grad_(), *inputs).detach()
             report(f"{say} {name} backward", op.backward(x, x, *inputs), want, x.dtype)
         weight, gate = torch.ones(2, 1, 3, 3).half(), torch.ones(1, 3, 4, 5).half()
         ours = gated_dilated_conv2d.forward(x, weight, None, gate, DILATIONS)

@@ -204,7 +204,7 @@ _WINDOW_STATISTICS: dict[Any, tuple[str, ...]] = {
     ops.local_variance: ("x", "kernel_size"),
 }
 
-_UNTALLIED = (nn.Conv1d, nn.Conv3d, nn.modules.conv._ConvTransposeNd, nn.Upsample, nn.Unfold)
+_UNSUPPORTED = (nn.Conv1d, nn.Conv3d, nn.modules.conv._ConvTransposeNd, nn.Upsample, nn.Unfold)
 
 
 class _Tracer(torch.fx.Tracer):
@@ -224,7 +224,7 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
     """Return the name of a node's layer and its sliding window, None for a pixelwise layer."""
     if node.op == "call_module":
         module = model.get_submodule(str(node.target))
-        if isinstance(module, _UNTALLIED):
+        if isinstance(module, _UNSUPPORTED):
             raise ValueError(
                 f"{node.target}: {type(module).__name__} is not a sliding window: its receptive field is undefined"
             )

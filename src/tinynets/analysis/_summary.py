@@ -77,9 +77,9 @@ class Summary:
                 (
                     name,
                     block["params"],
-                    _share(block["params"], self.params),
+                    _percent(block["params"], self.params),
                     block["macs"],
-                    _share(block["macs"], self.macs),
+                    _percent(block["macs"], self.macs),
                 )
                 for name, block in self.blocks.items()
             ],
@@ -219,5 +219,5 @@ def _block(layer: str, model: nn.Module) -> str:
     return layer.split(".")[0] or "(model)"
 
 
-def _share(part: int, whole: int) -> str:
+def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}" if whole else "-"

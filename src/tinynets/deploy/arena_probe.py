@@ -9,14 +9,14 @@ import sys
 LARGEST = 1 << 26
 
 
-def main(path: str, *deadly: str) -> None:
+def main(path: str, *crashed: str) -> None:
     from tflite_micro.python.tflite_micro import runtime
 
     with open(path, "rb") as file:
         content = file.read()
 
     def starts(arena: int) -> bool:
-        if str(arena) in deadly:
+        if str(arena) in crashed:
             return False
         print(arena, flush=True)
         try:

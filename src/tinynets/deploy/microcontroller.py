@@ -28,20 +28,20 @@ def arena_bytes(content: bytes) -> int:
     """
     _check(content)
     script = Path(__file__).with_name("arena_probe.py")
-    deadly: list[str] = []
+    crashed: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(content)
         while True:
-            command = [sys.executable, str(script), str(path), *deadly]
+            command = [sys.executable, str(script), str(path), *crashed]
             done = subprocess.run(command, capture_output=True, text=True, errors="replace")
             *_, last = done.stdout.split() or [""]
             if done.returncode == 0 and "found" in done.stdout:
                 return int(last)
-            if done.returncode >= 0 or not last or last in deadly:
+            if done.returncode >= 0 or not last or last in crashed:
                 reason = next(iter(done.stderr.splitlines()), "no reason given")
                 raise RuntimeError(f"TensorFlow Lite Micro cannot run this file: {reason}")
-            deadly.append(last)
+            crashed.append(last)
 
 
 def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray], np.ndarray]:

@@ -26,15 +26,15 @@ def with_pools(content: bytes) -> bytes:
     """
     model = _read(content)
     for graph in model.subgraphs:
-        makers = {operator.outputs[0]: operator for operator in graph.operators}
+        producers = {operator.outputs[0]: operator for operator in graph.operators}
         made, gone = [], []
         for operator in graph.operators:
-            source = _averaged_map(model, graph, operator, makers)
+            source = _averaged_map(model, graph, operator, producers)
             if source is None:
                 made.append(operator)
                 continue
             if source != operator.inputs[0]:
-                gone.append(makers[operator.inputs[0]])
+                gone.append(producers[operator.inputs[0]])
             made += _pool(model, graph, source, operator)
         graph.operators = [operator for operator in made if all(operator is not other for other in gone)]
     return _written(_without_unused_codes(model))
@@ -112,7 +112,7 @@ def _name(model: Any, operator: Any) -> str:
     return next(name for name, value in vars(schema.BuiltinOperator).items() if value == number)
 
 
-def _averaged_map(model: Any, graph: Any, operator: Any, makers: dict[int, Any]) -> int | None:
+def _averaged_map(model: Any, graph: Any, operator: Any, producers: dict[int, Any]) -> int | None:
     """Return the index of the map (N, H, W, C) that a MEAN averages spatially, None for any other operator."""
     source = operator.inputs[0] if len(operator.inputs) else -1
     if _name(model, operator) != "MEAN" or len(graph.tensors[source].shape) != 4:
@@ -120,13 +120,13 @@ def _averaged_map(model: Any, graph: Any, operator: Any, makers: dict[int, Any])
     axes = sorted(_values(model, graph, operator.inputs[1]))
     if axes == [1, 2]:
         return source
-    maker = makers.get(source)
-    if maker is None or _name(model, maker) != "TRANSPOSE":
+    producer = producers.get(source)
+    if producer is None or _name(model, producer) != "TRANSPOSE":
         return None
     alone = sum(source in other.inputs for other in graph.operators) == 1 and source not in graph.outputs
     flat = len(graph.tensors[operator.outputs[0]].shape) == 2
-    if alone and flat and axes == [2, 3] and _values(model, graph, maker.inputs[1]) == [0, 3, 1, 2]:
-        return maker.inputs[0]
+    if alone and flat and axes == [2, 3] and _values(model, graph, producer.inputs[1]) == [0, 3, 1, 2]:
+        return producer.inputs[0]
     return None
 
 

@@ -5,7 +5,7 @@ import torch.fx
 from torch import Tensor, nn
 
 from tinynets._checks import check_channels
-from tinynets._modules import seen
+from tinynets._modules import has_forward_hooks
 
 torch.fx.wrap("check_channels")
 
@@ -23,6 +23,6 @@ class CheckedSequential(nn.Sequential):
         for module in self:
             input = module(input)
             if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-                if seen(module):
+                if has_forward_hooks(module):
                     input = input.clone()  # an in-place activation follows
         return input

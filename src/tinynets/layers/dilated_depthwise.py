@@ -47,11 +47,11 @@ class DilatesDepthwise(nn.Module):
         dilation = self.dilations[step]
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
             if not isinstance(self.depthwise, DilatedDepthwise):
-                return _on_every(dilation, self.depthwise, x)
+                return _apply_dilated(dilation, self.depthwise, x)
         return self.depthwise(x, dilation)
 
 
-def _on_every(dilation: int, conv: nn.Module, x: Tensor) -> Tensor:
+def _apply_dilated(dilation: int, conv: nn.Module, x: Tensor) -> Tensor:
     """Apply conv with its dilation multiplied: each of the dilation^2 subsampled grids is one image of the batch."""
     h, w = x.shape[2:]
     grids = F.pad(x, (0, -w % dilation, 0, -h % dilation)).unflatten(3, (-1, dilation)).unflatten(2, (-1, dilation))

@@ -227,7 +227,7 @@ class StagedClassifier(nn.Module):
         return set()
 
 
-def share_residuals(norm: ISNorm) -> None:
+def init_residual_norms(norm: ISNorm) -> None:
     """Initialize every step's norm weight to 1 / num_steps, so that a recursion's residuals sum to the scale of one."""
     for step in norm.steps:
         nn.init.constant_(step.get_parameter("weight"), 1 / norm.num_steps)

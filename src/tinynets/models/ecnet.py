@@ -7,12 +7,12 @@ from timm.models import checkpoint, register_model
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive
-from tinynets._modules import seen
+from tinynets._modules import has_forward_hooks
 from tinynets._statistics import CIFAR10
 from tinynets.layers import BlurPool, ConvBnAct, DivisiveNorm, ISNorm
 from tinynets.layers.dilated_depthwise import DilatedDepthwise, DilatesDepthwise
 
-from .base import StagedClassifier, share_residuals
+from .base import StagedClassifier, init_residual_norms
 from .factory import build_model, pretrained_cfgs
 
 
@@ -56,13 +56,13 @@ class ECBlock(DilatesDepthwise):
         self.divisive = DivisiveNorm(**dd)
         self.contract = nn.Conv2d(hidden, channels, 1, bias=False, **dd)
         self.contract_norm = ISNorm(channels, len(self.dilations), **dd)
-        share_residuals(self.contract_norm)  # full size costs 2 to 4 % accuracy in short runs: docs/training.md
+        init_residual_norms(self.contract_norm)  # full size costs 2 to 4 % accuracy in short runs: docs/training.md
         self.scale = nn.Parameter(torch.ones((), **dd))
 
     def forward(self, x: Tensor, step: int) -> Tensor:
         y = self.expand_norm(self.expand(x), step)
         if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-            if any(map(seen, self.expand_norm.modules())):
+            if any(map(has_forward_hooks, self.expand_norm.modules())):
                 y = y.clone()  # the activation is in-place
         y = self.filtered(self.act(y), step)
         y = self.contract_norm(self.contract(self.divisive(y)), step)

@@ -6,11 +6,11 @@ from timm.models import register_model
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive
-from tinynets._modules import seen
+from tinynets._modules import has_forward_hooks
 from tinynets._statistics import CIFAR100
 from tinynets.layers import ConvBnAct, EntropyGate, GatedDilatedConv2d, ISNorm, SymmetricConv1x1
 
-from .base import StagedClassifier, scale_width, share_residuals
+from .base import StagedClassifier, init_residual_norms, scale_width
 from .factory import build_model, pretrained_cfgs
 
 
@@ -58,7 +58,7 @@ class EGRRStage(nn.Module):
         self.mix = SymmetricConv1x1(out_chans, **dd)
         self.conv = GatedDilatedConv2d(out_chans, dilations, **dd)
         self.norm = ISNorm(out_chans, num_steps, **dd)
-        share_residuals(self.norm)  # full-size residuals add up to huge logits, and training diverges
+        init_residual_norms(self.norm)  # full-size residuals add up to huge logits, and training diverges
         self.act = nn.ReLU6(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class EGRRStage(nn.Module):
             mixed = self.mix(x) if weight is None else self.mix(x, weight)
             y = self.norm(self.conv(mixed, self.gate(x)), step)
             if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-                if any(map(seen, self.norm.modules())):
+                if any(map(has_forward_hooks, self.norm.modules())):
                     y = y.clone()  # the activation is in-place
             x = x + self.act(y)
         return x

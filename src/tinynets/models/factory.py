@@ -123,14 +123,14 @@ def build_model(cls: type[ModelT], name: str, pretrained: bool, feature_cfg: dic
     if ours_to_adapt:
         kwargs["pretrained_cfg_overlay"] = {**overlay, "first_conv": None}
     model: Any = build_model_with_cfg(
-        cls, name, pretrained, feature_cfg=feature_cfg, pretrained_filter_fn=_fitting, **kwargs
+        cls, name, pretrained, feature_cfg=feature_cfg, pretrained_filter_fn=_checkpoint_filter_fn, **kwargs
     )
     if ours_to_adapt:
         model.pretrained_cfg["first_conv"] = cfg.first_conv
     return model
 
 
-def _fitting(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+def _checkpoint_filter_fn(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     """Reject weights of other shapes with a one-line error, where load_state_dict would print many lines.
 
     The classifier and most first layers are exempt, since timm adapts them.

@@ -1,8 +1,8 @@
 """Functional interface of the layers."""
 
 from ._depthwise_conv2d import depthwise_conv2d
-from ._dispatch import inference_pieces as inference_pieces
-from ._dispatch import pieces as pieces
+from ._dispatch import chunks as chunks
+from ._dispatch import inference_chunks as inference_chunks
 from ._dispatch import use_triton
 from ._divisive_norm import divisive_norm
 from ._gated_dilated_conv2d import gated_dilated_conv2d

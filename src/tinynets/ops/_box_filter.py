@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def accumulable(x: Tensor) -> Tensor:
+def upcast(x: Tensor) -> Tensor:
     """Return x in a dtype suited to window sums: half precision is cast to fp32, fp32 and fp64 are unchanged."""
     if x.dtype == torch.float32 or x.dtype == torch.float64:
         return x
@@ -71,7 +71,7 @@ def inverse_count(x: Tensor, kernel_size: int) -> Tensor:
 
 def eager_inverse_count(x: Tensor, kernel_size: int) -> Tensor:
     """Cached `inverse_count` for x on the CPU, in the dtype of its sums."""
-    return _inverse_count(x.shape[2], x.shape[3], kernel_size, accumulable(x[:0]).dtype)
+    return _inverse_count(x.shape[2], x.shape[3], kernel_size, upcast(x[:0]).dtype)
 
 
 @lru_cache

@@ -36,7 +36,7 @@ def check_dilation(dilation: int) -> None:
 
 def check_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
     """Raise unless weight is (C, 1, K, K) with K odd, bias is (C,), and both have the type and device of x."""
-    check_beside(x, weight, "weight")
+    check_dtype_and_device(x, weight, "weight")
     channels, size = x.shape[1], weight.shape  # reading a shape is slow, so it is read once
     if len(size) != 4 or size[0] != channels or size[1] != 1:
         raise ValueError(f"weight must be (C, 1, K, K) with the {channels} channels of x, got shape {list(size)}")
@@ -48,13 +48,13 @@ def check_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
 
 def check_bias(x: Tensor, bias: Tensor, channels: int) -> None:
     """Raise unless bias has one element per channel, and the dtype and device of x."""
-    check_beside(x, bias, "bias")
+    check_dtype_and_device(x, bias, "bias")
     size = bias.shape
     if len(size) != 1 or size[0] != channels:
         raise ValueError(f"bias must have shape [{channels}], one element per channel, got {list(size)}")
 
 
-def check_beside(x: Tensor, other: Tensor, name: str) -> None:
+def check_dtype_and_device(x: Tensor, other: Tensor, name: str) -> None:
     """Raise unless other is a tensor with the device of x, and with its dtype unless autocast converts both."""
     if not isinstance(other, Tensor) or other.dtype != x.dtype or other.layout != torch.strided:
         check_floating(other, name)

@@ -8,7 +8,7 @@ from tinynets._checks import check_maps
 
 from ._checks import check_depthwise, check_dilation
 from ._depthwise_pieces import channels_last, convolve, weight_gradient
-from ._dispatch import in_pieces, on_triton, packable, pieces, records_gradients, runs_eagerly
+from ._dispatch import chunks, in_chunks, on_triton, packable, records_gradients, runs_eagerly
 
 
 def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
@@ -41,7 +41,7 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
         check_depthwise(x, weight, bias)
         check_dilation(dilation)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-        if dilation > 1 and _trains_here(x, weight, dilation):
+        if dilation > 1 and _use_custom_backward(x, weight, dilation):
             if torch.is_autocast_enabled(x.device.type):
                 dtype = torch.get_autocast_dtype(x.device.type)
                 x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
@@ -50,7 +50,7 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
     return _forward(x, weight, bias, dilation)
 
 
-def _trains_here(x: Tensor, weight: Tensor, dilation: int) -> bool:
+def _use_custom_backward(x: Tensor, weight: Tensor, dilation: int) -> bool:
     """Whether to use the custom backward pass: in eager training, on the CPU in a single dtype or by Triton kernels.
 
     Maps no larger than 2 * dilation are excluded: the gain is small, and C1C2C3C4O's released training stays bitwise
@@ -62,7 +62,7 @@ def _trains_here(x: Tensor, weight: Tensor, dilation: int) -> bool:
         return False
     if on_triton(x):
         return packable([dilation]) and weight[0].numel() <= 49  # the kernels unroll their taps
-    return in_pieces(x) and not torch.is_autocast_enabled("cpu") and x.dtype == weight.dtype
+    return in_chunks(x) and not torch.is_autocast_enabled("cpu") and x.dtype == weight.dtype
 
 
 def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
@@ -99,8 +99,8 @@ class _Depthwise(torch.autograd.Function):
         grad_x = torch.empty_like(x)
         grad_weight = torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
         turned = weight.flip(2, 3)
-        for piece in pieces(x):
-            seen, upstream = channels_last(x[piece]), channels_last(grad[piece])
-            grad_x[piece] = convolve(upstream, turned, ctx.dilation)
+        for chunk in chunks(x):
+            seen, upstream = channels_last(x[chunk]), channels_last(grad[chunk])
+            grad_x[chunk] = convolve(upstream, turned, ctx.dilation)
             grad_weight += weight_gradient(seen, weight, upstream, ctx.dilation)
         return grad_x, grad_weight.to(weight.dtype), None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._box_filter import accumulable
+from ._box_filter import upcast
 
 
 def channels_last(x: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def weight_gradient(x: Tensor, weight: Tensor, grad: Tensor, dilation: int) -> T
         groups=channels * dilation,
         output_mask=[False, True, False],
     )[1]
-    return accumulable(split).view(dilation, channels, 1, kernel_size, kernel_size).sum(0)
+    return upcast(split).view(dilation, channels, 1, kernel_size, kernel_size).sum(0)
 
 
 def _interleaved(x: Tensor, dilation: int) -> Tensor:

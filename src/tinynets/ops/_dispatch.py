@@ -35,7 +35,7 @@ def custom_ops_apply(x: Tensor) -> bool:
     return runs_eagerly() and (x.is_cpu or on_triton(x))
 
 
-_triton_wanted = os.environ.get("TINYNETS_TRITON", "1") not in ("", "0")
+_triton_enabled = os.environ.get("TINYNETS_TRITON", "1") not in ("", "0")
 
 
 def use_triton(enabled: bool = True) -> None:
@@ -54,15 +54,15 @@ def use_triton(enabled: bool = True) -> None:
         >>> from tinynets.ops import use_triton
         >>> use_triton(False)
     """
-    global _triton_wanted
+    global _triton_enabled
     if enabled and not _has_triton():
         raise RuntimeError("Triton is not installed: pip install triton, or leave use_triton off")
-    _triton_wanted = enabled
+    _triton_enabled = enabled
 
 
 def on_triton(x: Tensor) -> bool:
     """Whether the Triton kernels apply to x."""
-    return _triton_wanted and x.is_cuda and _has_triton()
+    return _triton_enabled and x.is_cuda and _has_triton()
 
 
 def packable(dilations: Sequence[int]) -> bool:
@@ -80,7 +80,7 @@ def compiles_inference(x: Tensor) -> bool:
     return torch.compiler.is_compiling() and not records_gradients(x)
 
 
-def in_pieces(x: Tensor) -> bool:
+def in_chunks(x: Tensor) -> bool:
     """Whether x, an ordinary CPU tensor in eager mode, can be processed in chunks and in place.
 
     Tensor subclasses that only record operations (fake, functional, traced) use the form without loops and in-place
@@ -100,10 +100,10 @@ def records_gradients(*tensors: Tensor | None) -> bool:
     return False
 
 
-PIECE = 3 << 18  # elements of a chunk: 3 MB in fp32
+CHUNK = 3 << 18  # elements of a chunk: 3 MB in fp32
 
 
-def pieces(x: Tensor, elements: int = PIECE) -> Iterator[slice]:
+def chunks(x: Tensor, elements: int = CHUNK) -> Iterator[slice]:
     """Split a batch into chunks that fit into the CPU cache.
 
     Args:
@@ -115,8 +115,8 @@ def pieces(x: Tensor, elements: int = PIECE) -> Iterator[slice]:
 
     Examples:
         >>> import torch
-        >>> from tinynets.ops import pieces
-        >>> list(pieces(torch.zeros(5, 1, 10, 10), elements=200))
+        >>> from tinynets.ops import chunks
+        >>> list(chunks(torch.zeros(5, 1, 10, 10), elements=200))
         [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
     """
     parts = -(-x.numel() // elements)
@@ -125,17 +125,17 @@ def pieces(x: Tensor, elements: int = PIECE) -> Iterator[slice]:
         yield slice(start, start + images)
 
 
-def by_piece(function: Callable[..., Tensor], x: Tensor, *arguments: Any) -> Tensor:
+def by_chunk(function: Callable[..., Tensor], x: Tensor, *arguments: Any) -> Tensor:
     """Compute function(x, *arguments) in chunks; the function preserves the shape and dtype of each image."""
-    if x.numel() <= PIECE:
+    if x.numel() <= CHUNK:
         return function(x, *arguments)
     y = torch.empty_like(x)
-    for piece in pieces(x):
-        y[piece] = function(x[piece], *arguments)
+    for chunk in chunks(x):
+        y[chunk] = function(x[chunk], *arguments)
     return y
 
 
-def inference_pieces(x: Tensor, *parameters: Tensor) -> list[slice] | None:
+def inference_chunks(x: Tensor, *parameters: Tensor) -> list[slice] | None:
     """Split a batch into chunks for an in-place recursion over an ordinary CPU tensor, in eager mode without autograd.
 
     Args:
@@ -147,13 +147,13 @@ def inference_pieces(x: Tensor, *parameters: Tensor) -> list[slice] | None:
 
     Examples:
         >>> import torch
-        >>> from tinynets.ops import inference_pieces
+        >>> from tinynets.ops import inference_chunks
         >>> x = torch.zeros(4, 1, 8, 8)
-        >>> inference_pieces(x), inference_pieces(x.requires_grad_())
+        >>> inference_chunks(x), inference_chunks(x.requires_grad_())
         ([slice(0, 4, None)], None)
     """
-    if in_pieces(x) and not records_gradients(x, *parameters):
-        return list(pieces(x))
+    if in_chunks(x) and not records_gradients(x, *parameters):
+        return list(chunks(x))
     return None
 
 

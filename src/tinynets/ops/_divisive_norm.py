@@ -4,22 +4,22 @@ from torch import Tensor
 from tinynets._checks import check_maps
 
 from ._box_filter import (
-    accumulable,
     eager_inverse_count,
     eager_window_mean,
     eager_window_sum,
     in_type_of,
+    upcast,
     window_mean,
 )
 from ._checks import check_eps, check_window
 from ._dispatch import (
-    by_piece,
+    by_chunk,
+    chunks,
     compiles_inference,
     custom_ops_apply,
     define_op,
-    in_pieces,
+    in_chunks,
     on_triton,
-    pieces,
     records_gradients,
 )
 
@@ -54,15 +54,15 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
         check_window(kernel_size)
         check_eps(eps)
     if not torch.jit.is_scripting():
-        if in_pieces(x) and not records_gradients(x):
-            return by_piece(_divided, x, kernel_size, eps)
+        if in_chunks(x) and not records_gradients(x):
+            return by_chunk(_divided, x, kernel_size, eps)
         if custom_ops_apply(x) and not compiles_inference(x):
             return torch.ops.tinynets.divisive_norm(x, kernel_size, eps)
     return _forward(x, kernel_size, eps)
 
 
 def _forward(x: Tensor, kernel_size: int, eps: float) -> Tensor:
-    wide = accumulable(x)
+    wide = upcast(x)
     return (wide / (window_mean(wide.abs(), kernel_size) + eps)).to(x.dtype)
 
 
@@ -71,12 +71,12 @@ def _run(x: Tensor, kernel_size: int, eps: float) -> Tensor:
         from ._triton.divisive_norm import forward
 
         return forward(x, kernel_size, eps)
-    return by_piece(_divided, x, kernel_size, eps)
+    return by_chunk(_divided, x, kernel_size, eps)
 
 
 def _divided(x: Tensor, kernel_size: int, eps: float) -> Tensor:
     """`_forward` for eager mode on the CPU."""
-    wide = accumulable(x)
+    wide = upcast(x)
     divisor = _divisor(wide, kernel_size, eps)
     return in_type_of(x, torch.div(wide, divisor, out=divisor))
 
@@ -94,17 +94,17 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tens
         return backward(grad, x, kernel_size, eps)
     grad_x = torch.empty_like(x)
     inverse = eager_inverse_count(x, kernel_size)
-    for piece in pieces(x):
-        wide = accumulable(x[piece])
+    for chunk in chunks(x):
+        wide = upcast(x[chunk])
         scale = _divisor(wide, kernel_size, eps).reciprocal_()
-        direct = accumulable(grad[piece]) * scale
+        direct = upcast(grad[chunk]) * scale
         through_mean = scale.mul_(direct).mul_(wide).mul_(inverse)
         through_mean = eager_window_sum(through_mean, kernel_size).mul_(wide.sign())
-        torch.sub(direct, through_mean, out=grad_x[piece])
+        torch.sub(direct, through_mean, out=grad_x[chunk])
     return grad_x
 
 
-def _second(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:
+def _double_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:
     """Differentiable gradient, for double backward."""
     return torch.autograd.grad(_forward(x, kernel_size, eps), x, grad, create_graph=True)[0]
 
@@ -117,7 +117,7 @@ def _setup(ctx, inputs, output) -> None:
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
     if torch.is_grad_enabled():  # for double backward
-        return _second(grad, x, ctx.kernel_size, ctx.eps), None, None
+        return _double_backward(grad, x, ctx.kernel_size, ctx.eps), None, None
     return torch.ops.tinynets.divisive_norm_backward(grad, x, ctx.kernel_size, ctx.eps), None, None
 
 

@@ -12,7 +12,7 @@ from tinynets._checks import check_maps
 from . import _gated_pieces
 from ._box_filter import in_type_of
 from ._checks import check_depthwise, check_gate
-from ._dispatch import custom_ops_apply, define_op, in_pieces, on_triton, packable, records_gradients
+from ._dispatch import custom_ops_apply, define_op, in_chunks, on_triton, packable, records_gradients
 
 
 def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
@@ -48,7 +48,7 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
         check_depthwise(x, weight, bias)
         check_gate(x, gate, dilations)
     if not torch.jit.is_scripting():
-        if in_pieces(x) and not torch.is_autocast_enabled("cpu"):
+        if in_chunks(x) and not torch.is_autocast_enabled("cpu"):
             gate = in_type_of(x, gate)
             if not records_gradients(x, weight, bias, gate):
                 return _gated_pieces.forward(x, weight, bias, gate, dilations)

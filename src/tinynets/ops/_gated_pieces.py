@@ -11,16 +11,16 @@ from torch import Tensor
 
 from ._box_filter import small
 from ._depthwise_pieces import channels_last, convolve, weight_gradient
-from ._dispatch import PIECE, pieces
+from ._dispatch import CHUNK, chunks
 
 
 def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
     weight = weight.contiguous()
-    if small(x) or (x.numel() <= PIECE and x.is_contiguous(memory_format=torch.channels_last)):
+    if small(x) or (x.numel() <= CHUNK and x.is_contiguous(memory_format=torch.channels_last)):
         return _blend(x, weight, bias, gate, dilations)
     y = torch.empty_like(x)
-    for piece in pieces(x):
-        y[piece] = _blend(channels_last(x[piece]), weight, bias, gate[piece], dilations)
+    for chunk in chunks(x):
+        y[chunk] = _blend(channels_last(x[chunk]), weight, bias, gate[chunk], dilations)
     return y
 
 
@@ -39,12 +39,12 @@ def backward(
     grad_x, grad_gate = torch.empty_like(x), torch.empty_like(gate)
     grad_weight = torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
     flipped = weight.flip(2, 3)
-    for piece in pieces(x):
-        whole, upstream, out = channels_last(x[piece]), channels_last(grad[piece]), grad_x[piece]
+    for chunk in chunks(x):
+        whole, upstream, out = channels_last(x[chunk]), channels_last(grad[chunk]), grad_x[chunk]
         for k, dilation in enumerate(dilations):
             branch = convolve(whole, weight, dilation)
-            torch.sum(branch.mul_(upstream), 1, out=grad_gate[piece, k])
-            gated = torch.mul(upstream, gate[piece, k : k + 1], out=branch)
+            torch.sum(branch.mul_(upstream), 1, out=grad_gate[chunk, k])
+            gated = torch.mul(upstream, gate[chunk, k : k + 1], out=branch)
             grad_weight += weight_gradient(whole, weight, gated, dilation)
             if k == 0:
                 out.copy_(convolve(gated, flipped, dilation))

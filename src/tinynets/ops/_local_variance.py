@@ -5,9 +5,9 @@ from torch.nn import functional as F
 from tinynets._checks import check_maps
 
 from . import _variance_pieces
-from ._box_filter import accumulable, inverse_count, window_mean
+from ._box_filter import inverse_count, upcast, window_mean
 from ._checks import check_window
-from ._dispatch import compiles_inference, custom_ops_apply, define_op, in_pieces, on_triton, records_gradients
+from ._dispatch import compiles_inference, custom_ops_apply, define_op, in_chunks, on_triton, records_gradients
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
@@ -41,7 +41,7 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
         check_maps(x)
         check_window(kernel_size)
     if not torch.jit.is_scripting():
-        if in_pieces(x) and not records_gradients(x):
+        if in_chunks(x) and not records_gradients(x):
             return _variance_pieces.forward(x, kernel_size)
         if compiles_inference(x):
             return (_forward if torch.compiler.is_exporting() else _centered_on_map)(x, kernel_size)
@@ -52,13 +52,13 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
 
 def _forward(x: Tensor, kernel_size: int) -> Tensor:
     """Reference formula for autograd, compilers and exporters."""
-    shift, square = _centered_moments(accumulable(x), kernel_size)
+    shift, square = _centered_moments(upcast(x), kernel_size)
     return (square - shift * shift).clamp(min=0).to(x.dtype)
 
 
 def _centered_on_map(x: Tensor, kernel_size: int) -> Tensor:
     """`_forward` with d = x - mean_map(x), as in eager mode, which has fewer operations to compile."""
-    wide = accumulable(x)
+    wide = upcast(x)
     difference = wide - wide.mean((2, 3), keepdim=True)
     mean, square = (window_mean(d, kernel_size) for d in (difference, difference * difference))
     return (square - mean * mean).clamp(min=0).to(x.dtype)
@@ -98,7 +98,7 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
     return _variance_pieces.backward(grad, x, kernel_size)
 
 
-def _second(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
+def _double_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
     """Differentiable gradient, for double backward."""
     return torch.autograd.grad(_forward(x, kernel_size), x, grad, create_graph=True)[0]
 
@@ -111,7 +111,7 @@ def _setup(ctx, inputs, output) -> None:
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
     if torch.is_grad_enabled():  # for double backward
-        return _second(grad, x, ctx.kernel_size), None
+        return _double_backward(grad, x, ctx.kernel_size), None
     return torch.ops.tinynets.local_variance_backward(grad, x, ctx.kernel_size), None
 
 

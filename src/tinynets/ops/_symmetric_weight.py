@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ._checks import check_packed, check_square
-from ._dispatch import in_pieces
+from ._dispatch import in_chunks
 
 
 def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
@@ -33,8 +33,8 @@ def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
     if not torch.jit.is_tracing():
         check_packed(packed, dim)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
-        if in_pieces(packed):
-            index, factor = _places(dim, packed.dtype)
+        if in_chunks(packed):
+            index, factor = _packed_index(dim, packed.dtype)
             return packed.flatten().index_select(0, index).view(dim, dim) * factor
     rows, columns = torch.tril_indices(dim, dim, device=packed.device).unbind(0)
     lower = torch.zeros(dim, dim, dtype=packed.dtype, device=packed.device)
@@ -43,7 +43,7 @@ def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
 
 
 @lru_cache
-def _places(dim: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _packed_index(dim: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return the index in the packed triangle and the factor (2 on the diagonal) of every element of W, row-major.
 
     On the CPU the gather and its gradient take a third of the time of the scatter.

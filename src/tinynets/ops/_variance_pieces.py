@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._box_filter import accumulable, eager_inverse_count, eager_window_mean, eager_window_sum, in_type_of
-from ._dispatch import by_piece, pieces
+from ._box_filter import eager_inverse_count, eager_window_mean, eager_window_sum, in_type_of, upcast
+from ._dispatch import by_chunk, chunks
 
 
 def forward(x: Tensor, kernel_size: int) -> Tensor:
-    return by_piece(_variance, x, kernel_size)
+    return by_chunk(_variance, x, kernel_size)
 
 
 def _variance(x: Tensor, kernel_size: int) -> Tensor:
@@ -28,7 +28,7 @@ def unclamped(x: Tensor, kernel_size: int) -> Tensor:
 
 def centered(x: Tensor) -> Tensor:
     """Compute d = x - mean_map(x) in the accumulation dtype."""
-    wide = accumulable(x)
+    wide = upcast(x)
     return wide - F.avg_pool2d(wide, wide.shape[2:])
 
 
@@ -36,10 +36,10 @@ def backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
     """grad_x = d * sum(u) - sum(u * mean(d)), u = 2 * grad / count."""
     grad_x = torch.empty_like(x)
     inverse = eager_inverse_count(x, kernel_size)
-    for piece in pieces(x):
-        difference = centered(x[piece])
-        weight = accumulable(grad[piece]) * (2 * inverse)
+    for chunk in chunks(x):
+        difference = centered(x[chunk])
+        weight = upcast(grad[chunk]) * (2 * inverse)
         weighted_mean = eager_window_mean(difference, kernel_size).mul_(weight)
         total = difference.mul_(eager_window_sum(weight, kernel_size))
-        torch.sub(total, eager_window_sum(weighted_mean, kernel_size), out=grad_x[piece])
+        torch.sub(total, eager_window_sum(weighted_mean, kernel_size), out=grad_x[chunk])
     return grad_x

@@ -85,7 +85,7 @@ def test_script_export_and_trace(name):
     torch.testing.assert_close(torch.fx.symbolic_trace(fused)(x), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_batches_larger_than_a_piece():
+def test_batches_larger_than_a_chunk():
     model = trained("egrr_cifar100", width=0.25)
     fused, x = tinynets.fuse(model), torch.randn(70, 3, 32, 32)
     with torch.inference_mode():
@@ -116,7 +116,7 @@ def test_gradients_of_the_image():
 def test_compiled_recursion(dynamic, monkeypatch):
     from tinynets.deploy.inference import egrr
 
-    monkeypatch.setattr(egrr, "pieces", lambda x: (slice(i, i + 2) for i in range(0, x.shape[0], 2)))
+    monkeypatch.setattr(egrr, "chunks", lambda x: (slice(i, i + 2) for i in range(0, x.shape[0], 2)))
     fused = tinynets.fuse(trained("egrr_cifar100", width=0.25))
     stage = fused.stages[2]
     torch._dynamo.reset()

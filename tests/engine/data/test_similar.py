@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tinynets.engine.data.similar import look_alikes
+from tinynets.engine.data.similar import near_duplicates
 
 
 def scenes(count, seed, size=64):
@@ -16,11 +16,11 @@ def scenes(count, seed, size=64):
 
 def test_copies_are_found_and_others_are_not():
     train, others = scenes(300, 0), scenes(200, 1)
-    assert not look_alikes(others, train).any()
+    assert not near_duplicates(others, train).any()
     noise = torch.randint(-6, 7, train.shape, generator=torch.Generator().manual_seed(2))
     again = (train.int() + noise + 4).clamp(0, 255).to(torch.uint8)[:50]  # saved again, a little lighter
     crops = F.interpolate(train[50:100, :, 1:-1, 1:-1].float(), (64, 64), mode="bilinear").to(torch.uint8)
-    found = look_alikes(torch.cat([again, crops, others]), train)
+    found = near_duplicates(torch.cat([again, crops, others]), train)
     assert found[:50].all()
     assert found[50:100].float().mean() > 0.75
     assert not found[100:].any()
@@ -31,9 +31,9 @@ def test_flat_images_are_not_all_the_same(channels):
     """Their hashes are equal, but their thumbnails are not."""
     levels = torch.arange(0, 250, 50).to(torch.uint8)
     flat = levels[:, None, None, None].expand(-1, channels, 28, 28)
-    assert look_alikes(flat, flat[2:4]).tolist() == [False, False, True, True, False]
+    assert near_duplicates(flat, flat[2:4]).tolist() == [False, False, True, True, False]
 
 
 def test_nothing_is_like_nothing():
-    assert look_alikes(scenes(0, 0), scenes(3, 0)).tolist() == []
-    assert look_alikes(scenes(2, 0)[:, :, :8, :8], scenes(3, 1)[:, :, :8, :8]).tolist() == [False, False]
+    assert near_duplicates(scenes(0, 0), scenes(3, 0)).tolist() == []
+    assert near_duplicates(scenes(2, 0)[:, :, :8, :8], scenes(3, 1)[:, :, :8, :8]).tolist() == [False, False]

@@ -53,7 +53,7 @@ def test_where_losses_are_looked_at_later_nothing_bad_is_saved(tiny_data, tmp_pa
 
     def build(self, *args):
         real(self, *args)
-        self.looks_at_every_loss = False
+        self.checks_every_loss = False
 
     monkeypatch.setattr(Run, "__init__", build)
     for save_seconds in (0, 60):

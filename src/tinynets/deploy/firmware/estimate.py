@@ -85,24 +85,24 @@ def arena_bytes(steps: Sequence[_Step], scores: str) -> int:
     def owner(name: str) -> str:
         return owner(held[name]) if name in held else name
 
-    births, deaths, sizes = {}, {}, {}
+    first_use, last_use, sizes = {}, {}, {}
     for index, step in enumerate(steps):
         for name in step.inputs:
-            deaths[owner(name)] = index
+            last_use[owner(name)] = index
         if step.kernel:
-            births[step.output], sizes[step.output] = index, step.size
+            first_use[step.output], sizes[step.output] = index, step.size
     placed: list[tuple[int, int, int]] = []  # (start, end, last use)
     peak = 0
-    for name in sorted(births, key=lambda name: births[name]):
+    for name in sorted(first_use, key=lambda name: first_use[name]):
         if name == owner(scores):
             continue  # in the caller's buffer
-        placed = [entry for entry in placed if entry[2] >= births[name]]
+        placed = [entry for entry in placed if entry[2] >= first_use[name]]
         start = 0
         for low, high, _ in sorted(placed):
             if start + sizes[name] <= low:
                 break
             start = max(start, _aligned(high))
-        placed.append((start, start + sizes[name], deaths.get(name, births[name])))
+        placed.append((start, start + sizes[name], last_use.get(name, first_use[name])))
         peak = max(peak, start + sizes[name])
     return _aligned(peak)
 

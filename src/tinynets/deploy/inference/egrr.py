@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from tinynets._modules import hooked
 from tinynets.layers import EntropyGate, ISNorm
-from tinynets.ops import gated_dilated_conv2d, inference_pieces, pieces
+from tinynets.ops import chunks, gated_dilated_conv2d, inference_chunks
 
 from .export_ops import TORCH, ExportOps
 from .folding import exact, scales_and_shifts
@@ -35,7 +35,7 @@ def compiled_once() -> bool:
     return _nested is not None and torch.compiler.is_compiling() and not torch.compiler.is_exporting()
 
 
-def compiled_in_pieces(x: Tensor) -> bool:
+def compiled_in_chunks(x: Tensor) -> bool:
     """Whether a compiled recursion can run in chunks: on the CPU, with a static batch size."""
     known = compiled_once() and x.device.type == "cpu" and all(has_static_value(size) for size in x.shape)
     return known and x.shape[0] > 0
@@ -71,14 +71,14 @@ class FusedEGRRStage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
         if not torch.jit.is_scripting():
-            slices = inference_pieces(x, *self.parameters())
+            slices = inference_chunks(x, *self.parameters())
             if slices is not None and not hooked(self):
                 y = torch.empty_like(x) if len(self.down) == 0 else x  # the output of down can be overwritten
-                for piece in slices:
-                    self.recur(x[piece], y[piece])
+                for chunk in slices:
+                    self.recur(x[chunk], y[chunk])
                 return y
-            if compiled_in_pieces(x):
-                return torch.cat([self.recur(x[piece]) for piece in pieces(x)])
+            if compiled_in_chunks(x):
+                return torch.cat([self.recur(x[chunk]) for chunk in chunks(x)])
         return self.recur(x)
 
     def recur(self, x: Tensor, out: Tensor | None = None) -> Tensor:

@@ -45,22 +45,22 @@ def random_affine(
         x,
         angle=draw[0] * math.radians(rotate),
         factor=1 + draw[1] * scale,
-        slant_x=torch.tan(draw[2] * math.radians(shear)),
+        shear_x=torch.tan(draw[2] * math.radians(shear)),
         right=draw[3] * shift * width,
         down=draw[4] * shift * height,
     )
 
 
-def affine(x: Tensor, angle: Tensor, factor: Tensor, slant_x: Tensor, right: Tensor, down: Tensor) -> Tensor:
-    """Shear along x by slant_x, scale by factor, rotate by angle (radians, clockwise) about the center, then shift.
+def affine(x: Tensor, angle: Tensor, factor: Tensor, shear_x: Tensor, right: Tensor, down: Tensor) -> Tensor:
+    """Shear along x by shear_x, scale by factor, rotate by angle (radians, clockwise) about the center, then shift.
 
     x is (N, C, H, W) floating point, all others are (N,), shifts in pixels. Pixels from outside are 0. Equivalent to
     torchvision.transforms.v2.functional.affine.
     """
     height, width = x.shape[2:]
     # source position of an output pixel, relative to the center: the inverse of scale, shear, rotation, shift
-    a = (angle.cos() - angle.sin() * slant_x) / factor
-    b = (angle.cos() * slant_x + angle.sin()) / factor
+    a = (angle.cos() - angle.sin() * shear_x) / factor
+    b = (angle.cos() * shear_x + angle.sin()) / factor
     c, d = -angle.sin() / factor, angle.cos() / factor
     from_x, from_y = -(a * right + b * down), -(c * right + d * down)
     # affine_grid's unit is half the image side

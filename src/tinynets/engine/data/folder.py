@@ -88,7 +88,7 @@ def _split_classes(root: Path, split: Mapping[str, Any]) -> tuple[_Found, dict[s
     defaults = {"test_size": TEST_SIZE, "val_size": VAL_SIZE, "seed": 0}
     source = {key: value if split.get(key) is None else split[key] for key, value in defaults.items()}
     known = "train" in split
-    parts = _known_parts(root, paths, split, found.notes) if known else split_files(paths, **source)
+    parts = _apply_split(root, paths, split, found.notes) if known else split_files(paths, **source)
     for part in PARTS:
         for name, files in parts[part].items():
             found.photos += [Photo(paths[name][file], name, part, file) for file in files]
@@ -97,7 +97,7 @@ def _split_classes(root: Path, split: Mapping[str, Any]) -> tuple[_Found, dict[s
     return found, source
 
 
-def _known_parts(
+def _apply_split(
     root: Path, paths: dict[str, dict[str, Path]], split: Mapping[str, Any], notes: list[str]
 ) -> dict[str, dict[str, list[str]]]:
     """Return the files of an existing split; other files are skipped, with a note."""

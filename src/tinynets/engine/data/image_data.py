@@ -201,11 +201,11 @@ def _with_channels(images: Tensor, in_chans: int, name: str) -> Tensor:
     raise ValueError(f"{name} has images of {have} channels, the model expects {in_chans}: convert the images")
 
 
-def _resized(images: Tensor, size: tuple[int, int], piece: int = 500) -> Tensor:
+def _resized(images: Tensor, size: tuple[int, int], chunk_size: int = 500) -> Tensor:
     if tuple(images.shape[2:]) == tuple(size) or len(images) == 0:
         return images
-    pieces = (F.interpolate(p.float(), size, mode="bilinear", antialias=True) for p in images.split(piece))
-    return torch.cat([p.round_().clamp_(0, 255).to(torch.uint8) for p in pieces])
+    chunks = (F.interpolate(p.float(), size, mode="bilinear", antialias=True) for p in images.split(chunk_size))
+    return torch.cat([p.round_().clamp_(0, 255).to(torch.uint8) for p in chunks])
 
 
 def channels_first(images: Tensor) -> Tensor:

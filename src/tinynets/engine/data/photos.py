@@ -18,7 +18,7 @@ from .image_data import ImageData, assemble
 from .memory import size_text, threads_that_fit
 from .parallel import BLOCK, core_count, read_blocks
 from .photo_list import PhotoList, PhotoOptions, Plan, check_room, make_plan, read_headers
-from .similar import look_alikes
+from .similar import near_duplicates
 
 _logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def _decode(listed: PhotoList, options: PhotoOptions, plan: Plan, keep: Callable
     bad = read_blocks(paths, mode, (size[0], size[1]), options.background, threads, options.config, keep)
     every = plan.bad | {str(paths[index]): reason for index, reason in bad.items()}
     if every and not options.skip_bad:
-        raise ValueError(_complaint(listed.root, every, len(listed.photos) + len(listed.unreadable or {})))
+        raise ValueError(_error_summary(listed.root, every, len(listed.photos) + len(listed.unreadable or {})))
     kept = {photo.part for index, photo in enumerate(plan.photos) if index not in bad}
     for part in dict.fromkeys(photo.part for photo in listed.photos):
         if part not in kept:
@@ -145,25 +145,25 @@ def _assemble(
         skipped=(*plan.bad.values(), *bad.values()),
         figures=(tuple(metadata["mean"]), tuple(metadata["std"]), tuple(metadata["remarks"])) if metadata else None,
     )
-    remarks = data.notes if metadata else (*data.notes, *_look_alikes(splits))
+    remarks = data.notes if metadata else (*data.notes, *_near_duplicate_notes(splits))
     source = given | {"skip_bad": options.skip_bad} | dict(listed.source or {})
     digest = metadata["digest"] if metadata else None
     return replace(data, files=files, source=source, notes=remarks, known_digest=digest)
 
 
-def _look_alikes(splits: Mapping[str, tuple[Tensor, Tensor]]) -> list[str]:
+def _near_duplicate_notes(splits: Mapping[str, tuple[Tensor, Tensor]]) -> list[str]:
     """Return a line about near-duplicate photos across splits."""
     held_out = {part: images for part, (images, _) in splits.items() if part != "train"}
     if "train" not in splits or not held_out:
         return []
-    counts = {part: int(look_alikes(images, splits["train"][0]).sum()) for part, images in held_out.items()}
+    counts = {part: int(near_duplicates(images, splits["train"][0]).sum()) for part, images in held_out.items()}
     if not any(counts.values()):
         return []
     found = " and ".join(f"{count:,} of {part}" for part, count in counts.items() if count)
     return [f"near-duplicates of training photos (saved twice, bursts): {found}; they inflate the accuracy"]
 
 
-def _complaint(root: Path, bad: dict[str, str], total: int) -> str:
+def _error_summary(root: Path, bad: dict[str, str], total: int) -> str:
     """Return the first ten reasons and their total number, in one line."""
     reasons = list(bad.values())
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""

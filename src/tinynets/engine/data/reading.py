@@ -18,7 +18,7 @@ from .image_errors import error_context, quiet_pillow
 from .memory import check_memory
 
 _ORIENTATION = 0x0112  # EXIF tag
-_TURNS = {
+_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -111,12 +111,12 @@ def _pixels(
     """Convert an image to uint8 (C, H, W)."""
     if image.width * image.height > _LARGE:
         check_memory(Header((image.height, image.width), False).decoding_bytes, "decoding it", "downscale it")
-    _mend_transparency(image)
+    _fix_transparency(image)
     image.load()
     turn = _orientation(image)
     flat = flatten(image, background).convert(mode)
-    if turn in _TURNS:
-        flat = flat.transpose(_TURNS[turn])
+    if turn in _TRANSPOSES:
+        flat = flat.transpose(_TRANSPOSES[turn])
     if img_size is not None:
         size = img_size[0], img_size[1]
         transform: Any = transforms_imagenet_eval(size, use_prefetcher=True, **config)  # to uint8
@@ -130,10 +130,10 @@ def _orientation(image: Image.Image) -> int:
         turn = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # broken metadata raise many exception types; viewers show such images
         return 1
-    return turn if turn in _TURNS else 1
+    return turn if turn in _TRANSPOSES else 1
 
 
-def _mend_transparency(image: Image.Image) -> None:
+def _fix_transparency(image: Image.Image) -> None:
     """Scale a PNG's transparent value like its pixels, since Pillow scales only the latter."""
     key, tile = image.info.get("transparency"), getattr(image, "tile", None)
     raw = tile[0][3] if image.format == "PNG" and tile else None

@@ -9,7 +9,7 @@ _LEVELS = 15.0  # maximum RMS difference of two thumbnails, of 255
 _AT_A_TIME = 1 << 23  # comparisons per batch
 
 
-def look_alikes(images: Tensor, others: Tensor) -> Tensor:
+def near_duplicates(images: Tensor, others: Tensor) -> Tensor:
     """Find images that are near duplicates of one of the others.
 
     Near duplicates have almost equal 9x8 grayscale thumbnails and almost equal difference hashes: 64 bits, the signs of

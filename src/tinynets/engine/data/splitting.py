@@ -45,7 +45,7 @@ def split_files(
 
 def _parts(names: list[str], test_size: float, val_size: float, seed: int) -> dict[str, str]:
     """Return the split of every file of a class."""
-    places = {name: _place(name, seed) for name in names}
+    places = {name: _hash(name, seed) for name in names}
     test = sum(place < test_size for place in places.values())
     val = sum(place < test_size + val_size for place in places.values()) - test
     kept = 1 if val_size and len(names) > 2 else 0
@@ -56,7 +56,7 @@ def _parts(names: list[str], test_size: float, val_size: float, seed: int) -> di
     return dict.fromkeys(names, "train") | dict(zip(ordered, parts, strict=False))
 
 
-def _place(name: str, seed: int) -> float:
+def _hash(name: str, seed: int) -> float:
     digest = hashlib.sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 

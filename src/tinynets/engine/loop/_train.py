@@ -15,7 +15,7 @@ from tinynets.engine.record.checkpoint import configure
 from tinynets.models import full_name
 
 from .budget import fit_epochs
-from .build import Start, as_known, check_fit, find_start, model_for_data
+from .build import Start, adapt_to_checkpoint, check_fit, find_start, model_for_data
 from .distributed import distributed_context
 from .interrupt import interruptible
 from .loss import with_absolute_teacher
@@ -107,7 +107,7 @@ def train(
         else:
             _check_same_start(before, model, pretrained, init)
             start, started_from = None, before.get("started_from")
-            data = as_known(data, Checkpoint.from_dict(before, "the run"), resize=True)
+            data = adapt_to_checkpoint(data, Checkpoint.from_dict(before, "the run"), resize=True)
             model = before["model"] if isinstance(model, str) else model
         net, name, args = _model(model, data, recipe, model_args, start)
         message = start.load(net, data) if start else None
@@ -138,7 +138,7 @@ def train(
             ):
                 training = Trainer(run, data, metadata, directory, message, save_seconds, tensorboard)
                 try:
-                    return training.go(interrupt)
+                    return training.fit(interrupt)
                 except RuntimeError as error:
                     if interrupt.requested and not distributed.is_main:  # the main process has saved the run and ended
                         raise KeyboardInterrupt from error

@@ -21,7 +21,7 @@ _MOST = 10  # maximum multiple of the recipe's epochs
 _SHARE = 0.97  # fraction of the time that is scheduled
 
 
-class _Enough(Exception):
+class _StopMeasuring(Exception):
     pass
 
 
@@ -77,9 +77,9 @@ def _measure(trial: Run) -> tuple[float, float]:
         trial.loss_sum.item()  # synchronizes
         times.append(time.perf_counter())
         if len(times) == _STEPS:
-            raise _Enough
+            raise _StopMeasuring
 
-    with contextlib.suppress(_Enough):
+    with contextlib.suppress(_StopMeasuring):
         while True:
             trial.train_epoch(after_step)
     before = time.perf_counter()

@@ -98,7 +98,7 @@ class Start:
 
     def adapt_data(self, data: ImageData) -> ImageData:
         """Return the data with the weights' normalization, and their image size if the model has a fixed one."""
-        return as_known(data, self.metadata, resize=self.fixed_size is not None)
+        return adapt_to_checkpoint(data, self.metadata, resize=self.fixed_size is not None)
 
     def load(self, model: Any, data: ImageData) -> str:
         """Load the weights into a model for other classes and channels; return a summary of what was transferred."""
@@ -140,7 +140,7 @@ def find_start(name: str | Path) -> Start:
     return Start(str(path.absolute()) if path else str(name), state, metadata)
 
 
-def as_known(data: ImageData, metadata: Checkpoint, resize: bool) -> ImageData:
+def adapt_to_checkpoint(data: ImageData, metadata: Checkpoint, resize: bool) -> ImageData:
     """Return the data with a checkpoint's normalization, adapted to the channels, and optionally its image size."""
     size = metadata.img_size if resize and metadata.img_size else data.img_size
     mean, std = metadata.mean, metadata.std

@@ -80,7 +80,7 @@ class Run:
         self.loss_sum = torch.zeros((), device=self.device)
         self.hits = torch.zeros((), device=self.device)
         self.first_bad = torch.full((), -1, device=self.device)
-        self.looks_at_every_loss = self.device.type == "cpu"  # on other devices, reading the loss synchronizes
+        self.checks_every_loss = self.device.type == "cpu"  # on other devices, reading the loss synchronizes
 
     @property
     def averaged(self) -> nn.Module:
@@ -145,7 +145,7 @@ class Run:
             )
             self.step += 1
             self.set_learning_rate(self.step)
-            if self.looks_at_every_loss:
+            if self.checks_every_loss:
                 self.check_finite()
             after_step()
         self.check_finite()

@@ -39,14 +39,14 @@ class StepGraphs:
         self.stream, self.pool = torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
         self.steps: Counter[Hashable] = Counter()
         self.graphs: dict[Hashable, _Graph] = {}
-        self.works = True
+        self.enabled = True
 
     def __call__(self, setting: Hashable, *inputs: Tensor) -> Tensor:
         kind = (setting, *((tuple(t.shape), t.dtype) for t in inputs))
         for rate, group in zip(self.rates, self.optimizer.param_groups, strict=True):
             rate.fill_(group["lr"])
         graph = self.graphs.get(kind)
-        if graph is None and self.works and self.steps[kind] >= WARM_UP:
+        if graph is None and self.enabled and self.steps[kind] >= WARM_UP:
             graph = self._capture(kind, setting, inputs)
         if graph is None:
             self.steps[kind] += 1
@@ -82,7 +82,7 @@ class StepGraphs:
             with torch.cuda.graph(graph.graph, pool=self.pool, stream=self.stream):
                 graph.stats = self._compute(setting, graph.inputs)
         except RuntimeError as error:
-            self.works = False
+            self.enabled = False
             _logger.warning(f"CUDA graph capture failed, training continues in eager mode: {_first_line(error)}")
             return None
         graph.grads = [p.grad for p in self.parameters]

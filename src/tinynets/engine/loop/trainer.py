@@ -67,7 +67,7 @@ class Trainer:
         self.started = time.perf_counter()  # moved back by the time before a resume
         self.epoch_started = self.saved_at = self.started
 
-    def go(self, interrupt: Interrupt) -> dict[str, Any]:
+    def fit(self, interrupt: Interrupt) -> dict[str, Any]:
         state = self.distributed.broadcast(self.directory.state() if self.distributed.is_main else None)
         if state is None:
             self._start()
@@ -133,7 +133,7 @@ class Trainer:
         longer = self.run.recipe.schedule.epochs > had
         if longer:
             self.patience_from = self.run.epochs_done
-            self.message = self._longer(had)
+            self.message = self._extension_message(had)
         if self.distributed.is_main:
             if longer:
                 self.directory.write_json("recipe.json", self.run.recipe.to_dict())
@@ -141,7 +141,7 @@ class Trainer:
             self._event("resume")
         return longer
 
-    def _longer(self, had: int) -> str:
+    def _extension_message(self, had: int) -> str:
         last = f"{self.history[-1]['lr']:.2g}" if self.history else "none yet"
         return (
             f"resumes at epoch {self.run.epochs_done} of {had}, extended to {self.run.recipe.schedule.epochs}: "
@@ -195,7 +195,7 @@ class Trainer:
     def _finish(self) -> dict[str, Any]:
         self._save_state(finished=True)
         row = dict(self.history[-1])
-        behind = self._mend_norms(row)
+        behind = self._recompute_bn(row)
         summary = {
             "model": self.metadata.model,
             "model_args": self.metadata.model_args,
@@ -219,7 +219,7 @@ class Trainer:
         self._event("finish", last=summary["last"], best=summary["best"])
         return summary
 
-    def _mend_norms(self, row: dict[str, Any]) -> bool:
+    def _recompute_bn(self, row: dict[str, Any]) -> bool:
         """Recompute batch norm statistics if the recipe requires it or they lag; return whether they lagged."""
         if self.run.recipe.bn_images:
             self.run.update_bn()

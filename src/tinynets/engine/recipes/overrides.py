@@ -115,11 +115,11 @@ def check_effect(recipe: Recipe, names: Iterable[str]) -> None:
     values = _flat(recipe)
     values["mixing"] = recipe.mixing.any
     for name in names:
-        if (needs := _NEEDED.get(name)) and values[name] and not values[needs]:
+        if (needs := _REQUIRES.get(name)) and values[name] and not values[needs]:
             raise ValueError(f"{name} has no effect without {needs}: set it too, or omit {name}")
 
 
-_NEEDED = {
+_REQUIRES = {
     **dict.fromkeys(("distill.kind", "distill.weight", "distill.temperature"), "distill.teacher"),
     "augment.cutout_prob": "augment.cutout",
     **dict.fromkeys(("mixing.ramp_epochs", "mixing.off_epoch"), "mixing"),

@@ -20,8 +20,8 @@ def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor | None,
     """Compute the convolution; gate None stands for a gate of 1."""
     y = torch.empty_like(x)
     if x.numel() > 0:
-        taps, tile, given = _by_taps(weight), tiles(x, FORWARD_TILE), _or_any(gate, x)
-        added = _or_any(bias, taps)
+        taps, tile, given = _by_taps(weight), tiles(x, FORWARD_TILE), _or_dummy(gate, x)
+        added = _or_dummy(bias, taps)
         strides = (*x.stride(), *taps.stride(), added.stride(-1), *given.stride(), *y.stride())
         launcher(gated_conv_kernel)[grid_over(x, tile)](
             x, taps, added, given, y, *strides, **tile, **_kernel(x, weight, dilations),
@@ -43,7 +43,7 @@ def backward(
 def grad_of_x(grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor | None, dilations: Sequence[int]) -> Tensor:
     grad_x = torch.empty_like(x)
     if x.numel() > 0:
-        taps, tile, given = _by_taps(weight), tiles(x, GRAD_X_TILE), _or_any(gate, x)
+        taps, tile, given = _by_taps(weight), tiles(x, GRAD_X_TILE), _or_dummy(gate, x)
         strides = (*grad.stride(), *taps.stride(), *given.stride(), *grad_x.stride())
         launcher(gated_conv_grad_x_kernel)[grid_over(x, tile)](
             grad, taps, given, grad_x, *strides, **tile, **_kernel(x, weight, dilations), GATED=gate is not None
@@ -54,7 +54,7 @@ def grad_of_x(grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor | None, dila
 def grad_of_weight(grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor | None, dilations: Sequence[int]) -> Tensor:
     if x.numel() == 0:
         return torch.zeros_like(weight)
-    tile, given, taps = tiles(x, GRAD_WEIGHT_TILE), _or_any(gate, x), weight[0].numel()
+    tile, given, taps = tiles(x, GRAD_WEIGHT_TILE), _or_dummy(gate, x), weight[0].numel()
     blocks = x.shape[0] * triton.cdiv(tile["H"] * tile["W"], tile["BLOCK_PIXELS"])
     channel_blocks = triton.cdiv(tile["C"], tile["BLOCK_CHANNELS"])
     splits = min(blocks, triton.cdiv(PROGRAMS, channel_blocks))
@@ -90,7 +90,7 @@ def _by_taps(weight: Tensor) -> Tensor:
     return taps.copy_(weight.flatten(1).t())
 
 
-def _or_any(given: Tensor | None, other: Tensor) -> Tensor:
+def _or_dummy(given: Tensor | None, other: Tensor) -> Tensor:
     """Substitute a tensor for None, since kernels need a valid pointer even for arguments that they do not read."""
     return other if given is None else given
 
