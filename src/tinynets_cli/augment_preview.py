@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
         if field.partition(".")[0] not in ("augment", "mixing", "seed"):
             raise ValueError(f"--set {field} has no effect on a preview: set fields of augment or mixing")
     recipe = options.recipe_of(args, args.model, args.data or default)
-    data = load_data_of(args, default, model=args.model, made={"seed": recipe.seed})
+    data = load_data_of(args, default, model=args.model, split_args={"seed": recipe.seed})
     generator = torch.Generator().manual_seed(recipe.seed)
     rows = torch.randperm(len(data.train_labels), generator=generator)[: args.images]
     images, labels = data.train_images[rows], data.train_labels[rows]
@@ -55,8 +55,8 @@ def run(args: argparse.Namespace) -> None:
     options.report(args, metadata, lambda: str(Path(args.out)))
 
 
-def _mixture(shares: Any, class_names: tuple[str, ...]) -> str:
+def _mixture(targets: Any, class_names: tuple[str, ...]) -> str:
     """The two largest parts, as "cat .7 dog .3"."""
-    values, classes = shares.topk(min(2, len(shares)))
+    values, classes = targets.topk(min(2, len(targets)))
     parts = zip(values.tolist(), classes.tolist(), strict=True)
     return " ".join(f"{class_names[c]} {v:.1f}" for v, c in parts if v > 0.05)

@@ -29,7 +29,7 @@ def load_data_of(
     in_chans: int | None = None,
     config: dict[str, Any] | None = None,
     run: str | Path | None = None,
-    made: dict[str, Any] | None = None,
+    split_args: dict[str, Any] | None = None,
 ) -> "ImageData":
     """The data named on the command line, else those that metadata are about, else the default.
 
@@ -42,7 +42,7 @@ def load_data_of(
         in_chans: channels that a folder is read with.
         config: how a folder's images are resized.
         run: directory of a run, or a checkpoint in it, whose split of class folders is used.
-        made: test_size, val_size and seed of class folders that no run has split.
+        split_args: test_size, val_size and seed of class folders that no run has split.
 
     Raises:
         FileNotFoundError: the data that metadata are about are not where they were.
@@ -68,7 +68,7 @@ def load_data_of(
     if split:
         split["split"] = split_file(run)
     elif without_parts(name):
-        split = made or {}
+        split = split_args or {}
     data = load_data(
         name,
         data_dir=_first(args.data_dir, source.get("data_dir")),
@@ -117,8 +117,8 @@ def size_of(model: str | None) -> tuple[int, int] | None:
 def warn_of_polarity(wrong: int, total: int, metadata: Any, inverted: bool) -> None:
     """Print a line if most images have another background than the model's training images."""
     if 2 * wrong > total:
-        here, there = ("light", "dark") if metadata.mean[0] < 0.5 else ("dark", "light")
+        found, expected = ("light", "dark") if metadata.mean[0] < 0.5 else ("dark", "light")
         logger.warning(
-            f"{wrong:,} of {total:,} images have a {here} background, the model was trained on a {there} one: "
+            f"{wrong:,} of {total:,} images have a {found} background, the model was trained on a {expected} one: "
             + ("omit --invert" if inverted else "swap light and dark with --invert")
         )

@@ -34,9 +34,9 @@ def run(args: argparse.Namespace) -> None:
 
     trained = options.trained_of(args)
     model, metadata = trained.model, trained.metadata
-    whole = {"test_size": 1.0}  # of class folders other than those of the run
+    whole_test = {"test_size": 1.0}  # of class folders other than those of the run
     data = load_data_of(
-        args, None, metadata, metadata.model, trained.in_chans, trained.config, run=args.model, made=whole
+        args, None, metadata, metadata.model, trained.in_chans, trained.config, run=args.model, split_args=whole_test
     )
     if not args.data and metadata.data_sha256 and not args.img_size and data.digest() != metadata.data_sha256:
         options.logger.warning(f"{data.name} has changed since {args.model} was trained")
@@ -50,9 +50,9 @@ def run(args: argparse.Namespace) -> None:
     device = options.device_of(args)
     with freed_memory_kept() if device == "cpu" else nullcontext():
         result = evaluate(model.to(device), images, labels, normalize, args.batch_size, args.tta)
-    lacking = [name for name, top1 in zip(data.class_names, result["per_class"], strict=True) if top1 is None]
-    if lacking and not any(text.startswith(f"{args.split} has no images") for text in data.notes):
-        options.logger.warning(f"{data.name} {args.split} has no images of {', '.join(lacking)}")
+    missing = [name for name, top1 in zip(data.class_names, result["per_class"], strict=True) if top1 is None]
+    if missing and not any(text.startswith(f"{args.split} has no images") for text in data.notes):
+        options.logger.warning(f"{data.name} {args.split} has no images of {', '.join(missing)}")
     per_class = dict(zip(data.class_names, result.pop("per_class"), strict=True))
     form = "fused, hard gates" if args.hard else "fused" if args.fuse else "as trained"
     result = {"model": args.model, "form": form, "data": data.name, "split": args.split, "tta": args.tta, **result}
@@ -76,6 +76,6 @@ def _table(per_class: dict[str, float | None]) -> str:
     """The accuracy of each class, worst first."""
     from tinynets.report import text_table
 
-    known = {name: top1 for name, top1 in per_class.items() if top1 is not None}
-    rows = [(name, f"{top1:.2f} %") for name, top1 in sorted(known.items(), key=lambda item: item[1])]
+    measured = {name: top1 for name, top1 in per_class.items() if top1 is not None}
+    rows = [(name, f"{top1:.2f} %") for name, top1 in sorted(measured.items(), key=lambda item: item[1])]
     return text_table(("class", "top-1"), rows)

@@ -131,7 +131,7 @@ def _is_available(metadata: Any) -> bool:
     return bool(name) and Path(name).exists()
 
 
-def _images(args: argparse.Namespace, trained: Any, calibration: int, tried: int | None) -> dict[str, Any]:
+def _images(args: argparse.Namespace, trained: Any, calibration: int, count: int | None) -> dict[str, Any]:
     """Test images with their labels, by default `tried`, and that many training images for calibration."""
     from tinynets.deploy.images import calibration_images
     from tinynets.engine import match_data
@@ -140,8 +140,8 @@ def _images(args: argparse.Namespace, trained: Any, calibration: int, tried: int
     data = load_data_of(args, None, metadata, metadata.model, trained.in_chans, trained.config, run=args.model)
     data = match_data(data, trained, resize=args.img_size is None)
     images, labels = data.split("test")
-    some = slice(tried if args.images is None else args.images)
-    tensors: dict[str, Any] = {"images": images[some], "labels": labels[some]}
+    subset = slice(count if args.images is None else args.images)
+    tensors: dict[str, Any] = {"images": images[subset], "labels": labels[subset]}
     if calibration:
         train, _ = data.split("train")
         if len(train) == 0:

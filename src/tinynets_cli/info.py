@@ -49,10 +49,10 @@ def run(args: argparse.Namespace) -> None:
     }
     if args.firmware:
         metadata["firmware"] = _firmware(model, args.input_size)
-    reach = f"{field}\n\nreceptive field: {field.size:g} pixels\n" if field else ""
-    known = _trained(trained) if trained else _shipped(weights) if is_ours(args.model) else ""
-    chip = f"\n{_firmware_text(metadata['firmware'])}" if args.firmware else ""
-    report(args, metadata, lambda: f"{table}\n\n{reach}{known}".rstrip() + chip)
+    field_text = f"{field}\n\nreceptive field: {field.size:g} pixels\n" if field else ""
+    weights_text = _trained(trained) if trained else _shipped(weights) if is_ours(args.model) else ""
+    firmware_text = f"\n{_firmware_text(metadata['firmware'])}" if args.firmware else ""
+    report(args, metadata, lambda: f"{table}\n\n{field_text}{weights_text}".rstrip() + firmware_text)
 
 
 def _firmware(model: Any, size: Any) -> dict[str, int]:

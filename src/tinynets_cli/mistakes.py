@@ -32,20 +32,22 @@ def find_mistakes(run: str | Path, data: "ImageData", device: str) -> dict[str, 
     totals = counts.sum(1).tolist()
     wrong = counts.clone().fill_diagonal_(0)
     confusions = []
-    for place in wrong.flatten().argsort(descending=True)[:_CONFUSIONS].tolist():
-        label, said = divmod(place, len(names))
-        if count := int(wrong[label, said]):
-            confusions.append({"class": names[label], "predicted": names[said], "photos": count, "of": totals[label]})
-    shares, said = logits.softmax(1).max(1)
-    order = shares.argsort(descending=True)
+    for index in wrong.flatten().argsort(descending=True)[:_CONFUSIONS].tolist():
+        label, predicted = divmod(index, len(names))
+        if count := int(wrong[label, predicted]):
+            confusions.append(
+                {"class": names[label], "predicted": names[predicted], "photos": count, "of": totals[label]}
+            )
+    confidence, predicted = logits.softmax(1).max(1)
+    order = confidence.argsort(descending=True)
     mistakes = [
         {
             "file": data.files["test"][row],
             "class": names[labels[row]],
-            "predicted": names[said[row]],
-            "probability": float(shares[row]),
+            "predicted": names[predicted[row]],
+            "probability": float(confidence[row]),
         }
-        for row in order[said[order] != labels[order]][:_PHOTOS].tolist()
+        for row in order[predicted[order] != labels[order]][:_PHOTOS].tolist()
     ]
     return {"confusions": confusions, "mistakes": mistakes}
 

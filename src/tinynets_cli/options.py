@@ -146,13 +146,15 @@ def recipe_of(
         base = with_epochs(base, args.epochs)
     recipe = override(base, changes)
     check_effect(recipe, changes)
-    if recipe.optimizer.name != base.optimizer.name and (kept := _KEPT - changes.keys()):
-        values = ", ".join(f"{name} {getattr(recipe.optimizer, name.partition('.')[2]):g}" for name in sorted(kept))
+    if recipe.optimizer.name != base.optimizer.name and (unchanged := _OPTIMIZER_FIELDS - changes.keys()):
+        values = ", ".join(
+            f"{name} {getattr(recipe.optimizer, name.partition('.')[2]):g}" for name in sorted(unchanged)
+        )
         logger.warning(f"{values} were chosen for {base.optimizer.name}: set them for {recipe.optimizer.name} too")
     return recipe
 
 
-_KEPT = {"optimizer.lr", "optimizer.weight_decay"}
+_OPTIMIZER_FIELDS = {"optimizer.lr", "optimizer.weight_decay"}
 
 
 def device_of(args: argparse.Namespace) -> str:

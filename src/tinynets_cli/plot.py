@@ -40,14 +40,14 @@ def run(args: argparse.Namespace) -> None:
         if not (path / "metrics.csv").exists():
             raise FileNotFoundError(f"{path} contains no finished epoch: choose a run directory with a metrics.csv")
     out = Path(args.out) if args.out else (directories or [Path()])[0] / "plots"
-    made = []
+    files = []
     if directories:
         histories = map(read_metrics, directories)
         plot_curves(dict(zip(_names(directories), histories, strict=True)), out / "curves.png")
-        made.append("curves.png")
+        files.append("curves.png")
     for name, run in zip(_names([Path(name) for name in args.runs]), args.runs, strict=True):
-        made += _plot_images(args, run, out, f"{name}-" if len(args.runs) > 1 else "")
-    report(args, {"out": str(out), "files": made}, lambda: "\n".join(str(out / name) for name in made))
+        files += _plot_images(args, run, out, f"{name}-" if len(args.runs) > 1 else "")
+    report(args, {"out": str(out), "files": files}, lambda: "\n".join(str(out / name) for name in files))
 
 
 def _names(runs: list[Path]) -> list[str]:
@@ -72,8 +72,8 @@ def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> 
         logger.warning(f"only the curves of {path}: {error}")
         return []
     trained.model.to(device_of(args))
-    made = _plot_test(trained, data, out, prefix)
-    return made + _plot_training(path, data, out, prefix) if path.is_dir() else made
+    files = _plot_test(trained, data, out, prefix)
+    return files + _plot_training(path, data, out, prefix) if path.is_dir() else files
 
 
 def _plot_test(trained: "Trained", data: "ImageData", out: Path, prefix: str) -> list[str]:
@@ -84,11 +84,14 @@ def _plot_test(trained: "Trained", data: "ImageData", out: Path, prefix: str) ->
     logits = predict(trained.model, data.test_images, Normalize(trained.metadata.mean, trained.metadata.std))
     plot_confusion(confusion_matrix(logits, data.test_labels), data.class_names, out / f"{prefix}confusion.png")
     plot_calibration(calibration_bins(logits, data.test_labels), out / f"{prefix}calibration.png")
-    shown = _spread(len(data.test_labels))
-    labels = [data.class_names[i] for i in data.test_labels[shown]]
-    predicted = [data.class_names[i] for i in logits[shown].argmax(1)]
-    titles = [one if one == other else f"{one}, not {other}" for one, other in zip(labels, predicted, strict=True)]
-    samples = _plot_samples(data.test_images[shown].float() / 255, labels, titles, out, f"{prefix}samples")
+    sample = _spread(len(data.test_labels))
+    labels = [data.class_names[i] for i in data.test_labels[sample]]
+    predicted = [data.class_names[i] for i in logits[sample].argmax(1)]
+    titles = [
+        label if label == prediction else f"{label}, not {prediction}"
+        for label, prediction in zip(labels, predicted, strict=True)
+    ]
+    samples = _plot_samples(data.test_images[sample].float() / 255, labels, titles, out, f"{prefix}samples")
     return [f"{prefix}confusion.png", f"{prefix}calibration.png", *samples]
 
 
@@ -96,10 +99,10 @@ def _plot_training(run: Path, data: "ImageData", out: Path, prefix: str) -> list
     """Training images, augmented as in the run."""
     from tinynets.engine import Augmenter, read_recipe
 
-    shown = _spread(len(data.train_labels))
+    sample = _spread(len(data.train_labels))
     augment = Augmenter(read_recipe(run / "recipe.json").augment, data.mean, data.std)
-    augmented = augment.restore(augment(data.train_images[shown]))
-    labels = [data.class_names[i] for i in data.train_labels[shown]]
+    augmented = augment.restore(augment(data.train_images[sample]))
+    labels = [data.class_names[i] for i in data.train_labels[sample]]
     return _plot_samples(augmented, labels, labels, out, f"{prefix}augmented")
 
 

@@ -65,13 +65,13 @@ def run(args: argparse.Namespace) -> None:
         images = 255 - images if args.invert else images
         wrong += int(wrong_polarity(images, metadata.mean, metadata.std).sum())
         good = [path for index, path in enumerate(batch) if index not in bad]
-        done = [
-            {"image": path, "classes": [{"class": name, "probability": share} for name, share in classes]}
+        results = [
+            {"image": path, "classes": [{"class": name, "probability": probability} for name, probability in classes]}
             for path, classes in zip(good, trained.predict(images, args.top, args.batch_size), strict=True)
         ]
         if not args.json:
-            print("\n".join(map(_line, done)), flush=True)
-        predictions += done
+            print("\n".join(map(_line, results)), flush=True)
+        predictions += results
     warn_of_polarity(wrong, len(predictions), metadata, args.invert)
     if args.csv:
         write_file(args.csv, _table(predictions, errors).encode("utf-8", "backslashreplace"))
@@ -110,8 +110,8 @@ def _find_images(arguments: list[str]) -> tuple[list[str], list[dict[str, str]],
 def _line(prediction: dict[str, Any]) -> str:
     from tinynets._text import printable
 
-    named = ", ".join(f"{c['class']} {100 * c['probability']:.1f} %" for c in prediction["classes"])
-    return printable(f"{prediction['image']}: {named}")
+    classes = ", ".join(f"{c['class']} {100 * c['probability']:.1f} %" for c in prediction["classes"])
+    return printable(f"{prediction['image']}: {classes}")
 
 
 def _table(predictions: list[dict[str, Any]], errors: list[dict[str, str]]) -> str:
@@ -128,8 +128,8 @@ def _table(predictions: list[dict[str, Any]], errors: list[dict[str, str]]) -> s
     return text.getvalue()
 
 
-def _error_summary(reasons: list[str], done: int) -> str:
+def _error_summary(reasons: list[str], count: int) -> str:
     if len(reasons) == 1:
-        return reasons[0] + (f"; images classified: {done:,}" if done else "")
+        return reasons[0] + (f"; images classified: {count:,}" if count else "")
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
-    return f"{len(reasons):,} of {len(reasons) + done:,} images cannot be used: {'; '.join(reasons[:10])}{more}"
+    return f"{len(reasons):,} of {len(reasons) + count:,} images cannot be used: {'; '.join(reasons[:10])}{more}"

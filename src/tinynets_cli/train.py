@@ -84,8 +84,8 @@ def run(args: argparse.Namespace) -> None:
     if photos and not state:
         _use_backbone(args)
         start, model = _start_of(args), args.model
-    before: dict[str, Any] = state["identity"] if state else {}
-    model = model or before.get("model")
+    previous: dict[str, Any] = state["identity"] if state else {}
+    model = model or previous.get("model")
     if model is None:
         raise ValueError(f"there is no run in {out} to resume: specify the MODEL to train")
     metadata = Checkpoint.from_dict(state["metadata"], out) if state else start.metadata if start else None
@@ -94,12 +94,12 @@ def run(args: argparse.Namespace) -> None:
             f"the run in {out} trains a custom module, {metadata.model}: resume it in Python, "
             "train(module, ..., resume=True)"
         )
-    base = recipe_from_dict(before["recipe"]) if before else None
+    base = recipe_from_dict(previous["recipe"]) if previous else None
     kind = "finetune" if args.pretrained or args.init else "default"
-    recipe = recipe_of(args, model, args.data or before.get("data") or data_of(model), base, kind)
-    made = {"test_size": args.test_size, "val_size": recipe.val_size, "seed": recipe.seed}
+    recipe = recipe_of(args, model, args.data or previous.get("data") or data_of(model), base, kind)
+    split_args = {"test_size": args.test_size, "val_size": recipe.val_size, "seed": recipe.seed}
     data = load_data_of(
-        args, before.get("data") or data_of(model), metadata, model, run=out if state else None, made=made
+        args, previous.get("data") or data_of(model), metadata, model, run=out if state else None, split_args=split_args
     )
     if args.test_size not in (None, (data.made_split or {}).get("test_size")):
         raise ValueError(f"--test-size has no effect: {data.name} already has test images")
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> None:
         recipe,
         out,
         device=device_of(args),
-        model_args=before.get("model_args", {}) | model_args(args),
+        model_args=previous.get("model_args", {}) | model_args(args),
         resume=args.resume,
         save_seconds=args.save_seconds,
         tensorboard=args.tensorboard,

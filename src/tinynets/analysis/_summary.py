@@ -144,12 +144,12 @@ def summary(model: nn.Module, input_size: Sequence[int] | None = None) -> Summar
 
     def leave(output: object) -> None:
         name, before, inner = running.pop()
-        spent = counter.get_total_flops() - before
+        flops = counter.get_total_flops() - before
         if running:
-            running[-1][2] += spent
+            running[-1][2] += flops
         row = rows[name]
         row.calls += 1
-        row.macs += (spent - inner) // 2
+        row.macs += (flops - inner) // 2
         if isinstance(output, Tensor):
             row.output_shape = tuple(output.shape[1:])
 

@@ -117,11 +117,11 @@ def bench(
         >>> print(*(row.runtime for row in rows))
         eager fused
     """
-    for wanted in runtimes or ():
-        if wanted not in RUNTIMES:
-            raise unknown("runtime", wanted, list(RUNTIMES))
-    everything = torch.get_num_threads()
-    threads = list(dict.fromkeys(threads or (1, everything)))
+    for runtime in runtimes or ():
+        if runtime not in RUNTIMES:
+            raise unknown("runtime", runtime, list(RUNTIMES))
+    all_threads = torch.get_num_threads()
+    threads = list(dict.fromkeys(threads or (1, all_threads)))
     check_positive(**{f"batch_sizes[{i}]": size for i, size in enumerate(batch_sizes)})
     check_positive(**{f"threads[{i}]": count for i, count in enumerate(threads)})
     chosen = list(runtimes or installed_runtimes())

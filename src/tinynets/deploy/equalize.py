@@ -37,13 +37,13 @@ def equalized(spec: ExportSpec, inputs: np.ndarray) -> ExportSpec:
     ]
     if not blocks:
         return spec
-    made = replace(spec, model=deepcopy(spec.model))
-    tops = {name: ChannelRanges(made.model.get_submodule(name)) for name in blocks}
-    _put(made.model, tops)
+    result = replace(spec, model=deepcopy(spec.model))
+    ranges = {name: ChannelRanges(result.model.get_submodule(name)) for name in blocks}
+    _put(result.model, ranges)
     for batch in torch.from_numpy(inputs).split(_BATCH):
-        made.network()(batch)
-    _put(made.model, {name: EqualizedECBlock(top) for name, top in tops.items()})
-    return made
+        result.network()(batch)
+    _put(result.model, {name: EqualizedECBlock(top) for name, top in ranges.items()})
+    return result
 
 
 def _put(model: nn.Module, modules: dict[str, ChannelRanges] | dict[str, EqualizedECBlock]) -> None:

@@ -151,23 +151,23 @@ def export(
         raise ValueError(
             f"{to} needs training images to calibrate its quantization ranges: pass calibration (256 are enough)"
         )
-    for given in (images, calibration):
-        _check(given, spec)
+    for tensor in (images, calibration):
+        _check(tensor, spec)
     real = images is not None
     images = synthetic_images(_PROVED if kind.c_source else 64, spec.input_size) if images is None else images
-    tried = images
+    tested = images
     if kind.exact and len(images) < _PROVED:
-        tried = torch.cat([images.cpu(), synthetic_images(_PROVED - len(images), spec.input_size)])
+        tested = torch.cat([images.cpu(), synthetic_images(_PROVED - len(images), spec.input_size)])
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model{kind.suffix}"
         seconds = _write(kind, spec, draft, calibration)
         if kind.c_source:
             _check_fits(draft, flash, ram)
             draft = draft if project is None else wrap(draft, project, Path(folder) / project)
-        want, got = _logits(net, spec, images), _run(kind, draft, spec, tried)
-        report = _compare(want, got[: len(images)], labels)
+        expected, got = _logits(net, spec, images), _run(kind, draft, spec, tested)
+        report = _compare(expected, got[: len(images)], labels)
         _check_tolerance(kind, report, len(images), labels, tolerance)
-        proved = _prove(kind, draft, spec, tried, got) if kind.exact else None
+        proved = _prove(kind, draft, spec, tested, got) if kind.exact else None
         size = _move(draft, path)
     return Exported(name, to, path, size, seconds, len(images), real, **report, proved=proved)
 
@@ -201,8 +201,8 @@ def _check(images: Tensor | None, spec: ExportSpec) -> None:
     if images is None:
         return
     if images.dtype != torch.uint8 or tuple(images.shape[1:]) != spec.input_size or len(images) == 0:
-        wanted = ", ".join(map(str, spec.input_size))
-        raise ValueError(f"images must be uint8 (N, {wanted}) with N > 0, got {images.dtype} {tuple(images.shape)}")
+        shape = ", ".join(map(str, spec.input_size))
+        raise ValueError(f"images must be uint8 (N, {shape}) with N > 0, got {images.dtype} {tuple(images.shape)}")
 
 
 def _write(kind: Format, spec: ExportSpec, path: Path, calibration: Tensor | None) -> float:
@@ -241,19 +241,19 @@ def _logits(model: nn.Module, spec: ExportSpec, images: Tensor) -> np.ndarray:
 def _check_fits(folder: Path, flash: int | None, ram: int | None) -> None:
     """Raise RuntimeError unless a folder's model fits the board."""
     net = read_metadata(folder)
-    for kind, needs, has in (("flash", net.flash, flash), ("RAM", net.ram, ram)):
-        if has is not None and needs > has:
+    for kind, needed, available in (("flash", net.flash, flash), ("RAM", net.ram, ram)):
+        if available is not None and needed > available:
             raise RuntimeError(
-                f"{net.name} needs {needs / 1000:,.1f} kB of {kind}, the board has {has / 1000:,.1f} kB: use a "
-                "smaller net or smaller images (tinynets info MODEL --firmware shows what a net needs)"
+                f"{net.name} needs {needed / 1000:,.1f} kB of {kind}, the board has {available / 1000:,.1f} kB: use "
+                "a smaller net or smaller images (tinynets info MODEL --firmware shows what a net needs)"
             )
 
 
 def _prove(kind: Format, path: Path, spec: ExportSpec, images: Tensor, got: np.ndarray) -> int:
     """Raise RuntimeError unless the output is bitwise equal to the reference; return the number of images."""
     run = kind.load_reference(path)
-    want = np.concatenate([run(spec.inputs(batch).numpy()) for batch in images.split(250)])
-    if wrong := int((want != got).any(1).sum()):
+    expected = np.concatenate([run(spec.inputs(batch).numpy()) for batch in images.split(250)])
+    if wrong := int((expected != got).any(1).sum()):
         raise RuntimeError(
             f"the {kind.name} code differs from its reference for {wrong:,} of {len(images):,} images and was not "
             "written: please report it"
@@ -281,13 +281,13 @@ def _run(kind: Format, path: Path, spec: ExportSpec, images: Tensor) -> np.ndarr
         raise RuntimeError(f"the {kind.name} file of {spec.name} does not run: {first_reason(error)}") from error
 
 
-def _compare(want: np.ndarray, got: np.ndarray, labels: Tensor | None) -> dict[str, Any]:
+def _compare(expected: np.ndarray, got: np.ndarray, labels: Tensor | None) -> dict[str, Any]:
     truth = None if labels is None else labels.cpu().numpy()
     return {
-        "agreement": 100 * float((want.argmax(1) == got.argmax(1)).mean()),
-        "largest_difference": float(np.abs(want - got).max()),
-        "largest_logit": float(np.abs(want).max()),
-        "model_top1": None if truth is None else 100 * float((want.argmax(1) == truth).mean()),
+        "agreement": 100 * float((expected.argmax(1) == got.argmax(1)).mean()),
+        "largest_difference": float(np.abs(expected - got).max()),
+        "largest_logit": float(np.abs(expected).max()),
+        "model_top1": None if truth is None else 100 * float((expected.argmax(1) == truth).mean()),
         "file_top1": None if truth is None else 100 * float((got.argmax(1) == truth).mean()),
     }
 
@@ -298,16 +298,16 @@ def _check_tolerance(
     """Raise RuntimeError if the file exceeds the tolerance, as NaN always does."""
     if not kind.integer:
         allowed = 0.001 if tolerance is None else tolerance
-        off = report["largest_difference"] / max(report["largest_logit"], 1e-6)
-        what = f"logits differ by {off:.2g} of the largest logit, tolerance {allowed:g}"
+        deviation = report["largest_difference"] / max(report["largest_logit"], 1e-6)
+        reason = f"logits differ by {deviation:.2g} of the largest logit, tolerance {allowed:g}"
     else:
         few = 200 / count  # always allow two images: with few images a single one can exceed the tolerance
         if labels is None:
-            allowed, off = max(5 if tolerance is None else tolerance, few), 100 - report["agreement"]
-            what = f"{off:.2f} % of {count:,} images are predicted as another class, tolerance {allowed:g} %"
+            allowed, deviation = max(5 if tolerance is None else tolerance, few), 100 - report["agreement"]
+            reason = f"{deviation:.2f} % of {count:,} images are predicted as another class, tolerance {allowed:g} %"
         else:
             allowed = max(1 if tolerance is None else tolerance, few)
-            off = report["model_top1"] - report["file_top1"]
-            what = f"accuracy drops by {off:.2f} percentage points on {count:,} images, tolerance {allowed:g}"
-    if not off <= allowed:
-        raise RuntimeError(f"the {kind.name} file differs too much from the model and was not written: {what}")
+            deviation = report["model_top1"] - report["file_top1"]
+            reason = f"accuracy drops by {deviation:.2f} percentage points on {count:,} images, tolerance {allowed:g}"
+    if not deviation <= allowed:
+        raise RuntimeError(f"the {kind.name} file differs too much from the model and was not written: {reason}")

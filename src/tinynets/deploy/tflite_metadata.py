@@ -28,11 +28,11 @@ def with_metadata(content: bytes, spec: ExportSpec) -> bytes:
     from ai_edge_litert.tools import flatbuffer_utils
 
     model: Any = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    held: Any = schema.BufferT()
-    held.data = list(_model_metadata(spec))
+    buffer: Any = schema.BufferT()
+    buffer.data = list(_model_metadata(spec))
     entry: Any = schema.MetadataT()
     entry.name, entry.buffer = b"TFLITE_METADATA", len(model.buffers)
-    model.buffers.append(held)
+    model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
     file = io.BytesIO(bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
     if spec.class_names:
@@ -57,10 +57,10 @@ def _model_metadata(spec: ExportSpec) -> bytes:
     unit = _table(b, (0, "Uint8", _NORMALIZATION), (1, "UOffsetTRelative", normalization))
     image = _tensor(b, "image", (3, content), (4, _vector(b, "UOffsetTRelative", [unit])))
     labels = _table(b, (0, "UOffsetTRelative", b.CreateString(LABELS)), (2, "Uint8", _AXIS_LABELS))
-    named = [(6, _vector(b, "UOffsetTRelative", [labels]))] if spec.class_names else []
-    logits = _tensor(b, "logits", *named)
-    ends = [_vector(b, "UOffsetTRelative", [tensor]) for tensor in (image, logits)]
-    graph = _table(b, (2, "UOffsetTRelative", ends[0]), (3, "UOffsetTRelative", ends[1]))
+    label_files = [(6, _vector(b, "UOffsetTRelative", [labels]))] if spec.class_names else []
+    logits = _tensor(b, "logits", *label_files)
+    tensors = [_vector(b, "UOffsetTRelative", [tensor]) for tensor in (image, logits)]
+    graph = _table(b, (2, "UOffsetTRelative", tensors[0]), (3, "UOffsetTRelative", tensors[1]))
     name, graphs = b.CreateString(printable(spec.name)), _vector(b, "UOffsetTRelative", [graph])
     b.Finish(_table(b, (0, "UOffsetTRelative", name), (3, "UOffsetTRelative", graphs)), b"M001")
     return bytes(b.Output())

@@ -27,16 +27,16 @@ def with_pools(content: bytes) -> bytes:
     model = _read(content)
     for graph in model.subgraphs:
         producers = {operator.outputs[0]: operator for operator in graph.operators}
-        made, gone = [], []
+        result, removed = [], []
         for operator in graph.operators:
             source = _averaged_map(model, graph, operator, producers)
             if source is None:
-                made.append(operator)
+                result.append(operator)
                 continue
             if source != operator.inputs[0]:
-                gone.append(producers[operator.inputs[0]])
-            made += _pool(model, graph, source, operator)
-        graph.operators = [operator for operator in made if all(operator is not other for other in gone)]
+                removed.append(producers[operator.inputs[0]])
+            result += _pool(model, graph, source, operator)
+        graph.operators = [operator for operator in result if all(operator is not other for other in removed)]
     return _written(_without_unused_codes(model))
 
 
@@ -75,12 +75,12 @@ def with_convolutions(content: bytes) -> bytes:
 
     model = _read(content)
     for graph in model.subgraphs:
-        made = []
+        result = []
         for operator in graph.operators:
             source, target = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
             flat = len(source.shape) == len(target.shape) == 2 and source.type == schema.TensorType.INT8
-            made += _as_convolution(model, graph, operator) if flat and _name(model, operator) == FC else [operator]
-        graph.operators = made
+            result += _as_convolution(model, graph, operator) if flat and _name(model, operator) == FC else [operator]
+        graph.operators = result
     return with_int8_versions(_written(model))
 
 
@@ -123,9 +123,9 @@ def _averaged_map(model: Any, graph: Any, operator: Any, producers: dict[int, An
     producer = producers.get(source)
     if producer is None or _name(model, producer) != "TRANSPOSE":
         return None
-    alone = sum(source in other.inputs for other in graph.operators) == 1 and source not in graph.outputs
+    single_use = sum(source in other.inputs for other in graph.operators) == 1 and source not in graph.outputs
     flat = len(graph.tensors[operator.outputs[0]].shape) == 2
-    if alone and flat and axes == [2, 3] and _values(model, graph, producer.inputs[1]) == [0, 3, 1, 2]:
+    if single_use and flat and axes == [2, 3] and _values(model, graph, producer.inputs[1]) == [0, 3, 1, 2]:
         return producer.inputs[0]
     return None
 
@@ -169,12 +169,12 @@ def _as_convolution(model: Any, graph: Any, linear: Any) -> list[Any]:
     (source, filters, *bias), target = linear.inputs, linear.outputs[0]
     rows, columns = graph.tensors[filters].shape
     graph.tensors[filters].shape = [rows, 1, 1, columns]
-    ends = []
+    maps = []
     for index, channels in ((source, columns), (target, rows)):
         flat = graph.tensors[index]
-        made = _tensor(model, graph, f"{flat.name.decode()}_map", [flat.shape[0], 1, 1, channels], flat.type)
-        graph.tensors[made].quantization = flat.quantization
-        ends.append(made)
+        reshaped = _tensor(model, graph, f"{flat.name.decode()}_map", [flat.shape[0], 1, 1, channels], flat.type)
+        graph.tensors[reshaped].quantization = flat.quantization
+        maps.append(reshaped)
     convolution: Any = schema.OperatorT()
     convolution.opcodeIndex = _code(model, "CONV_2D", 3)
     convolution.builtinOptionsType = schema.BuiltinOptions.Conv2DOptions
@@ -183,8 +183,8 @@ def _as_convolution(model: Any, graph: Any, linear: Any) -> list[Any]:
     options.padding = schema.Padding.VALID
     options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
     options.fusedActivationFunction = linear.builtinOptions.fusedActivationFunction
-    convolution.inputs, convolution.outputs = [ends[0], filters, *bias], [ends[1]]
-    return [_reshape(model, graph, source, ends[0]), convolution, _reshape(model, graph, ends[1], target)]
+    convolution.inputs, convolution.outputs = [maps[0], filters, *bias], [maps[1]]
+    return [_reshape(model, graph, source, maps[0]), convolution, _reshape(model, graph, maps[1], target)]
 
 
 def _reshape(model: Any, graph: Any, source: int, target: int) -> Any:

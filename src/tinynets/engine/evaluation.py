@@ -83,11 +83,11 @@ def shift_consistency(model: nn.Module, images: Tensor, normalize: Normalize, ba
     """
     if len(images) == 0:
         raise ValueError("there are no images to evaluate")
-    kept = 0
+    unchanged = 0
     for logits in _view_logits(model, images, normalize, batch_size, _views("shift")):
-        still, *moved = logits.argmax(2)
-        kept += int(sum((classes == still).sum() for classes in moved))
-    return 100 * kept / (len(_SHIFTS) - 1) / len(images)
+        reference, *shifted = logits.argmax(2)
+        unchanged += int(sum((classes == reference).sum() for classes in shifted))
+    return 100 * unchanged / (len(_SHIFTS) - 1) / len(images)
 
 
 def evaluate(
@@ -161,7 +161,7 @@ def metrics(logits: Tensor, labels: Tensor) -> dict[str, Any]:
     check_finite(logits)
     if labels.max() >= classes:
         raise ValueError(f"label {int(labels.max())} out of range for {classes} classes")
-    share, confidence, accuracy = calibration_bins(logits, labels).unbind(1)
+    fraction, confidence, accuracy = calibration_bins(logits, labels).unbind(1)
     ranked = logits.topk(min(5, classes), dim=1).indices == labels.unsqueeze(1)
     counts = torch.bincount(labels, minlength=classes)
     hits = torch.bincount(labels[ranked[:, 0]], minlength=classes)
@@ -169,7 +169,7 @@ def metrics(logits: Tensor, labels: Tensor) -> dict[str, Any]:
         "top1": 100 * int(ranked[:, 0].sum()) / len(labels),
         "top5": 100 * int(ranked.sum()) / len(labels),
         "loss": F.cross_entropy(logits, labels).item(),
-        "calibration_error": 100 * (share * (confidence - accuracy).abs()).sum().item(),
+        "calibration_error": 100 * (fraction * (confidence - accuracy).abs()).sum().item(),
         "per_class": [100 * h / n if n else None for h, n in zip(hits.tolist(), counts.tolist(), strict=True)],
     }
 

@@ -99,18 +99,18 @@ class Trained:
         if isinstance(images, Tensor):
             logits = predict(self.model, images, Normalize(self.metadata.mean, self.metadata.std), batch_size)
             names = self.metadata.class_names or tuple(map(str, range(logits.shape[1])))
-            shares, classes = logits.softmax(1).topk(min(top, logits.shape[1]), dim=1)
-            pairs = zip(classes.tolist(), shares.tolist(), strict=True)
+            probabilities, classes = logits.softmax(1).topk(min(top, logits.shape[1]), dim=1)
+            pairs = zip(classes.tolist(), probabilities.tolist(), strict=True)
             return [[(names[c], p) for c, p in zip(*pair, strict=True)] for pair in pairs]
         background = (self.metadata.data_source or {}).get("background", "white")
-        done = []
+        predictions = []
         for start in range(0, len(images), batch_size):
             paths = images[start : start + batch_size]
             pixels, failed = read_images(paths, self.mode, self.img_size, background, config=self.config)
             for reason in failed.values():
                 raise ValueError(reason)
-            done += self.predict(pixels, top, batch_size)
-        return done
+            predictions += self.predict(pixels, top, batch_size)
+        return predictions
 
 
 def load_trained(name: str | Path, model: nn.Module | None = None, **model_args: Any) -> Trained:
@@ -142,8 +142,8 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
             net = create_any_model(str(name), pretrained=True, **model_args).eval()
         return Trained(str(name), net, metadata_of(str(name), net, model_args))
     if model_args:
-        given = ", ".join(model_args)
-        raise ValueError(f"{name} is a checkpoint, which contains its model arguments: omit {given}")
+        names = ", ".join(model_args)
+        raise ValueError(f"{name} is a checkpoint, which contains its model arguments: omit {names}")
     net, metadata = load_checkpoint(path, model)
     return Trained(str(name), net, metadata)
 
@@ -207,9 +207,9 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
     order = class_order(data.class_names, metadata.class_names)
     if order is None:
         if metadata.class_names or data.num_classes != trained.model.num_classes:
-            known = _listed(metadata.class_names) if metadata.class_names else f"{trained.model.num_classes} classes"
+            classes = _listed(metadata.class_names) if metadata.class_names else f"{trained.model.num_classes} classes"
             raise ValueError(
-                f"{data.name} has the classes {_listed(data.class_names)}, {trained.name} predicts {known}: choose "
+                f"{data.name} has the classes {_listed(data.class_names)}, {trained.name} predicts {classes}: choose "
                 "data with the classes of the model (--data)"
             )
         names = data.class_names  # the model's class names are unknown
@@ -230,9 +230,9 @@ def class_order(names: tuple[str, ...], known: tuple[str, ...]) -> list[int] | N
     Names must match exactly, except for two sets with aliases: MNIST's classes are "5" or, in torchvision, "5 - five",
     and ImageNet's are "n02123045" or, in timm, "n02123045 tabby, tabby cat".
     """
-    places = {second: index for index, name in enumerate(known) if (second := _second_name(name))}
-    places |= {name: index for index, name in enumerate(known)}
-    order = [places[name] for name in names if name in places]
+    indices = {second: index for index, name in enumerate(known) if (second := _second_name(name))}
+    indices |= {name: index for index, name in enumerate(known)}
+    order = [indices[name] for name in names if name in indices]
     return order if known and len(order) == len(names) == len(set(order)) else None
 
 

@@ -148,6 +148,8 @@ def _adapt_first_conv(state: dict[str, Tensor], model: nn.Module) -> None:
     """Tile and rescale the first convolution's kernels to the model's in_chans; equal channels give the same output."""
     name, conv = next((name, module) for name, module in model.named_modules() if isinstance(module, nn.Conv2d))
     weight = state[f"{name}.weight"]
-    have, want = weight.shape[1], conv.in_channels
-    if have != want:
-        state[f"{name}.weight"] = weight.repeat(1, -(-want // have), 1, 1)[:, :want] * (have / want)
+    old_chans, in_chans = weight.shape[1], conv.in_channels
+    if old_chans != in_chans:
+        state[f"{name}.weight"] = weight.repeat(1, -(-in_chans // old_chans), 1, 1)[:, :in_chans] * (
+            old_chans / in_chans
+        )

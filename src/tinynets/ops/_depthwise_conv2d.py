@@ -98,9 +98,9 @@ class _Depthwise(torch.autograd.Function):
             return kernels.grad_of_x(*arguments), kernels.grad_of_weight(*arguments), None
         grad_x = torch.empty_like(x)
         grad_weight = torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
-        turned = weight.flip(2, 3)
+        flipped = weight.flip(2, 3)
         for chunk in chunks(x):
-            seen, upstream = channels_last(x[chunk]), channels_last(grad[chunk])
-            grad_x[chunk] = convolve(upstream, turned, ctx.dilation)
-            grad_weight += weight_gradient(seen, weight, upstream, ctx.dilation)
+            x_chunk, upstream = channels_last(x[chunk]), channels_last(grad[chunk])
+            grad_x[chunk] = convolve(upstream, flipped, ctx.dilation)
+            grad_weight += weight_gradient(x_chunk, weight, upstream, ctx.dilation)
         return grad_x, grad_weight.to(weight.dtype), None

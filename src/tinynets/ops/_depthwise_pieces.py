@@ -68,12 +68,12 @@ def _weight_gradient_by_tap(x: Tensor, weight: Tensor, grad: Tensor, dilation: i
     taps = torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
     for i in range(kernel_size):
         for j in range(kernel_size):
-            seen, by = x, grad
+            x_part, grad_part = x, grad
             for dim, tap in ((2, i), (3, j)):
                 shift = (tap - kernel_size // 2) * dilation
                 rest = max(x.shape[dim] - abs(shift), 0)
-                seen = seen.narrow(dim, max(shift, 0) if rest else 0, rest)
-                by = by.narrow(dim, max(-shift, 0) if rest else 0, rest)
-            if seen.numel() > 0:
-                taps[:, 0, i, j] = torch.sum(seen * by, (0, 2, 3), dtype=taps.dtype)
+                x_part = x_part.narrow(dim, max(shift, 0) if rest else 0, rest)
+                grad_part = grad_part.narrow(dim, max(-shift, 0) if rest else 0, rest)
+            if x_part.numel() > 0:
+                taps[:, 0, i, j] = torch.sum(x_part * grad_part, (0, 2, 3), dtype=taps.dtype)
     return taps

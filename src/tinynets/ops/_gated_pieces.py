@@ -25,11 +25,11 @@ def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilati
 
 
 def _blend(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
-    shares = gate.split(1, 1)
-    y = convolve(x, weight, dilations[0]).mul_(shares[0])
+    gates = gate.split(1, 1)
+    y = convolve(x, weight, dilations[0]).mul_(gates[0])
     # branches are not assigned to names: each is freed before the next is computed, which reuses memory in the cache
-    for dilation, share in zip(dilations[1:], shares[1:], strict=True):
-        y.addcmul_(convolve(x, weight, dilation), share)
+    for dilation, gate_k in zip(dilations[1:], gates[1:], strict=True):
+        y.addcmul_(convolve(x, weight, dilation), gate_k)
     return y if bias is None else y.add_(bias.view(1, -1, 1, 1))
 
 

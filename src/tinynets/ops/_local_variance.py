@@ -78,8 +78,8 @@ def _centered_moments(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
                 neighbor = padded.narrow(2, i, height).narrow(3, j, width)
                 difference = (neighbor - x) * inside.narrow(0, i, height).narrow(1, j, width)
                 shift, square = shift + difference, square + difference * difference
-    share = inverse_count(x, kernel_size)
-    return shift * share, square * share
+    inverse = inverse_count(x, kernel_size)
+    return shift * inverse, square * inverse
 
 
 def _run(x: Tensor, kernel_size: int) -> Tensor:

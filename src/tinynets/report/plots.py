@@ -51,22 +51,22 @@ def plot_confusion(matrix: Tensor, class_names: Sequence[str], path: str | Path)
         class_names: names of the classes.
         path: the picture to write.
     """
-    share = 100 * matrix.double() / matrix.sum(1, keepdim=True).clamp_min(1)
+    percent = 100 * matrix.double() / matrix.sum(1, keepdim=True).clamp_min(1)
     classes = len(class_names)
     side = min(16.0, max(4.5, 0.62 * classes if classes <= 20 else 0.16 * classes))
     figure = _figure(side + 1, side)
     axes = figure.subplots()
-    image = axes.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=100)
+    image = axes.imshow(percent.numpy(), cmap="Blues", vmin=0, vmax=100)
     axes.set(xlabel="predicted", ylabel="label", xticks=range(classes), yticks=range(classes))
     size = 9 if classes <= 20 else 5
     names = [printable(name) for name in class_names]
-    how: dict[str, Any] = {"fontsize": size, "parse_math": False}
-    axes.set_xticklabels(names, rotation=90 if classes > 20 else 45, ha="center" if classes > 20 else "right", **how)
-    axes.set_yticklabels(names, **how)
+    style: dict[str, Any] = {"fontsize": size, "parse_math": False}
+    axes.set_xticklabels(names, rotation=90 if classes > 20 else 45, ha="center" if classes > 20 else "right", **style)
+    axes.set_yticklabels(names, **style)
     if classes <= 20:
         for row in range(classes):
             for column in range(classes):
-                value = share[row, column].item()
+                value = percent[row, column].item()
                 if value >= 0.05:
                     color = "white" if value > 50 else "black"
                     axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=color)
@@ -84,13 +84,15 @@ def plot_calibration(bins: Tensor, path: str | Path) -> None:
     """
     figure = _figure(4.8, 5.4)
     reliability, histogram = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    share, confidence, accuracy = (100 * bins).unbind(1)
-    used = share > 0
+    percent, confidence, accuracy = (100 * bins).unbind(1)
+    nonempty = percent > 0
     reliability.plot([0, 100], [0, 100], color="0.6", linewidth=1)
-    reliability.plot(confidence[used].numpy(), accuracy[used].numpy(), color=_COLORS[0], marker="o", markersize=4)
+    reliability.plot(
+        confidence[nonempty].numpy(), accuracy[nonempty].numpy(), color=_COLORS[0], marker="o", markersize=4
+    )
     reliability.set(ylabel="accuracy (%)", xlim=(0, 100), ylim=(0, 100))
     edges = [100 * i / len(bins) for i in range(len(bins))]
-    histogram.bar(edges, share.numpy(), width=100 / len(bins), align="edge", color=_COLORS[5], edgecolor="white")
+    histogram.bar(edges, percent.numpy(), width=100 / len(bins), align="edge", color=_COLORS[5], edgecolor="white")
     histogram.set(xlabel="confidence (%)", ylabel="% of images")
     for axes in (reliability, histogram):
         axes.grid(alpha=0.3)

@@ -127,12 +127,12 @@ def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
     """
     model = unwrapped(model)
     own = model.state_dict()
-    missing, extra = own.keys() - state.keys(), state.keys() - own.keys()
-    if missing or extra:
-        example = sorted(missing or extra)[0]
+    missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
+    if missing or unexpected:
+        example = sorted(missing or unexpected)[0]
         raise ValueError(
             f"{source} is of another architecture than {type(model).__name__}: {len(missing)} tensors missing, "
-            f"{len(extra)} unexpected (such as {example}): create the model that was saved"
+            f"{len(unexpected)} unexpected (such as {example}): create the model that was saved"
         )
     check_shapes(model, state, source)
     model.load_state_dict(state)

@@ -80,10 +80,10 @@ def code_bytes(calls: Sequence[str]) -> int:
 
 def arena_bytes(steps: Sequence[_Step], scores: str) -> int:
     """Return the arena size of BakeNN's planner: activations in order of creation, each at the lowest free address."""
-    held = {step.output: step.inputs[0] for step in steps if not step.kernel}  # a reshape aliases its input
+    aliases = {step.output: step.inputs[0] for step in steps if not step.kernel}  # a reshape aliases its input
 
     def owner(name: str) -> str:
-        return owner(held[name]) if name in held else name
+        return owner(aliases[name]) if name in aliases else name
 
     first_use, last_use, sizes = {}, {}, {}
     for index, step in enumerate(steps):
@@ -107,8 +107,8 @@ def arena_bytes(steps: Sequence[_Step], scores: str) -> int:
     return _aligned(peak)
 
 
-def _aligned(place: int) -> int:
-    return -(-place // ALIGNMENT) * ALIGNMENT
+def _aligned(address: int) -> int:
+    return -(-address // ALIGNMENT) * ALIGNMENT
 
 
 def _steps(model: nn.Module, size: tuple[int, int, int]) -> tuple[list[_Step], str]:
@@ -137,8 +137,8 @@ def _add(steps: list[_Step], node: Any, renamed: dict[str, str], image: str) -> 
     maps: list[str] = [arg.name for arg in node.all_input_nodes if arg.op != "placeholder" or arg.name == image]
     inputs: list[str] = [renamed.get(part, part) for part in maps]
     size = math.prod(value.shape)
-    made = {step.output for step in steps if step.kernel}
-    if name in _SAME or (name in _ACTIVATIONS and inputs[0] in made and _only_reader(node)):
+    computed = {step.output for step in steps if step.kernel}
+    if name in _SAME or (name in _ACTIVATIONS and inputs[0] in computed and _only_reader(node)):
         renamed[node.name] = inputs[0]
     elif name in ("conv2d", "linear"):
         steps.append(_weighted(node, name, inputs, size))

@@ -66,12 +66,12 @@ def bake(content: bytes, folder: Path, name: str, target: str = PORTABLE) -> Bak
     except BakeNNError as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise RuntimeError(f"BakeNN cannot convert this net: {reason}: use c-fp32") from error
-    made, memory = compiled.artifacts, compiled.memory_report
+    artifacts, memory = compiled.artifacts, compiled.memory_report
     scores = graph.values[graph.outputs[0]].qparams
     return Baked(
-        made,
-        (made.model_source, made.weights_source, made.kernels_source),
-        made.model_source.stem,
+        artifacts,
+        (artifacts.model_source, artifacts.weights_source, artifacts.kernels_source),
+        artifacts.model_source.stem,
         memory.emitted_constant_payload_bytes,
         memory.arena_bytes,
         graph.values[graph.outputs[0]].shape[-1],
@@ -99,9 +99,9 @@ _KERNELS = {
 
 def check_operators(content: bytes) -> None:
     """Raise RuntimeError, naming operator and layer, unless BakeNN supports every operator of a file."""
-    lacking = [(name, layer) for name, layer in operators(content) if name not in KNOWN]
+    unsupported = [(name, layer) for name, layer in operators(content) if name not in KNOWN]
     # the quantizer surrounds floating-point operators by conversions: report the operator itself
-    for name, layer in sorted(lacking, key=lambda pair: pair[0] in ("QUANTIZE", "DEQUANTIZE"))[:1]:
+    for name, layer in sorted(unsupported, key=lambda pair: pair[0] in ("QUANTIZE", "DEQUANTIZE"))[:1]:
         raise RuntimeError(
             f"layer {layer} uses {name}, which BakeNN does not support in int8 (supported: {', '.join(KNOWN)})"
             ": use c-fp32"

@@ -60,8 +60,8 @@ class Format:
                 f"{self.name} needs {', '.join(missing)}, which is not installed: pip install 'tinynets[{self.extra}]'"
             )
         if _torch_version() < self.torch:
-            wanted = ".".join(map(str, self.torch))
-            raise ImportError(f"{self.name} needs PyTorch {wanted} or newer, {torch.__version__} is installed")
+            required = ".".join(map(str, self.torch))
+            raise ImportError(f"{self.name} needs PyTorch {required} or newer, {torch.__version__} is installed")
         if self.c_source and compiler.find_compiler() is None:
             raise ImportError(f"{self.name} needs a C compiler to test the code: install gcc or clang, or set CC")
 

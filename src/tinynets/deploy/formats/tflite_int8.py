@@ -70,11 +70,11 @@ def _calibrate(path: Path, recipe: list[dict[str, Any]], images: np.ndarray) -> 
     from ai_edge_quantizer import calibrator, recipe_manager
 
     interpreter = Interpreter(model_path=str(path))
-    ((signature, ends),) = interpreter.get_signature_list().items()
+    ((signature, tensors),) = interpreter.get_signature_list().items()
     manager = recipe_manager.RecipeManager()
     manager.load_quantization_recipe(recipe)
     job = calibrator.Calibrator(str(path), num_threads=1, qsv_update_func=_min_max_update)
-    job.calibrate({signature: [{ends["inputs"][0]: image[None]} for image in images]}, manager)
+    job.calibrate({signature: [{tensors["inputs"][0]: image[None]} for image in images]}, manager)
     ranges = {name: _with_width(values) for name, values in job.get_model_qsvs().items()}
     return ranges, interpreter.get_input_details()[0]["name"]
 

@@ -90,12 +90,14 @@ def _shared_rows(weights: Tensor) -> tuple[nn.Parameter, nn.ParameterList]:
 class EqualizedECBlock(nn.Module):
     """`PortableECBlock` with separate, equalized weights for every step."""
 
-    def __init__(self, tops: "ChannelRanges") -> None:
+    def __init__(self, ranges: "ChannelRanges") -> None:
         super().__init__()
-        block = tops.block
+        block = ranges.block
         self.dilations = block.dilations
-        steps = sorted(tops.expanded)
-        parts = [self._step(block, step, _factor(tops.expanded[step]), _factor(tops.filtered[step])) for step in steps]
+        steps = sorted(ranges.expanded)
+        parts = [
+            self._step(block, step, _factor(ranges.expanded[step]), _factor(ranges.filtered[step])) for step in steps
+        ]
         expand, expand_bias, depthwise, depthwise_bias, divisive, contract, contract_bias = zip(*parts, strict=True)
         self.expand, self.expand_bias = nn.ParameterList(expand), nn.ParameterList(expand_bias)
         self.depthwise, self.depthwise_bias = nn.ParameterList(depthwise), nn.ParameterList(depthwise_bias)
@@ -137,9 +139,9 @@ class ChannelRanges(nn.Module):
     def forward(self, x: Tensor, step: int) -> Tensor:
         hidden = self.block.hidden(x, step)
         filtered = self.block.filtered(hidden, step)
-        for tops, y in ((self.expanded, hidden), (self.filtered, filtered)):
+        for ranges, y in ((self.expanded, hidden), (self.filtered, filtered)):
             top = y.abs().amax((0, 2, 3))
-            tops[step] = torch.maximum(tops[step], top) if step in tops else top
+            ranges[step] = torch.maximum(ranges[step], top) if step in ranges else top
         return self.block.contracted(x, filtered, step)
 
 

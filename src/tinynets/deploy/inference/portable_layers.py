@@ -84,12 +84,12 @@ class PortableAvgPool(nn.AvgPool2d):
     """Average pooling with ceil_mode, which few converters support; plain pooling where the windows tile the map."""
 
     def __init__(self, pool: nn.AvgPool2d) -> None:
-        how = (pool.padding, pool.ceil_mode, pool.count_include_pad, pool.divisor_override)
-        super().__init__(pool.kernel_size, pool.stride, *how)
+        options = (pool.padding, pool.ceil_mode, pool.count_include_pad, pool.divisor_override)
+        super().__init__(pool.kernel_size, pool.stride, *options)
 
     def forward(self, input: Tensor) -> Tensor:
         side = self.kernel_size
-        fills = side == self.stride and isinstance(side, int) and not (input.shape[2] % side or input.shape[3] % side)
-        if fills and self.padding == 0 and self.divisor_override is None:
+        tiled = side == self.stride and isinstance(side, int) and not (input.shape[2] % side or input.shape[3] % side)
+        if tiled and self.padding == 0 and self.divisor_override is None:
             return F.avg_pool2d(input, side)
         return super().forward(input)

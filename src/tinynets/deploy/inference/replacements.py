@@ -51,8 +51,8 @@ def fused_form(module: nn.Module) -> nn.Module:
 
 def portable_form(module: nn.Module) -> nn.Module:
     """Return an equivalent of a fused module in operations that every converter supports, or module itself."""
-    form = _PORTABLE.get(type(module))
-    return form(module) if form else module
+    convert = _PORTABLE.get(type(module))
+    return convert(module) if convert else module
 
 
 def _as_built(part: nn.Module | None, kinds: tuple[type[nn.Module], ...]) -> bool:

@@ -12,8 +12,8 @@ def gated_stencil(x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor, dilatio
     """
     y = bias.view(1, -1, 1, 1)
     wide, taps = _wide(x), _taps(weight)
-    for share, dilation in zip(gate.split(1, 1), dilations, strict=True):
-        y = y + share * sum([shifted * taps[tap] for tap, shifted in _shifted(wide, weight.shape[-1], dilation)])
+    for gate_k, dilation in zip(gate.split(1, 1), dilations, strict=True):
+        y = y + gate_k * sum([shifted * taps[tap] for tap, shifted in _shifted(wide, weight.shape[-1], dilation)])
     return y.to(x.dtype)
 
 

@@ -70,12 +70,14 @@ def portable(model: nn.Module) -> nn.Module:
     return _replaced(fuse(model), portable_form, {}).eval().requires_grad_(False)
 
 
-def _replaced(module: nn.Module, form: Callable[[nn.Module], nn.Module], done: dict[nn.Module, nn.Module]) -> nn.Module:
+def _replaced(
+    module: nn.Module, convert: Callable[[nn.Module], nn.Module], replacements: dict[nn.Module, nn.Module]
+) -> nn.Module:
     """Return the module with every submodule converted; `done` caches the forms of shared modules."""
-    if module not in done:
-        other = form(module)
-        done[module] = done[other] = other
-        for name, child in other._modules.items():
+    if module not in replacements:
+        replacement = convert(module)
+        replacements[module] = replacements[replacement] = replacement
+        for name, child in replacement._modules.items():
             if child is not None:
-                other._modules[name] = _replaced(child, form, done)
-    return done[module]
+                replacement._modules[name] = _replaced(child, convert, replacements)
+    return replacements[module]

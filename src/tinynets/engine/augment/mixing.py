@@ -49,17 +49,17 @@ class Mixer:
             soft targets concatenated with the logits, (N, 2 num_classes).
         """
         m = self.mixing
-        shares = F.one_hot(labels, self.num_classes).to(x.dtype)
+        soft_targets = F.one_hot(labels, self.num_classes).to(x.dtype)
         targets = labels
         if logits is not None:
-            targets = shares = torch.cat([shares, logits], 1)
+            targets = soft_targets = torch.cat([soft_targets, logits], 1)
         if not m.any or strength <= 0:
             return x, targets
         draw = rng.once()
         for probability, mix in ((m.mixup, mixup), (m.cutmix, cutmix), (m.ricap, ricap)):
             draw -= probability * strength
             if draw < 0:
-                return mix(x, shares, rng)
+                return mix(x, soft_targets, rng)
         return x, targets
 
 
@@ -104,9 +104,9 @@ def ricap(x: Tensor, targets: Tensor, rng: BatchRNG, beta: float = 0.3) -> tuple
     source_column = columns - beside * corner_column + slack_column
     mixed = x.permute(0, 2, 3, 1)[source, source_row, source_column].permute(0, 3, 1, 2)
 
-    shares = F.one_hot(quadrant.long(), 4).to(targets).mean((1, 2))
+    areas = F.one_hot(quadrant.long(), 4).to(targets).mean((1, 2))
     parts = torch.stack([targets[_neighbor(x, q)] for q in range(4)], 1)
-    return mixed, (shares.unsqueeze(2) * parts).sum(1)
+    return mixed, (areas.unsqueeze(2) * parts).sum(1)
 
 
 def _neighbor(x: Tensor, distance: int) -> Tensor:

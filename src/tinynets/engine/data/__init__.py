@@ -91,29 +91,29 @@ def load_data(
         (('cat', 'dog'), torch.Size([4, 1, 28, 28]))
     """
     with plain_defaults():
-        kept_in = default_cache() if cache is True else Path(cache) if cache else None
-        made = {"test_size": test_size, "val_size": val_size, "seed": seed, "split": split}
+        cache_dir = default_cache() if cache is True else Path(cache) if cache else None
+        split_args = {"test_size": test_size, "val_size": val_size, "seed": seed, "split": split}
         if isinstance(name, Mapping):
-            _check_effect("arrays", data_dir, background, skip_bad, made)
+            _check_effect("arrays", data_dir, background, skip_bad, split_args)
             return load_arrays(name)
         if isinstance(name, str) and name in LOADERS:
-            _check_effect(name, None if name in DOWNLOADED else data_dir, background, skip_bad, made)
+            _check_effect(name, None if name in DOWNLOADED else data_dir, background, skip_bad, split_args)
             _warn_of_namesake(name)
             _warn_of_images(name, data_dir)
             source = {"name": name, "data_dir": None if name == "digits" else str(Path(data_dir or "data").absolute())}
-            kept = {"cache": kept_in} if name == "tiny_imagenet" else {}
-            return _sized(LOADERS[name](data_dir, **kept), img_size, source)
+            cache_args = {"cache": cache_dir} if name == "tiny_imagenet" else {}
+            return _sized(LOADERS[name](data_dir, **cache_args), img_size, source)
         path = Path(name)
         source = {"name": str(path.absolute())}
         if path.is_dir():
             _check_effect(name, data_dir)
             options = PhotoOptions(
-                _size(img_size), _size(default_size), in_chans, background, skip_bad, config, kept_in
+                _size(img_size), _size(default_size), in_chans, background, skip_bad, config, cache_dir
             )
-            data = load_folder(path, options, made if split is None else read_split(Path(split)))
+            data = load_folder(path, options, split_args if split is None else read_split(Path(split)))
             return dataclasses.replace(data, source=source | (data.source or {}))
         if path.exists():
-            _check_effect(name, data_dir, background, skip_bad, made)
+            _check_effect(name, data_dir, background, skip_bad, split_args)
             return _sized(load_arrays(path), img_size, source)
         raise ValueError(
             f"unknown data set {str(name)!r}: there is no folder or file {printable(path.absolute())}, "
@@ -126,7 +126,7 @@ def _check_effect(
     data_dir: Any = None,
     background: str = "white",
     skip_bad: bool = False,
-    made: Mapping[str, Any] | None = None,
+    split_args: Mapping[str, Any] | None = None,
 ) -> None:
     """Raise ValueError for an option that has no effect on these data."""
     if data_dir is not None:
@@ -137,7 +137,7 @@ def _check_effect(
     for option, given in (("background (--background)", background != "white"), ("skip_bad (--skip-bad)", skip_bad)):
         if given:
             raise ValueError(f"{option} has no effect on {printable(name)}: it applies to folders of image files")
-    if given := [key for key, value in (made or {}).items() if value is not None]:
+    if given := [key for key, value in (split_args or {}).items() if value is not None]:
         option = f"{given[0]} (--test-size)" if given[0] == "test_size" else given[0]
         raise ValueError(f"{option} has no effect on {printable(name)}: it applies to class folders without splits")
 

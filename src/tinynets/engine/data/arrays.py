@@ -80,10 +80,10 @@ def _assembled(title: str, arrays: dict[str, np.ndarray]) -> ImageData:
     encoded, names = encode_labels({key: arrays[key] for key in labels.values()}, class_names)
     splits = {}
     for part, key in images.items():
-        pixels, known = _pixels(key, arrays[key]), encoded[labels[part]]
-        if len(pixels) != len(known):
-            raise ValueError(f"{key} has {len(pixels)} images, but {labels[part]} has {len(known)} labels")
-        splits[part] = pixels, known
+        pixels, targets = _pixels(key, arrays[key]), encoded[labels[part]]
+        if len(pixels) != len(targets):
+            raise ValueError(f"{key} has {len(pixels)} images, but {labels[part]} has {len(targets)} labels")
+        splits[part] = pixels, targets
     return assemble(title, splits, names, [f"these arrays are not used: {', '.join(ignored)}"] if ignored else [])
 
 
@@ -109,12 +109,12 @@ def _sorted(
         unused = [name for name in (*_USUAL, _NAMES) if name not in map(str.lower, arrays)]
         if near := difflib.get_close_matches(key.lower(), unused, 1, cutoff=0.8):
             raise ValueError(f"unknown array {key!r}: did you mean {near[0]}?")
-    for here, there, kind in ((images, labels, "labels"), (labels, images, "images")):
-        if lacking := [here[part] for part in here if part not in there]:
-            raise ValueError(f"{lacking[0]} has no {kind}: add them")
+    for own, other, kind in ((images, labels, "labels"), (labels, images, "images")):
+        if unpaired := [own[part] for part in own if part not in other]:
+            raise ValueError(f"{unpaired[0]} has no {kind}: add them")
     if not images.keys() & {"test", "val"}:
-        held = ", ".join(sorted(arrays)) or "nothing"
-        raise ValueError(f"it must contain x_train, y_train, x_test, y_test, got {held}")
+        present = ", ".join(sorted(arrays)) or "nothing"
+        raise ValueError(f"it must contain x_train, y_train, x_test, y_test, got {present}")
     return images, labels, class_names, others
 
 

@@ -89,9 +89,9 @@ def _load_digits(data_dir: str | Path | None) -> ImageData:
 
 def has_files(name: str, data_dir: str | Path | None) -> bool:
     """Whether the directory contains the files of a data set, so that no download is needed."""
-    places = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python", "mnist": "MNIST/raw"}
-    places["tiny_imagenet"] = FOLDER
-    return name not in places or Path("data" if data_dir is None else data_dir, places[name]).is_dir()
+    folders = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python", "mnist": "MNIST/raw"}
+    folders["tiny_imagenet"] = FOLDER
+    return name not in folders or Path("data" if data_dir is None else data_dir, folders[name]).is_dir()
 
 
 DOWNLOADED = {

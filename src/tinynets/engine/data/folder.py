@@ -103,10 +103,10 @@ def _apply_split(
     """Return the files of an existing split; other files are skipped, with a note."""
     part_of = {file: part for part in PARTS for file in split[part]}
     present = [file for files in paths.values() for file in files]
-    if gone := sorted(part_of.keys() - set(present)):
+    if missing := sorted(part_of.keys() - set(present)):
         raise ValueError(
-            f"{len(gone):,} images of the run's split are missing from {printable(root)}, such as {printable(gone[0])}"
-            ": restore them, or start another run"
+            f"{len(missing):,} images of the run's split are missing from {printable(root)}, such as "
+            f"{printable(missing[0])}: restore them, or start another run"
         )
     if new := len(present) - len(part_of):
         notes.append(f"{new:,} images are not in the run's split and are ignored")
@@ -121,22 +121,22 @@ def find_parts(root: Path) -> dict[str, Path]:
     found = {}
     folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     for part, names in _SPLITS.items():
-        here = [path for path in folders if path.name.lower() in names]
-        if len(here) > 1:
-            raise ValueError(f"{printable(root)} has both {here[0].name}/ and {here[1].name}/: keep one of them")
-        if here:
-            found[part] = here[0]
+        matches = [path for path in folders if path.name.lower() in names]
+        if len(matches) > 1:
+            raise ValueError(f"{printable(root)} has both {matches[0].name}/ and {matches[1].name}/: keep one of them")
+        if matches:
+            found[part] = matches[0]
     others = len(folders) - len(found)
     if others and not any(path.is_dir() for folder in found.values() for path in folder.iterdir()):
         return {}
     if not found or list(found) == ["train"]:
         inside = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
-        holds = (
+        content = (
             f"contains {printable(', '.join(inside[:5]))}{', ...' if len(inside) > 5 else ''}" if inside else "is empty"
         )
         raise ValueError(
             f"{printable(root)} must contain a folder for every class, or train/ and test/ or val/ with these folders; "
-            f"it {holds}"
+            f"it {content}"
         )
     return found
 
@@ -177,11 +177,11 @@ def _check_found(folder: Path, listing: Listing, classes: dict[str, list[Path]])
 
 def _remarks(part: str, listing: Listing, classes: dict[str, list[Path]]) -> list[str]:
     """Return a line for every kind of item in a split that is not part of the data."""
-    loose = len(listing.images) - sum(map(len, classes.values()))
+    outside = len(listing.images) - sum(map(len, classes.values()))
     empty = [name for name, files in classes.items() if not files]
     notes = [f"{part}: {note}" for note in listing.notes()]
-    if loose:
-        notes.append(f"{part}: {loose:,} images outside the class folders are ignored")
+    if outside:
+        notes.append(f"{part}: {outside:,} images outside the class folders are ignored")
     if empty:
         notes.append(f"{part}: no images in {', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}")
     return notes

@@ -190,15 +190,15 @@ def _remarks(splits: dict[str, tuple[Tensor, Tensor]], class_names: Sequence[str
 
 
 def _with_channels(images: Tensor, in_chans: int, name: str) -> Tensor:
-    have = images.shape[1]
-    if have == in_chans:
+    channels = images.shape[1]
+    if channels == in_chans:
         return images
-    if have == 1:
+    if channels == 1:
         return images.expand(-1, in_chans, -1, -1)
-    if (have, in_chans) == (3, 1):
+    if (channels, in_chans) == (3, 1):
         red, green, blue = images.int().split(1, dim=1)
         return ((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16).to(torch.uint8)
-    raise ValueError(f"{name} has images of {have} channels, the model expects {in_chans}: convert the images")
+    raise ValueError(f"{name} has images of {channels} channels, the model expects {in_chans}: convert the images")
 
 
 def _resized(images: Tensor, size: tuple[int, int], chunk_size: int = 500) -> Tensor:
@@ -263,7 +263,7 @@ def split_validation(labels: Tensor, val_size: float, generator: torch.Generator
     for label in labels.unique():
         members = (labels == label).nonzero().flatten()
         members = members[torch.randperm(len(members), generator=generator)]
-        held_out = round(len(members) * val_size)
-        val.append(members[:held_out])
-        train.append(members[held_out:])
+        num_val = round(len(members) * val_size)
+        val.append(members[:num_val])
+        train.append(members[num_val:])
     return torch.cat(train).sort().values, torch.cat(val).sort().values

@@ -34,16 +34,16 @@ def encode_labels(
                 f"{next(iter(labels))} has {len(present):,} distinct labels for {images:,} images: expected classes, "
                 "not ids or regression targets"
             )
-        places = list(range(len(present)))
+        indices = list(range(len(present)))
     else:
-        index = {name: place for place, name in enumerate(class_names)}
-        places = [index.get(name, -1) for name in names] if present.dtype.kind == "U" else present.tolist()
+        index = {name: i for i, name in enumerate(class_names)}
+        indices = [index.get(name, -1) for name in names] if present.dtype.kind == "U" else present.tolist()
         if (
-            outside := next((n for n, p in zip(names, places, strict=True) if not 0 <= p < len(index)), None)
+            outside := next((n for n, p in zip(names, indices, strict=True) if not 0 <= p < len(index)), None)
         ) is not None:
             raise ValueError(f"label {outside!r} is neither one of the {len(index)} class_names nor an index of them")
         names = list(class_names)
-    encoded = {name: np.array(places)[np.searchsorted(present, values)] for name, values in plain.items()}
+    encoded = {name: np.array(indices)[np.searchsorted(present, values)] for name, values in plain.items()}
     return {name: torch.from_numpy(values.astype(np.int64)) for name, values in encoded.items()}, tuple(names)
 
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 
-def check_memory(needed: int, what: str, cure: str) -> None:
+def check_memory(needed: int, name: str, hint: str) -> None:
     """Raise ValueError unless that many bytes of memory are available."""
     free = available_memory()
     if free is not None and needed > free:
         raise ValueError(
-            f"{what} would take {size_text(needed)} of memory, but only {size_text(free)} are available: {cure}"
+            f"{name} would take {size_text(needed)} of memory, but only {size_text(free)} are available: {hint}"
         )
 
 

@@ -101,12 +101,12 @@ def for_each(
 
     The errors are ValueError and OSError. after_batch is called with every batch's indices and the messages so far.
     """
-    done: dict[int, _T] = {}
+    results: dict[int, _T] = {}
     failed: dict[int, str] = {}
 
     def attempt(index: int) -> None:
         try:
-            done[index] = do(index)
+            results[index] = do(index)
         except (ValueError, OSError) as error:
             failed[index] = str(error)
 
@@ -121,7 +121,7 @@ def for_each(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return dict(sorted(done.items())), dict(sorted(failed.items()))
+    return dict(sorted(results.items())), dict(sorted(failed.items()))
 
 
 def _bar(title: str | None, total: int) -> Any:

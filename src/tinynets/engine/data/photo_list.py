@@ -97,9 +97,9 @@ def read_headers(photos: Sequence[Photo], known: Sequence[Any] | None = None) ->
     """
     paths = sorted(str(photo.path) for photo in photos)
     result = list(known or [""] * len(paths))
-    lacking = [index for index, header in enumerate(result) if isinstance(header, str)]
-    headers, failed = for_each(lambda index: read_header(paths[index]), lacking, "checking")
-    for index in lacking:
+    missing = [index for index, header in enumerate(result) if isinstance(header, str)]
+    headers, failed = for_each(lambda index: read_header(paths[index]), missing, "checking")
+    for index in missing:
         result[index] = failed[index] if index in failed else [*headers[index].size, headers[index].gray]
     return result
 
@@ -116,9 +116,9 @@ def make_plan(listed: PhotoList, options: PhotoOptions, headers: Sequence[Any]) 
     return Plan(photos, (channels, *size), notes, dict(listed.unreadable or {}) | bad, largest)
 
 
-def check_room(listed: PhotoList, plan: Plan, held: int) -> None:
+def check_room(listed: PhotoList, plan: Plan, count: int) -> None:
     """Raise ValueError if that many images and one decoding thread do not fit into memory."""
-    size = held * math.prod(plan.shape)
+    size = count * math.prod(plan.shape)
     threads = threads_that_fit(core_count(), plan.largest, size)
     check_memory(
         size + threads * plan.largest,

@@ -46,15 +46,15 @@ def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
     if plan.bytes > _LARGE:
         _logger.info(f"{printable(listed.root)}: {plan} take {size_text(plan.bytes)} of memory")
     images = torch.empty(len(plan.photos), *plan.shape, dtype=torch.uint8, device="cpu")
-    done = 0
+    count = 0
 
     def keep(block: Tensor) -> None:
-        nonlocal done
-        images[done : done + len(block)] = block
-        done += len(block)
+        nonlocal count
+        images[count : count + len(block)] = block
+        count += len(block)
 
     bad = _decode(listed, options, plan, keep)
-    data = _assemble(listed, options, plan, images[:done], bad)
+    data = _assemble(listed, options, plan, images[:count], bad)
     return replace(data, notes=(*listed.notes, *plan.notes, *data.notes))
 
 
@@ -68,8 +68,8 @@ def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageD
         if headers != known:
             cache.keep("headers", headers)
         plan = make_plan(listed, options, headers)
-        given = [options.background, options.skip_bad, _USUAL | dict(options.config or {}), listed.class_names]
-        name = key_of(plan.shape, given, [(photo.name, photo.part, photo.label) for photo in plan.photos])
+        settings = [options.background, options.skip_bad, _USUAL | dict(options.config or {}), listed.class_names]
+        name = key_of(plan.shape, settings, [(photo.name, photo.part, photo.label) for photo in plan.photos])
         metadata = cache.metadata(name)
         images = cache.images(name, (metadata["images"], *plan.shape)) if metadata else None
         if metadata is not None and images is not None:
@@ -106,13 +106,13 @@ def _decode(listed: PhotoList, options: PhotoOptions, plan: Plan, keep: Callable
     threads = threads_that_fit(core_count(), plan.largest, min(BLOCK, len(plan.photos)) * math.prod(plan.shape))
     paths, mode = [photo.path for photo in plan.photos], "L" if channels == 1 else "RGB"
     bad = read_blocks(paths, mode, (size[0], size[1]), options.background, threads, options.config, keep)
-    every = plan.bad | {str(paths[index]): reason for index, reason in bad.items()}
-    if every and not options.skip_bad:
-        raise ValueError(_error_summary(listed.root, every, len(listed.photos) + len(listed.unreadable or {})))
-    kept = {photo.part for index, photo in enumerate(plan.photos) if index not in bad}
+    errors = plan.bad | {str(paths[index]): reason for index, reason in bad.items()}
+    if errors and not options.skip_bad:
+        raise ValueError(_error_summary(listed.root, errors, len(listed.photos) + len(listed.unreadable or {})))
+    readable = {photo.part for index, photo in enumerate(plan.photos) if index not in bad}
     for part in dict.fromkeys(photo.part for photo in listed.photos):
-        if part not in kept:
-            reason = next(iter(every.values()))
+        if part not in readable:
+            reason = next(iter(errors.values()))
             raise ValueError(f"{printable(listed.root / part)} contains no readable image: {reason}")
     return bad
 
@@ -137,7 +137,7 @@ def _assemble(
         splits[part], files[part] = (images[rows], labels[rows]), tuple(photo.name for photo in photos[rows])
     if "test" not in files:
         files["test"] = files.pop("val")
-    given = {"img_size": list(plan.shape[1:]), "in_chans": plan.shape[0], "background": options.background}
+    settings = {"img_size": list(plan.shape[1:]), "in_chans": plan.shape[0], "background": options.background}
     data = assemble(
         listed.root.resolve().name,
         splits,
@@ -146,7 +146,7 @@ def _assemble(
         figures=(tuple(metadata["mean"]), tuple(metadata["std"]), tuple(metadata["remarks"])) if metadata else None,
     )
     remarks = data.notes if metadata else (*data.notes, *_near_duplicate_notes(splits))
-    source = given | {"skip_bad": options.skip_bad} | dict(listed.source or {})
+    source = settings | {"skip_bad": options.skip_bad} | dict(listed.source or {})
     digest = metadata["digest"] if metadata else None
     return replace(data, files=files, source=source, notes=remarks, known_digest=digest)
 

@@ -113,10 +113,10 @@ def _pixels(
         check_memory(Header((image.height, image.width), False).decoding_bytes, "decoding it", "downscale it")
     _fix_transparency(image)
     image.load()
-    turn = _orientation(image)
+    orientation = _orientation(image)
     flat = flatten(image, background).convert(mode)
-    if turn in _TRANSPOSES:
-        flat = flat.transpose(_TRANSPOSES[turn])
+    if orientation in _TRANSPOSES:
+        flat = flat.transpose(_TRANSPOSES[orientation])
     if img_size is not None:
         size = img_size[0], img_size[1]
         transform: Any = transforms_imagenet_eval(size, use_prefetcher=True, **config)  # to uint8
@@ -127,10 +127,10 @@ def _pixels(
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 if it is missing or unreadable."""
     try:
-        turn = image.getexif().get(_ORIENTATION, 1)
+        orientation = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # broken metadata raise many exception types; viewers show such images
         return 1
-    return turn if turn in _TRANSPOSES else 1
+    return orientation if orientation in _TRANSPOSES else 1
 
 
 def _fix_transparency(image: Image.Image) -> None:

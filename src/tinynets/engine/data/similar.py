@@ -24,14 +24,14 @@ def near_duplicates(images: Tensor, others: Tensor) -> Tensor:
 
     Source: Krawetz, Kind of Like That, 2013.
     """
-    there = _thumbnails(others)
-    other_bits, other_pixels = _hashes(there).T.contiguous(), there.flatten(1).T.contiguous()
+    other_thumbnails = _thumbnails(others)
+    other_bits, other_pixels = _hashes(other_thumbnails).T.contiguous(), other_thumbnails.flatten(1).T.contiguous()
     found = [torch.zeros(0, dtype=torch.bool)]
-    for here in _thumbnails(images).split(max(1, _AT_A_TIME // max(1, len(there)))):
-        pixels = here.flatten(1)
-        apart = pixels.square().sum(1, keepdim=True) + other_pixels.square().sum(0) - 2 * pixels @ other_pixels
-        agree = _hashes(here) @ other_bits >= 64 - 2 * _BITS  # each differing bit subtracts 2
-        found.append((agree & (apart <= pixels.shape[1] * _LEVELS**2)).any(1))
+    for thumbnails in _thumbnails(images).split(max(1, _AT_A_TIME // max(1, len(other_thumbnails)))):
+        pixels = thumbnails.flatten(1)
+        distance = pixels.square().sum(1, keepdim=True) + other_pixels.square().sum(0) - 2 * pixels @ other_pixels
+        agree = _hashes(thumbnails) @ other_bits >= 64 - 2 * _BITS  # each differing bit subtracts 2
+        found.append((agree & (distance <= pixels.shape[1] * _LEVELS**2)).any(1))
     return torch.cat(found)
 
 

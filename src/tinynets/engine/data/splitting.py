@@ -35,8 +35,8 @@ def split_files(
     """
     check_sizes(test_size, val_size)
     parts: dict[str, dict[str, list[str]]] = {part: {} for part in PARTS}
-    for label, given in files.items():
-        names = list(given)
+    for label, paths in files.items():
+        names = list(paths)
         part_of = dict.fromkeys(names, "test") if test_size == 1 else _parts(names, test_size, val_size, seed)
         for part in PARTS:
             parts[part][label] = [name for name in names if part_of[name] == part]
@@ -45,13 +45,13 @@ def split_files(
 
 def _parts(names: list[str], test_size: float, val_size: float, seed: int) -> dict[str, str]:
     """Return the split of every file of a class."""
-    places = {name: _hash(name, seed) for name in names}
-    test = sum(place < test_size for place in places.values())
-    val = sum(place < test_size + val_size for place in places.values()) - test
-    kept = 1 if val_size and len(names) > 2 else 0
-    test = max(min(max(test, 1), len(names) - kept - 1), 0)
-    val = max(min(max(val, kept), len(names) - test - 1), 0)
-    ordered = sorted(names, key=lambda name: (places[name], name))
+    hashes = {name: _hash(name, seed) for name in names}
+    test = sum(value < test_size for value in hashes.values())
+    val = sum(value < test_size + val_size for value in hashes.values()) - test
+    min_val = 1 if val_size and len(names) > 2 else 0
+    test = max(min(max(test, 1), len(names) - min_val - 1), 0)
+    val = max(min(max(val, min_val), len(names) - test - 1), 0)
+    ordered = sorted(names, key=lambda name: (hashes[name], name))
     parts = ["test"] * test + ["val"] * val
     return dict.fromkeys(names, "train") | dict(zip(ordered, parts, strict=False))
 

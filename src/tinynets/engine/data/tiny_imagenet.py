@@ -56,8 +56,8 @@ def _download(root: Path) -> None:
     try:
         download_url(URL, str(root), archive.name, MD5)
         with zipfile.ZipFile(archive) as file:
-            wanted = [name for name in file.namelist() if not name.startswith(f"{FOLDER}/test/")]
-            file.extractall(partial, wanted)
+            members = [name for name in file.namelist() if not name.startswith(f"{FOLDER}/test/")]
+            file.extractall(partial, members)
         os.replace(partial / FOLDER, root / FOLDER)
         archive.unlink()
     except Exception as error:

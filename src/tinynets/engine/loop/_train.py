@@ -89,26 +89,26 @@ def train(
         (2, True)
     """
     started = time.perf_counter()
-    with contextlib.ExitStack() as inside:
-        inside.enter_context(plain_defaults())
-        distributed = inside.enter_context(distributed_context(device))
-        inside.enter_context(preserve_rng_state(distributed.device))
-        inside.enter_context(cudnn_benchmark(distributed.device))
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(plain_defaults())
+        distributed = stack.enter_context(distributed_context(device))
+        stack.enter_context(preserve_rng_state(distributed.device))
+        stack.enter_context(cudnn_benchmark(distributed.device))
         if distributed.device.type == "cpu":
-            inside.enter_context(freed_memory_kept())
+            stack.enter_context(freed_memory_kept())
         directory = RunDir(out)
-        before = distributed.broadcast(_metadata_in(directory) if resume and distributed.is_main else None)
+        previous = distributed.broadcast(_metadata_in(directory) if resume and distributed.is_main else None)
         digest = data.digest()
         _check_weights(model, pretrained, init)
-        if before is None:
+        if previous is None:
             start = find_start(str(model) if init is None else init) if pretrained or init is not None else None
             data = start.adapt_data(data) if start else data
             started_from = start.name if start else None
         else:
-            _check_same_start(before, model, pretrained, init)
-            start, started_from = None, before.get("started_from")
-            data = adapt_to_checkpoint(data, Checkpoint.from_dict(before, "the run"), resize=True)
-            model = before["model"] if isinstance(model, str) else model
+            _check_same_start(previous, model, pretrained, init)
+            start, started_from = None, previous.get("started_from")
+            data = adapt_to_checkpoint(data, Checkpoint.from_dict(previous, "the run"), resize=True)
+            model = previous["model"] if isinstance(model, str) else model
         net, name, args = _model(model, data, recipe, model_args, start)
         message = start.load(net, data) if start else None
         metadata = Checkpoint(
@@ -127,7 +127,7 @@ def train(
         configure(net, metadata)
         recipe = with_absolute_teacher(recipe)
         if minutes is not None:
-            if before:
+            if previous:
                 raise ValueError(f"minutes (--minutes) have no effect on the resumed run in {out}: set epochs")
             recipe = fit_epochs(net, data, recipe, distributed, minutes, started)
         run = Run(net, data, recipe, distributed)
@@ -154,16 +154,16 @@ def _metadata_in(directory: RunDir) -> dict[str, Any] | None:
 
 
 def _check_same_start(
-    before: dict[str, Any], model: str | nn.Module, pretrained: bool, init: str | Path | None
+    previous: dict[str, Any], model: str | nn.Module, pretrained: bool, init: str | Path | None
 ) -> None:
     """Raise ValueError if the run to resume trains another model, or started from other weights."""
-    if isinstance(model, str) and full_name(before["model"]) != full_name(model):
-        raise ValueError(f"the run trains {before['model']}, not {model}: omit {model}, or choose another directory")
+    if isinstance(model, str) and full_name(previous["model"]) != full_name(model):
+        raise ValueError(f"the run trains {previous['model']}, not {model}: omit {model}, or choose another directory")
     if pretrained or init is not None:
-        name, began = find_start(str(model) if init is None else init).name, before.get("started_from")
-        if name != began:
+        name, original = find_start(str(model) if init is None else init).name, previous.get("started_from")
+        if name != original:
             raise ValueError(
-                f"the run started from {began or 'random weights'}, not from {name}, and resumes with its own "
+                f"the run started from {original or 'random weights'}, not from {name}, and resumes with its own "
                 "weights: omit pretrained and init, or choose another directory"
             )
 

@@ -53,13 +53,13 @@ def update_lagging_bn(
     """
     if not (norms := _norms(model)):
         return None
-    kept = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
+    saved = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
     before = evaluate(model, images, labels, normalize, batch_size)["top1"]
     update_bn(model, images, normalize, batch_size)
     after = evaluate(model, images, labels, normalize, batch_size)["top1"]
     if after > before + LAG:
         return before, after
-    for norm, buffers in zip(norms, kept, strict=True):
+    for norm, buffers in zip(norms, saved, strict=True):
         for name, buffer in norm.named_buffers():
             buffer.copy_(buffers[name])
     return None

@@ -120,11 +120,11 @@ class Start:
             notes.append(f"input adapted from {state[first].shape[1]} to {target[first].shape[1]} channels")
             state[first] = adapt_channels(state[first], target[first].shape[1])
         load_into(model, state, self.name)
-        kept = sum(torch.equal(tensor.cpu(), self.state[key]) for key, tensor in target.items() if key in self.state)
+        loaded = sum(torch.equal(tensor.cpu(), self.state[key]) for key, tensor in target.items() if key in self.state)
         trained_on = f", trained on {self.metadata.data}" if self.metadata.data else ""
         changes = "".join(f"; {part}" for part in notes)
         return (
-            f"starts from {self.name} ({self.metadata.model}{trained_on}): {kept} of {len(target)} tensors loaded"
+            f"starts from {self.name} ({self.metadata.model}{trained_on}): {loaded} of {len(target)} tensors loaded"
             f"{changes}; optimizer, schedule and random state are new"
         )
 
@@ -149,14 +149,14 @@ def adapt_to_checkpoint(data: ImageData, metadata: Checkpoint, resize: bool) -> 
     return dataclasses.replace(data.changed(None, data.in_chans, (size[0], size[1])), mean=mean, std=std)
 
 
-def adapt_channels(weight: Tensor, want: int) -> Tensor:
+def adapt_channels(weight: Tensor, in_chans: int) -> Tensor:
     """Adapt the kernels of a first convolution to other channels; equal channels give the same output as before."""
-    have = weight.shape[1]
-    if have == 3:
-        return adapt_input_conv(want, weight)
-    if want == 1:
+    old_chans = weight.shape[1]
+    if old_chans == 3:
+        return adapt_input_conv(in_chans, weight)
+    if in_chans == 1:
         return weight.sum(1, keepdim=True)
-    return weight.repeat(1, -(-want // have), 1, 1)[:, :want] * (have / want)
+    return weight.repeat(1, -(-in_chans // old_chans), 1, 1)[:, :in_chans] * (old_chans / in_chans)
 
 
 def classifier_of(model: Any) -> nn.Module | None:
@@ -171,7 +171,7 @@ def freeze_backbone(model: nn.Module) -> list[nn.Module]:
         raise ValueError(
             f"freeze=backbone needs a get_classifier() that returns a layer, {type(model).__name__} has none"
         )
-    kept = set(classifier.modules())
+    trainable = set(classifier.modules())
     model.requires_grad_(False)
     classifier.requires_grad_(True)
-    return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase) and m not in kept]
+    return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._NormBase) and m not in trainable]

@@ -39,9 +39,9 @@ class DistributedContext:
         """Broadcast the main process's value to all processes and return it."""
         if self.world_size == 1:
             return value
-        box = [value]
-        dist.broadcast_object_list(box, src=0, device=self.device)
-        return box[0]
+        objects = [value]
+        dist.broadcast_object_list(objects, src=0, device=self.device)
+        return objects[0]
 
     def all_reduce(self, values: Tensor) -> Tensor:
         """Sum a tensor over all processes in place and return it."""
@@ -109,8 +109,8 @@ def distributed_context(device: str | torch.device) -> Iterator[DistributedConte
 def _world_size(device: torch.device) -> int:
     """Read the number of processes from the environment."""
     text = os.environ.get("WORLD_SIZE") or "1"
-    needed = ["RANK", "MASTER_ADDR", "MASTER_PORT"] + (["LOCAL_RANK"] if device.type == "cuda" else [])
-    missing = [name for name in needed if not os.environ.get(name)]
+    required = ["RANK", "MASTER_ADDR", "MASTER_PORT"] + (["LOCAL_RANK"] if device.type == "cuda" else [])
+    missing = [name for name in required if not os.environ.get(name)]
     if text != "1" and (missing or not text.isdigit()):
         reason = (
             f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"

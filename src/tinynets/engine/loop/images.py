@@ -43,10 +43,10 @@ class RunImages:
         else:
             train, val = split_validation(data.train_labels, recipe.val_size, generator)
             self.val_images, self.val_labels = data.train_images[val], data.train_labels[val]
-            lacking = data.train_labels.unique().numel() - self.val_labels.unique().numel()
-            if recipe.val_size and lacking and distributed.is_main:
+            missing = data.train_labels.unique().numel() - self.val_labels.unique().numel()
+            if recipe.val_size and missing and distributed.is_main:
                 _logger.warning(
-                    f"{lacking} of {data.num_classes} classes have no validation image: {recipe.val_size:g} (val_size) "
+                    f"{missing} of {data.num_classes} classes have no validation image: {recipe.val_size:g} (val_size) "
                     "of their images rounds to 0"
                 )
         # all images and the indices of the training set, because a copy of the subset would double the memory

@@ -22,21 +22,21 @@ def interruptible() -> Iterator[Interrupt]:
         yield interrupt  # only the main thread may handle signals
         return
 
-    asked = 0.0
+    requested_at = 0.0
 
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if interrupt.requested and number == signal.SIGINT and time.monotonic() - asked > 2:
+    def handle(number: int, frame: object) -> None:
+        nonlocal requested_at
+        if interrupt.requested and number == signal.SIGINT and time.monotonic() - requested_at > 2:
             raise KeyboardInterrupt
         if not interrupt.requested:
-            interrupt.requested, asked = True, time.monotonic()
+            interrupt.requested, requested_at = True, time.monotonic()
 
-    handled = (signal.SIGINT, signal.SIGTERM)
-    previous = {n: signal.getsignal(n) for n in handled}
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = {n: signal.getsignal(n) for n in signals}
     # skip signals that are ignored or handled outside Python, because these handlers could not be restored
     previous = {n: handler for n, handler in previous.items() if handler not in (None, signal.SIG_IGN)}
     for number in previous:
-        signal.signal(number, ask)
+        signal.signal(number, handle)
     try:
         yield interrupt
     finally:

@@ -139,17 +139,17 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
     same_stats = (metadata.mean, metadata.std) == (data.mean, data.std)
     if same_size and same_stats and order in (None, list(range(data.num_classes))):
         return model
-    our_mean, our_std, its_mean, its_std = (
+    data_mean, data_std, teacher_mean, teacher_std = (
         torch.tensor(values, device=device).view(-1, 1, 1)
         for values in (data.mean, data.std, metadata.mean, metadata.std)
     )
-    places = torch.tensor(order or range(data.num_classes), device=device)
+    index = torch.tensor(order or range(data.num_classes), device=device)
 
     def teacher(x: Tensor) -> Tensor:
         if not same_stats:
-            x = (x * our_std + our_mean - its_mean) / its_std
+            x = (x * data_std + data_mean - teacher_mean) / teacher_std
         if not same_size:
             x = F.interpolate(x, size, mode="bilinear", antialias=True)
-        return model(x)[:, places]
+        return model(x)[:, index]
 
     return teacher

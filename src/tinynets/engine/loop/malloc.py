@@ -46,10 +46,10 @@ def freed_memory_kept() -> Iterator[None]:
         with _lock:
             _users -= 1
             if _users == 0:
-                _give_back()
+                _restore_defaults()
 
 
-def _give_back() -> None:
+def _restore_defaults() -> None:
     if (libc := _glibc()) is not None:
         for option, (variable, default) in _DEFAULTS.items():
             text = os.environ.get(variable, "")

@@ -127,12 +127,12 @@ class Run:
             self.order_state = self.generator.get_state()
             self.loss_sum.zero_()
             self.hits.zero_()
-        here = self.generator.get_state()
+        current_state = self.generator.get_state()
         self.generator.set_state(self.order_state)
         size = self.steps * self.recipe.batch_size
         order = torch.randperm(len(self.images.train_labels), generator=self.generator)[:size]
         if self.within_epoch:
-            self.generator.set_state(here)
+            self.generator.set_state(current_state)
 
         self.model.train()
         for norm in self.frozen:
@@ -168,14 +168,12 @@ class Run:
         depth = self.recursion.set(epoch)
         self._seed_noise()
         if self.graphs is not None:
-            seen = self.graphs(depth, x, targets, labels)
+            stats = self.graphs(depth, x, targets, labels)
         else:
-            seen = self._gradients(depth, x, targets, labels)
+            stats = self._gradients(depth, x, targets, labels)
             self._update()
-        self.loss_sum += (
-            seen[0] / self.distributed.world_size
-        )  # here, because a resumed run may have another world size
-        self.hits += seen[1]
+        self.loss_sum += stats[0] / self.distributed.world_size  # here: a resumed run may have another world size
+        self.hits += stats[1]
         self.first_bad = torch.where((self.first_bad < 0) & ~self.loss_sum.isfinite(), self.step, self.first_bad)
         if self.ema is not None:
             self.ema.update(self.model, step=self.step + 1)
@@ -191,12 +189,12 @@ class Run:
         logits = logits.float()
         loss = self.loss_function(logits, targets, x)
         self.scaler.scale(loss).backward()
-        seen = torch.stack([loss.detach(), (logits.detach().argmax(1) == labels).sum()])
-        self.distributed.all_reduce(seen)
+        stats = torch.stack([loss.detach(), (logits.detach().argmax(1) == labels).sum()])
+        self.distributed.all_reduce(stats)
         if self.recipe.clip_grad:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_grad)
-        return seen
+        return stats
 
     def _update(self) -> None:
         self.scaler.step(self.optimizer)

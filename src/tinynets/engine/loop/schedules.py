@@ -38,8 +38,8 @@ def _warmup_cosine(optimizer: Optimizer, schedule: Schedule, total: int, warmup:
     return set_step
 
 
-def _cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+def _cosine(start: float, end: float, progress: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def mixing_strength(mixing: Mixing, epoch: float) -> float:

@@ -115,8 +115,8 @@ class _Graph:
         self.inputs = tuple(t.clone() for t in inputs)
 
     def replay(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        for ours, given in zip(self.inputs, inputs, strict=True):
-            ours.copy_(given)
+        for static, value in zip(self.inputs, inputs, strict=True):
+            static.copy_(value)
         self.graph.replay()
         return self.stats
 

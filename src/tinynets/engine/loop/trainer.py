@@ -72,8 +72,8 @@ class Trainer:
         if state is None:
             self._start()
         else:
-            longer = self._continue(state)
-            if state["finished"] and not longer and (summary := self.distributed.broadcast(self._finished_summary())):
+            extended = self._continue(state)
+            if state["finished"] and not extended and (summary := self.distributed.broadcast(self._finished_summary())):
                 return summary
         epochs = self.run.recipe.schedule.epochs
         progress = ProgressBar(self.run.steps, epochs, self.run.step, shown=self.distributed.is_main)
@@ -123,28 +123,28 @@ class Trainer:
     def _continue(self, state: dict[str, Any]) -> bool:
         """Restore the state; return whether the run is extended by further epochs."""
         self.identity = self._identity()
-        had = recipe_from_dict(state["identity"]["recipe"]).schedule.epochs
+        old_epochs = recipe_from_dict(state["identity"]["recipe"]).schedule.epochs
         _check_same(state["identity"], self.identity, self.directory.path)
         self.run.load_state_dict(state["run"])
         self.history, self.best = state["history"], state["best"]
         self.patience_from = state.get("patience_from", 0)
         self.started -= state["seconds"]
         self.epoch_started -= state["epoch_seconds"]
-        longer = self.run.recipe.schedule.epochs > had
-        if longer:
+        extended = self.run.recipe.schedule.epochs > old_epochs
+        if extended:
             self.patience_from = self.run.epochs_done
-            self.message = self._extension_message(had)
+            self.message = self._extension_message(old_epochs)
         if self.distributed.is_main:
-            if longer:
+            if extended:
                 self.directory.write_json("recipe.json", self.run.recipe.to_dict())
                 self._save_state()
             self._event("resume")
-        return longer
+        return extended
 
-    def _extension_message(self, had: int) -> str:
+    def _extension_message(self, old_epochs: int) -> str:
         last = f"{self.history[-1]['lr']:.2g}" if self.history else "none yet"
         return (
-            f"resumes at epoch {self.run.epochs_done} of {had}, extended to {self.run.recipe.schedule.epochs}: "
+            f"resumes at epoch {self.run.epochs_done} of {old_epochs}, extended to {self.run.recipe.schedule.epochs}: "
             "weights, moving average, optimizer, metrics, best weights and random state are kept; the schedule is that "
             f"of {self.run.recipe.schedule.epochs} epochs, with a learning rate of {self.run.lr:.2g} (last: {last})"
         )
@@ -195,7 +195,7 @@ class Trainer:
     def _finish(self) -> dict[str, Any]:
         self._save_state(finished=True)
         row = dict(self.history[-1])
-        behind = self._recompute_bn(row)
+        lagged = self._recompute_bn(row)
         summary = {
             "model": self.metadata.model,
             "model_args": self.metadata.model_args,
@@ -209,7 +209,7 @@ class Trainer:
             "val_images": len(self.run.images.val_labels),
             "last": {**row, **self._test("last")},
             "best": {**self.best, **self._test("best")},
-            **({"norms_estimated": True} if behind else {}),
+            **({"norms_estimated": True} if lagged else {}),
             "train_seconds": time.perf_counter() - self.started,
             "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "processes": self.distributed.world_size,
@@ -290,15 +290,16 @@ def _check_same(before: dict[str, Any], now: dict[str, Any], path: Path) -> None
     """
     old, new = (with_absolute_teacher(recipe_from_dict(identity["recipe"])) for identity in (before, now))
     if new.schedule.epochs > old.schedule.epochs:
-        longer = with_epochs(old, new.schedule.epochs), override(old, {"schedule.epochs": new.schedule.epochs})
-        old = next((recipe for recipe in longer if not differences(recipe, new)), old)
+        extended = with_epochs(old, new.schedule.epochs), override(old, {"schedule.epochs": new.schedule.epochs})
+        old = next((recipe for recipe in extended if not differences(recipe, new)), old)
     fields = differences(old, new)
     fields |= {key: (before[key], now[key]) for key in ("model", "model_args") if before[key] != now[key]}
     if before["data_sha256"] != now["data_sha256"] and before["data"] != now["data"]:
         fields["data"] = before["data"], now["data"]
-    for name, (had, has) in fields.items():
+    for name, (old_value, new_value) in fields.items():
         raise ValueError(
-            f"the run in {path} has {name} {had!r}, not {has!r}: resume it with the same settings, or start another run"
+            f"the run in {path} has {name} {old_value!r}, not {new_value!r}: resume it with the same settings, or "
+            "start another run"
         )
     if before["data_sha256"] != now["data_sha256"]:
         raise ValueError(

@@ -177,17 +177,17 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
         1.25
     """
     s, m, r = recipe.schedule, recipe.mixing, recipe.recursion
-    share = epochs / s.epochs
+    ratio = epochs / s.epochs
     return dataclasses.replace(
         recipe,
         schedule=dataclasses.replace(
             s,
             epochs=epochs,
-            warmup_epochs=s.warmup_epochs * share,
+            warmup_epochs=s.warmup_epochs * ratio,
             cosine_epochs=None if s.cosine_epochs is None else max(s.cosine_epochs, epochs),
         ),
-        mixing=dataclasses.replace(m, ramp_epochs=m.ramp_epochs * share, off_epoch=m.off_epoch * share),
-        recursion=dataclasses.replace(r, depth_warmup_epochs=r.depth_warmup_epochs * share),
+        mixing=dataclasses.replace(m, ramp_epochs=m.ramp_epochs * ratio, off_epoch=m.off_epoch * ratio),
+        recursion=dataclasses.replace(r, depth_warmup_epochs=r.depth_warmup_epochs * ratio),
     )
 
 

@@ -73,8 +73,8 @@ class Optimizer(Section):
     @staticmethod
     def unsupported_options(name: str) -> tuple[str, ...]:
         """Return the options that the optimizer does not support."""
-        none = () if get_optimizer_info(name).has_momentum else ("momentum",)
-        return none if name == "muon" else (*none, "muon_precision")
+        unsupported = () if get_optimizer_info(name).has_momentum else ("momentum",)
+        return unsupported if name == "muon" else (*unsupported, "muon_precision")
 
     @property
     def used_momentum(self) -> float | None:

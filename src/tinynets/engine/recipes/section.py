@@ -49,10 +49,10 @@ class Section:
         kinds, choices, bounds = _parts(kind)
         if float in kinds:
             kinds += (int,)
-        fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
-        if not fits or (isinstance(value, float) and not math.isfinite(value)):
-            wanted = " or ".join(_KINDS.get(k, k.__name__) for k in kinds if not (k is int and float in kinds))
-            raise ValueError(f"{self.prefix}{name} must be {wanted}, got {value!r}")
+        valid = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+        if not valid or (isinstance(value, float) and not math.isfinite(value)):
+            expected = " or ".join(_KINDS.get(k, k.__name__) for k in kinds if not (k is int and float in kinds))
+            raise ValueError(f"{self.prefix}{name} must be {expected}, got {value!r}")
         if value is None:
             return
         if choices and value not in choices:

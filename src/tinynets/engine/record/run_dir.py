@@ -65,16 +65,16 @@ class RunDir:
             OSError: it cannot be written.
             RuntimeError: another process is training in it.
         """
-        held = [name for name in FILES if (self.path / name).exists()]
-        if held and not resume:
+        existing = [name for name in FILES if (self.path / name).exists()]
+        if existing and not resume:
             raise FileExistsError(
-                f"{self.path} already contains a run ({held[0]}): resume it (--resume, resume=True) or choose "
+                f"{self.path} already contains a run ({existing[0]}): resume it (--resume, resume=True) or choose "
                 "another directory"
             )
-        earned = [name for name in held if name != "recipe.json"]
-        if earned and not {"state.pt", "state.previous.pt"} & set(held):
+        outputs = [name for name in existing if name != "recipe.json"]
+        if outputs and not {"state.pt", "state.previous.pt"} & set(existing):
             raise FileExistsError(
-                f"{self.path} contains {', '.join(earned)} of a run, but no state.pt to resume from: "
+                f"{self.path} contains {', '.join(outputs)} of a run, but no state.pt to resume from: "
                 "start from its weights in another directory (--init), or move these files away"
             )
         lock = FileLock(self.path / ".lock")
@@ -138,9 +138,9 @@ class RunDir:
     def add_event(self, event: dict[str, Any]) -> None:
         """Add a line to events.jsonl."""
         path = self.path / "events.jsonl"
-        torn = path.exists() and not path.read_bytes().endswith(b"\n")
+        truncated = path.exists() and not path.read_bytes().endswith(b"\n")
         with open(path, "a") as file:
-            file.write(("\n" if torn else "") + to_json(event) + "\n")
+            file.write(("\n" if truncated else "") + to_json(event) + "\n")
 
 
 def read_metrics(path: str | Path) -> list[dict[str, float]]:

@@ -20,11 +20,11 @@ def forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor | None,
     """Compute the convolution; gate None stands for a gate of 1."""
     y = torch.empty_like(x)
     if x.numel() > 0:
-        taps, tile, given = _by_taps(weight), tiles(x, FORWARD_TILE), _or_dummy(gate, x)
-        added = _or_dummy(bias, taps)
-        strides = (*x.stride(), *taps.stride(), added.stride(-1), *given.stride(), *y.stride())
+        taps, tile, gate_arg = _by_taps(weight), tiles(x, FORWARD_TILE), _or_dummy(gate, x)
+        bias_arg = _or_dummy(bias, taps)
+        strides = (*x.stride(), *taps.stride(), bias_arg.stride(-1), *gate_arg.stride(), *y.stride())
         launcher(gated_conv_kernel)[grid_over(x, tile)](
-            x, taps, added, given, y, *strides, **tile, **_kernel(x, weight, dilations),
+            x, taps, bias_arg, gate_arg, y, *strides, **tile, **_kernel(x, weight, dilations),
             GATED=gate is not None, HAS_BIAS=bias is not None,
         )  # fmt: skip
     return y
@@ -43,10 +43,10 @@ def backward(
 def grad_of_x(grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor | None, dilations: Sequence[int]) -> Tensor:
     grad_x = torch.empty_like(x)
     if x.numel() > 0:
-        taps, tile, given = _by_taps(weight), tiles(x, GRAD_X_TILE), _or_dummy(gate, x)
-        strides = (*grad.stride(), *taps.stride(), *given.stride(), *grad_x.stride())
+        taps, tile, gate_arg = _by_taps(weight), tiles(x, GRAD_X_TILE), _or_dummy(gate, x)
+        strides = (*grad.stride(), *taps.stride(), *gate_arg.stride(), *grad_x.stride())
         launcher(gated_conv_grad_x_kernel)[grid_over(x, tile)](
-            grad, taps, given, grad_x, *strides, **tile, **_kernel(x, weight, dilations), GATED=gate is not None
+            grad, taps, gate_arg, grad_x, *strides, **tile, **_kernel(x, weight, dilations), GATED=gate is not None
         )
     return grad_x
 
@@ -54,15 +54,15 @@ def grad_of_x(grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor | None, dila
 def grad_of_weight(grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor | None, dilations: Sequence[int]) -> Tensor:
     if x.numel() == 0:
         return torch.zeros_like(weight)
-    tile, given, taps = tiles(x, GRAD_WEIGHT_TILE), _or_dummy(gate, x), weight[0].numel()
+    tile, gate_arg, taps = tiles(x, GRAD_WEIGHT_TILE), _or_dummy(gate, x), weight[0].numel()
     blocks = x.shape[0] * triton.cdiv(tile["H"] * tile["W"], tile["BLOCK_PIXELS"])
     channel_blocks = triton.cdiv(tile["C"], tile["BLOCK_CHANNELS"])
     splits = min(blocks, triton.cdiv(PROGRAMS, channel_blocks))
     wide = torch.promote_types(x.dtype, torch.float32)
     parts = torch.empty(splits, taps, tile["C"], dtype=wide, device=x.device)
-    strides = (*grad.stride(), *x.stride(), *given.stride())
+    strides = (*grad.stride(), *x.stride(), *gate_arg.stride())
     launcher(gated_conv_grad_weight_kernel)[(channel_blocks, splits)](
-        grad, x, given, parts, *strides, blocks, splits, **tile, **_kernel(x, weight, dilations),
+        grad, x, gate_arg, parts, *strides, blocks, splits, **tile, **_kernel(x, weight, dilations),
         GATED=gate is not None, TAPS_PADDED=triton.next_power_of_2(taps),
     )  # fmt: skip
     grad_weight = torch.empty_like(weight)
@@ -90,9 +90,9 @@ def _by_taps(weight: Tensor) -> Tensor:
     return taps.copy_(weight.flatten(1).t())
 
 
-def _or_dummy(given: Tensor | None, other: Tensor) -> Tensor:
+def _or_dummy(tensor: Tensor | None, dummy: Tensor) -> Tensor:
     """Substitute a tensor for None, since kernels need a valid pointer even for arguments that they do not read."""
-    return other if given is None else given
+    return dummy if tensor is None else tensor
 
 
 def _kernel(x: Tensor, weight: Tensor, dilations: Sequence[int]) -> dict[str, Any]:
@@ -162,12 +162,12 @@ def gated_conv_grad_x_kernel(
             for i in tl.static_range(-REACH, REACH + 1):
                 for j in tl.static_range(-REACH, REACH + 1):
                     if i != 0 or j != 0:
-                        seen = (h < H) & within(h - i * D, w - j * D, H, W)
+                        inside = (h < H) & within(h - i * D, w - j * D, H, W)
                         tap = widen(tl.load(w_ptrs + ((i + REACH) * KERNEL + j + REACH) * swt, c < C, 0.0))
-                        u = widen(tl.load(u_ptr + at_u - step_by(i * D, j * D, suh, suw), exists & seen, 0.0))
+                        u = widen(tl.load(u_ptr + at_u - step_by(i * D, j * D, suh, suw), exists & inside, 0.0))
                         if GATED:
                             g_ptrs = g_ptr + at_g + k * sgc - step_by(i * D, j * D, sgh, sgw)
-                            u *= widen(tl.load(g_ptrs, seen, 0.0))
+                            u *= widen(tl.load(g_ptrs, inside, 0.0))
                         total += tap * u
     tl.store(out_ptr + offset(n, c, h, w, son, soc, soh, sow), total, exists)
 
@@ -243,7 +243,7 @@ def gated_conv_grad_weight_kernel(
                         if GATED:
                             x *= widen(tl.load(g_ptr + at_g + k * sgc, h < H, 0.0))
                         product += x
-                here = taps == (i + REACH) * KERNEL + j + REACH
-                total += tl.where(here, tl.sum(u * product, 0)[None, :], 0.0)
+                is_tap = taps == (i + REACH) * KERNEL + j + REACH
+                total += tl.where(is_tap, tl.sum(u * product, 0)[None, :], 0.0)
     at = (tl.program_id(1) * (KERNEL * KERNEL) + taps).to(tl.int64) * C + c
     tl.store(parts_ptr + at, total, (taps < KERNEL * KERNEL) & (c < C))

@@ -47,8 +47,8 @@ def centered_moments(x_ptr, at, h, w, H, W, sh, sw, exists, RADIUS: tl.constexpr
                 d = tl.where(inside, widen(tl.load(x_ptr + at + step_by(i, j, sh, sw), inside, 0.0)) - center, 0.0)
                 shift += d
                 square += d * d
-    share = inverse_count(h, w, H, W, RADIUS, square)
-    return shift * share, square * share
+    inverse = inverse_count(h, w, H, W, RADIUS, square)
+    return shift * inverse, square * inverse
 
 
 @jit
@@ -94,6 +94,6 @@ def local_variance_backward_kernel(
             g = widen(tl.load(g_ptr + at_g + step_by(i, j, sgh, sgw), inside, 0.0))
             center = widen(tl.load(x_ptr + at_x + step_by(i, j, sxh, sxw), inside, 0.0))
             shift = tl.load(shift_ptr + at_s + step_by(i, j, ssh, ssw), inside, 0.0)
-            share = g * inverse_count(h + i, w + j, H, W, RADIUS, total)
-            total += tl.where(inside, share * (x - center - shift), 0.0)
+            weighted = g * inverse_count(h + i, w + j, H, W, RADIUS, total)
+            total += tl.where(inside, weighted * (x - center - shift), 0.0)
     tl.store(out_ptr + offset(n, c, h, w, son, soc, soh, sow), 2 * total, exists)
