@@ -107,9 +107,9 @@ def _changed(change: Callable[[EGRRStage, int], None], width: float, **kwargs: A
 @cache
 def _matched(change: Callable[[EGRRStage, int], None], width: float) -> float:
     with torch.device("meta"):
-        wanted = tinynets.count_parameters(tinynets.create_model("egrr_cifar100", width=width))
+        expected = tinynets.count_parameters(tinynets.create_model("egrr_cifar100", width=width))
         widths = [width * (0.6 + 0.005 * step) for step in range(120)]
-        return min(widths, key=lambda tried: abs(tinynets.count_parameters(_changed(change, tried)) - wanted))
+        return min(widths, key=lambda tried: abs(tinynets.count_parameters(_changed(change, tried)) - expected))
 
 
 @register_model

@@ -52,8 +52,8 @@ def main() -> None:
                 for form, context in (("unchecked", unchecked()), ("checked", nullcontext())):
                     with context:
                         times[form] += paired({form: run}, 1, torch.device("cpu"))[form]
-        share = ratio(times["checked"], times["unchecked"]) - 1
-        print(f"{name:22} {median(times['checked']):7.3f} ms, of which checks {100 * share:.1f} %", flush=True)
+        overhead = ratio(times["checked"], times["unchecked"]) - 1
+        print(f"{name:22} {median(times['checked']):7.3f} ms, of which checks {100 * overhead:.1f} %", flush=True)
 
 
 if __name__ == "__main__":

@@ -66,12 +66,12 @@ def main() -> None:
     for name in args.models:
         for kind in args.kinds:
             argv = ["--one", "--models", name, "--kinds", kind, "--batch-size", str(args.batch_size)]
-            made = subprocess.run(
+            process = subprocess.run(
                 [sys.executable, __file__, *argv], env=os.environ | ENVIRONMENT, capture_output=True, text=True
             )
-            if made.returncode:
-                sys.exit(f"{name}, {kind}: {made.stderr}")
-            rows.append({"model": name, "kind": kind, "seconds": round(float(made.stdout), 1)})
+            if process.returncode:
+                sys.exit(f"{name}, {kind}: {process.stderr}")
+            rows.append({"model": name, "kind": kind, "seconds": round(float(process.stdout), 1)})
             print(f"{name:24} {kind:16} {rows[-1]['seconds']:8.1f} s", flush=True)
     if args.csv:
         torch.set_num_threads(1)  # as in the processes that measured

@@ -52,7 +52,7 @@ def measure(name: str, formats: list[str], data_dir: str | None) -> Iterator[tup
     logits = exporter._logits(trained.model, exporter.spec_of(name, trained.model), data.test_images)
     with mock.patch.object(exporter, "_logits", return_value=logits), tempfile.TemporaryDirectory() as folder:
         for to in formats:
-            made = export(
+            result = export(
                 name,
                 to,
                 Path(folder) / to,
@@ -66,14 +66,14 @@ def measure(name: str, formats: list[str], data_dir: str | None) -> Iterator[tup
                 {
                     "model": name,
                     "format": to,
-                    "file_bytes": made.bytes,
-                    "export_seconds": f"{made.seconds:.1f}",
-                    "images": made.images,
-                    "agreement": f"{made.agreement:.2f}",
-                    "largest_difference": f"{made.largest_difference:.2g}",
-                    "largest_logit": f"{made.largest_logit:.1f}",
-                    "pytorch_top1": f"{made.model_top1:.2f}",
-                    "file_top1": f"{made.file_top1:.2f}",
+                    "file_bytes": result.bytes,
+                    "export_seconds": f"{result.seconds:.1f}",
+                    "images": result.images,
+                    "agreement": f"{result.agreement:.2f}",
+                    "largest_difference": f"{result.largest_difference:.2g}",
+                    "largest_logit": f"{result.largest_logit:.1f}",
+                    "pytorch_top1": f"{result.model_top1:.2f}",
+                    "file_top1": f"{result.file_top1:.2f}",
                     **made_by(torch.device("cpu")),
                 },
             )

@@ -46,15 +46,15 @@ def measure(folder: Path, board: str, count: int, data_dir: str | None) -> dict[
     net = read_metadata(folder)
     pixels = images(net.size, count, data_dir)
     run = emulate(folder, pixels, board)
-    want = FORMATS[net.format].load(folder)(pixels)
+    expected = FORMATS[net.format].load(folder)(pixels)
     got = np.float32(net.scale) * (run.scores.astype(np.float32) - np.float32(net.zero_point))
     return {
         "model": net.name,
         "format": net.format,
         "board": board,
         "images": len(pixels),
-        "equal": int((got == want).all(1).sum()),
-        "largest_difference": f"{np.abs(got - want).max():.2g}",
+        "equal": int((got == expected).all(1).sum()),
+        "largest_difference": f"{np.abs(got - expected).max():.2g}",
         "million_instructions": round(run.instructions / 1e6, 1),
         "flash": run.flash,
         "ram": run.ram,
@@ -64,12 +64,12 @@ def measure(folder: Path, board: str, count: int, data_dir: str | None) -> dict[
 
 
 def images(size: tuple[int, int, int], count: int, data_dir: str | None) -> np.ndarray:
-    made = synthetic_images(count, size)
+    pixels = synthetic_images(count, size)
     if data_dir and size == (3, 32, 32):
         from tinynets.engine import load_data
 
-        made = load_data("cifar10", data_dir).test_images[:count]
-    return made.permute(0, 2, 3, 1).contiguous().numpy()
+        pixels = load_data("cifar10", data_dir).test_images[:count]
+    return pixels.permute(0, 2, 3, 1).contiguous().numpy()
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def main() -> None:
         data = load_data(root, default_size=(args.size, args.size), cache=False)
         seconds = time.perf_counter() - started
         status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-        taken = 1024 * int(status["VmHWM"].split()[0]) - before
+        used = 1024 * int(status["VmHWM"].split()[0]) - before
         header = read_header(root / "0.jpg")
         megabytes = sum((root / f"{seed}.jpg").stat().st_size for seed in range(DISTINCT)) / DISTINCT / 1e6
     pixels = data.train_images.numel() + data.test_images.numel()
@@ -67,7 +67,7 @@ def main() -> None:
         f"{seconds:.0f} s, {args.images / seconds:.1f} images/s on {core_count()} cores"
     )
     print(
-        f"memory taken by reading: {size_text(taken)}, announced {size_text(announced)}, "
+        f"memory taken by reading: {size_text(used)}, announced {size_text(announced)}, "
         f"of which images {size_text(pixels)}; at full size {size_text(3 * args.images * args.width * args.height)}"
     )
 

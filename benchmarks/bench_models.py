@@ -134,8 +134,8 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
         shown = {row["model"]: row for row in rows if row["batch"] == batch}
         for index, form in enumerate(FORMS):
             values = [shown[name][f"{form}_ms"] / batch if shown[name][f"{form}_ms"] else 0 for name in names]
-            places = [place + 0.16 * (index - 2) for place in range(len(names))]
-            axes.barh(places, values, 0.16, label=form.replace("_", ", "))
+            positions = [row_index + 0.16 * (index - 2) for row_index in range(len(names))]
+            axes.barh(positions, values, 0.16, label=form.replace("_", ", "))
         axes.set_xscale("log")
         axes.set_xlabel(f"milliseconds an image, batch {batch} (shorter is better)")
         axes.set_yticks(range(len(names)), [f"{name}\n{shown[name]['parameters']:,}" for name in names], fontsize=8)

@@ -64,14 +64,14 @@ def _hashable(argument: Any) -> Any:
 
 
 def arguments(shapes: tuple[Any, ...], device: torch.device, dtype: torch.dtype) -> list[Any]:
-    made: list[Any] = []
+    tensors: list[Any] = []
     for shape in shapes:
         if isinstance(shape, Layout):
             x = torch.randn(shape.size, device=device, dtype=dtype)
-            made.append(x.contiguous(memory_format=torch.channels_last) if shape.channels_last else x)
+            tensors.append(x.contiguous(memory_format=torch.channels_last) if shape.channels_last else x)
         else:
-            made.append(list(shape) if isinstance(shape, tuple) else shape)
-    return made
+            tensors.append(list(shape) if isinstance(shape, tuple) else shape)
+    return tensors
 
 
 def moved_bytes(args: list[Any], y: Tensor, backward: bool) -> int:
@@ -163,8 +163,8 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(9, 0.9 + 0.62 * len(shown)), layout="constrained")
     axes = figure.add_subplot()
     for index, form in enumerate(FORMS):
-        places = [place + 0.2 * (index - 1.5) for place in range(len(shown))]
-        axes.barh(places, [row[f"{form}_ms"] / row["naive_ms"] for row in shown], 0.2, label=form.replace("_", ", "))
+        positions = [row_index + 0.2 * (index - 1.5) for row_index in range(len(shown))]
+        axes.barh(positions, [row[f"{form}_ms"] / row["naive_ms"] for row in shown], 0.2, label=form.replace("_", ", "))
     axes.set_yticks(range(len(shown)), [f"{row['op']}\n{row['shape']}" for row in shown], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("time of forward and backward, naive eager = 1 (shorter is better)")

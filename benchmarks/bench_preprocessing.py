@@ -64,12 +64,12 @@ def by_snippet(word: str, paths: list[Path], folder: Path) -> np.ndarray:
     rows = []
     for path in paths:
         code = block.replace("photo.jpg", str(path)).replace('"net.', f'"{folder}/net.')
-        seen: dict = {}
+        namespace: dict = {}
         with contextlib.redirect_stdout(io.StringIO()):
-            exec(code, seen)
-        logits = seen["logits"].reshape(-1).astype(np.float32)
-        if "net" in seen:
-            scale, zero_point = seen["net"].get_output_details()[0]["quantization"]
+            exec(code, namespace)
+        logits = namespace["logits"].reshape(-1).astype(np.float32)
+        if "net" in namespace:
+            scale, zero_point = namespace["net"].get_output_details()[0]["quantization"]
             logits = scale * (logits - zero_point)
         rows.append(logits)
     return np.stack(rows)
@@ -93,25 +93,25 @@ def main() -> None:
         export(NAME, "tflite-int8", folder / "net.tflite", calibration=calibration, pixels=True, class_names=names)
         photos = torch.stack([transform(ImageOps.exif_transpose(Image.open(path)).convert("RGB")) for path in paths])
         with torch.no_grad():
-            wanted = model(photos).softmax(1)
+            expected = model(photos).softmax(1)
         loaded = load_data(folder / "photos", img_size=(32, 32))  # what evaluate reads
         normalize = Normalize(trained.metadata.mean, trained.metadata.std)
-        ways = {"evaluate's images": predict(model, loaded.test_images, normalize).softmax(1)}
+        methods = {"evaluate's images": predict(model, loaded.test_images, normalize).softmax(1)}
         top1 = by_command("evaluate", NAME, "--data", folder / "photos", "--json")["top1"]
-        said = by_command("predict", NAME, *paths, "--top", 10, "--json")["predictions"]
-        shares = [{c["class"]: c["probability"] for c in one["classes"]} for one in said]
-        ways["predict"] = torch.tensor([[one[name] for name in names] for one in shares])
-        for way, word in (
+        predictions = by_command("predict", NAME, *paths, "--top", 10, "--json")["predictions"]
+        probabilities = [{c["class"]: c["probability"] for c in one["classes"]} for one in predictions]
+        methods["predict"] = torch.tensor([[one[name] for name in names] for one in probabilities])
+        for method, word in (
             ("snippet, ONNX Runtime", "InferenceSession("),
             ("snippet, LiteRT int8", "import Interpreter"),
         ):
-            ways[way] = torch.from_numpy(by_snippet(word, paths, folder)).softmax(1)
-    own = 100 * (wanted.argmax(1) == torch.tensor([names.index(path.parent.name) for path in paths])).float().mean()
+            methods[method] = torch.from_numpy(by_snippet(word, paths, folder)).softmax(1)
+    own = 100 * (expected.argmax(1) == torch.tensor([names.index(path.parent.name) for path in paths])).float().mean()
     print(f"{len(paths)} photos, top-1 by timm's transform {own:.2f} %, by tinynets evaluate {top1:.2f} %")
-    for way, got in ways.items():
-        same = 100 * (got.argmax(1) == wanted.argmax(1)).float().mean()
+    for method, got in methods.items():
+        same = 100 * (got.argmax(1) == expected.argmax(1)).float().mean()
         print(
-            f"{way:24} same class {same:6.2f} %, largest difference of a probability {(got - wanted).abs().max():.2g}"
+            f"{method:24} same class {same:6.2f} %, largest probability difference {(got - expected).abs().max():.2g}"
         )
 
 

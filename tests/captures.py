@@ -1,8 +1,8 @@
-"""Ways to make a program of a model, run at another batch size than it was made with.
+"""Capture methods for a model (tracing, scripting, export), run at another batch size than captured.
 
-    python tests/captures.py [way ...]
+    python tests/captures.py [method ...]
 
-prints the largest difference to the model's own logits: way x model x form x batch size.
+prints the largest difference to the model's own logits: method x model x form x batch size.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ Program = Callable[[Tensor], Tensor]
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without what exporters have to say: deprecations, and lines on stdout."""
+    """Suppress the output of exporters: deprecation warnings, and lines on stdout."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         before = logging.root.manager.disable
@@ -117,7 +117,7 @@ def in_onnxruntime(model: bytes) -> Program:
     return lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0])
 
 
-WAYS = [
+METHODS = [
     traced,
     scripted,
     by_fx,
@@ -134,20 +134,20 @@ ONNX = (onnx_by_trace, onnx_by_export)
 
 def main() -> None:
     print("largest logit difference; captured at 5 images, run at 70 and at 2")
-    print(f"{'way':24} {'model':22} {'form':6} {'at 70':>9} {'at 2':>9}")
-    for way in (way for way in WAYS if not sys.argv[1:] or way.__name__ in sys.argv[1:]):
+    print(f"{'method':24} {'model':22} {'form':6} {'at 70':>9} {'at 2':>9}")
+    for method in (method for method in METHODS if not sys.argv[1:] or method.__name__ in sys.argv[1:]):
         for name in tinynets.list_models():
             for fused in (False, True):
                 model = narrow(name, fused)
                 size = model.pretrained_cfg["input_size"]  # pyright: ignore[reportCallIssue, reportIndexIssue]
                 with torch.no_grad(), quiet():
-                    program = way(model, torch.randn(5, *size))
+                    program = method(model, torch.randn(5, *size))
                     off = [
                         float((program(x) - model(x)).abs().max())
                         for x in (torch.randn(70, *size), torch.randn(2, *size))
                     ]
                 form = "fused" if fused else "plain"
-                print(f"{way.__name__:24} {name:22} {form:6} {off[0]:9.1e} {off[1]:9.1e}", flush=True)
+                print(f"{method.__name__:24} {name:22} {form:6} {off[0]:9.1e} {off[1]:9.1e}", flush=True)
 
 
 if __name__ == "__main__":

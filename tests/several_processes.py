@@ -66,24 +66,23 @@ def start(out, stop=False, resume=False, processes=2):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    said = out.with_suffix(".stderr")
-    said.write_text("")
+    log = out.with_suffix(".stderr")
+    log.write_text("")
     children = [
-        context.Process(target=_rank, args=(rank, processes, port, said, out, stop, resume))
-        for rank in range(processes)
+        context.Process(target=_rank, args=(rank, processes, port, log, out, stop, resume)) for rank in range(processes)
     ]
     for child in children:
         child.start()
     for child in children:
         child.join(240)
-    return [child.exitcode for child in children], said.read_text()
+    return [child.exitcode for child in children], log.read_text()
 
 
-def _rank(rank, processes, port, said, *arguments):
+def _rank(rank, processes, port, log, *arguments):
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "MASTER_PORT": port}
-    os.environ.update({name: str(value) for name, value in place.items()}, MASTER_ADDR="127.0.0.1")
-    with said.open("a") as file, contextlib.redirect_stderr(file):
+    environment = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in environment.items()}, MASTER_ADDR="127.0.0.1")
+    with log.open("a") as file, contextlib.redirect_stderr(file):
         try:
             train_stripes(*arguments)
         except KeyboardInterrupt as error:

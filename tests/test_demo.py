@@ -154,10 +154,10 @@ def probabilities(name, images):
 
 def assert_same(answers, name, images):
     """The classes are PyTorch's, and the bar of the best one is as long; every answer has its time and size."""
-    wanted = probabilities(name, images)
-    assert [answer[name]["class"] for answer in answers] == wanted.argmax(1).tolist()
+    expected = probabilities(name, images)
+    assert [answer[name]["class"] for answer in answers] == expected.argmax(1).tolist()
     shown = [float(re.search(r"([\d.]+) %", answer[name]["top"])[1]) for answer in answers]
-    assert np.abs(np.array(shown) - 100 * wanted.max(1)).max() < 0.1
+    assert np.abs(np.array(shown) - 100 * expected.max(1)).max() < 0.1
     assert all(re.search(r"· [\d,]+ kB · [\d.]+ ms$", answer[name]["note"]) for answer in answers)
 
 
@@ -176,10 +176,10 @@ class TestInTheBrowser:
     @pytest.mark.parametrize("how", ["mouse", "examples", "keys"])
     def test_digits_drawn_stroke_by_stroke(self, how, seen):
         """The net sees a digit that is centered like MNIST's, takes it for what it is, and PyTorch agrees."""
-        drawn, wanted = (seen["drawn"][how], range(10)) if how != "keys" else ([seen["drawn"]["keys"]], [1])
+        drawn, expected = (seen["drawn"][how], range(10)) if how != "keys" else ([seen["drawn"]["keys"]], [1])
         pixels = torch.tensor([one["pixels"] for one in drawn], dtype=torch.uint8).view(-1, 1, 28, 28)
         assert_same([one["answer"] for one in drawn], "simplecnn_mnist", pixels)
-        assert [one["answer"]["simplecnn_mnist"]["class"] for one in drawn] == list(wanted)
+        assert [one["answer"]["simplecnn_mnist"]["class"] for one in drawn] == list(expected)
         for image in pixels[:, 0].double():
             ys, xs = np.nonzero(image.numpy())
             assert max(np.ptp(ys), np.ptp(xs)) + 1 == 20
@@ -189,8 +189,8 @@ class TestInTheBrowser:
     def test_photos_are_cut_and_scaled_as_tinynets_reads_them(self, seen, work):
         for name, sizes in zip(LARGE, seen["scaled"]["photos"], strict=True):
             for side, pixels in zip((32, 64), sizes, strict=True):
-                wanted = read_image(work / name, "RGB", (side, side)).permute(1, 2, 0).int().numpy()
-                off = np.abs(np.array(pixels).reshape(side, side, 3) - wanted)
+                expected = read_image(work / name, "RGB", (side, side)).permute(1, 2, 0).int().numpy()
+                off = np.abs(np.array(pixels).reshape(side, side, 3) - expected)
                 assert off.mean() < 0.1, (name, side)
                 assert off.max() <= 1, (name, side)
 

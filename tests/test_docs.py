@@ -75,15 +75,15 @@ def test_the_snippets_compute_what_predict_computes(tmp_path, monkeypatch, capsy
     export("c1c2c3c4o_cifar10", "tflite-int8", "net.tflite", calibration=calibration, pixels=True, class_names=names)
     pixels = read_image("photo.jpg", "RGB", (32, 32))
     normalize = Normalize(trained.metadata.mean, trained.metadata.std)
-    wanted = predict(trained.model, pixels[None], normalize)[0]
+    expected = predict(trained.model, pixels[None], normalize)[0]
     for word in ("InferenceSession(", "import Interpreter"):
         (block,) = (block for block in _blocks("deploy") if word in block)
         seen = {}
         exec(block, seen)
         if "x" in seen:
-            assert torch.from_numpy(seen["logits"][0]).allclose(wanted, atol=1e-3)
+            assert torch.from_numpy(seen["logits"][0]).allclose(expected, atol=1e-3)
         else:
             assert torch.equal(torch.from_numpy(seen["pixels"]).permute(2, 0, 1), pixels.short())
     onnx, lite = capsys.readouterr().out.split()
-    assert onnx == names[wanted.argmax()]
+    assert onnx == names[expected.argmax()]
     assert lite in names

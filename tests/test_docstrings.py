@@ -105,6 +105,6 @@ def test_the_example_runs(name, monkeypatch, tmp_path):
     monkeypatch.setattr(_dispatch, "_triton_enabled", _dispatch._triton_enabled)  # another switches Triton off
     torch.manual_seed(0)
     example = doctest.DocTestParser().get_doctest(DEFINITIONS[name].__doc__, {}, name, None, None)
-    told: list[str] = []
-    failed = doctest.DocTestRunner(verbose=False).run(example, out=told.append).failed
-    assert not failed, "".join(told)
+    output: list[str] = []
+    failed = doctest.DocTestRunner(verbose=False).run(example, out=output.append).failed
+    assert not failed, "".join(output)

@@ -17,12 +17,12 @@ def test_the_same_bytes_as_on_the_pc(tmp_path):
     model = tinynets.create_model("mote_25k", width=0.5)
     images = synthetic_images(100, (3, 16, 16))
     options = {"images": images[:32], "calibration": images[:32], "tolerance": 100, "img_size": (16, 16)}
-    made = export(model, "c", tmp_path / "net", **options)
+    result = export(model, "c", tmp_path / "net", **options)
     pixels = images.permute(0, 2, 3, 1).contiguous().numpy()
-    net, want = read_metadata(made.path), FORMATS["c"].load(made.path)(pixels)
+    net, expected = read_metadata(result.path), FORMATS["c"].load(result.path)(pixels)
     for board in emulated_chip.BOARDS:
-        run = emulated_chip.emulate(made.path, pixels, board)
-        assert np.array_equal(np.float32(net.scale) * (run.scores - np.float32(net.zero_point)), want)
+        run = emulated_chip.emulate(result.path, pixels, board)
+        assert np.array_equal(np.float32(net.scale) * (run.scores - np.float32(net.zero_point)), expected)
         assert run.ram == net.ram
         assert run.flash == pytest.approx(net.flash, rel=0.1)
         assert run.instructions > 100_000

@@ -10,7 +10,7 @@ from tinynets._files import check_writable, write_file
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and modes of POSIX")
 
 
-def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(tmp_path):
+def test_a_failed_write_keeps_the_previous_file(tmp_path):
     path = tmp_path / "state.pt"
     path.mkdir()
     with pytest.raises(OSError, match=r"could not write .*state\.pt"):

@@ -109,10 +109,10 @@ def test_nothing_imports_the_command_line():
         assert path == ROOT / "cli.py" or not any(name.startswith("tinynets_cli") for name in imports_of(path)), path
 
 
-def test_the_design_notes_say_the_same():
+def test_the_design_notes_agree():
     rows = [line.split("|")[1:4] for line in DESIGN.read_text().splitlines() if line.startswith("| `")]
-    said = {row[0].strip(" `"): set(re.findall("`([a-z]+)`", row[2].partition(";")[0])) for row in rows}
-    assert {folder: said[folder] for folder in ALLOWED} == ALLOWED
+    documented = {row[0].strip(" `"): set(re.findall("`([a-z]+)`", row[2].partition(";")[0])) for row in rows}
+    assert {folder: documented[folder] for folder in ALLOWED} == ALLOWED
 
 
 def test_nothing_outside_ops_imports_a_private_name_of_it():

@@ -1,4 +1,4 @@
-"""Wrapped models, configurations of their own, models of every type and without parameters, numbers that are none."""
+"""Wrapped models, model configurations, models of every dtype and without parameters, non-finite numbers."""
 
 import json
 
@@ -48,7 +48,7 @@ def net():
     return tinynets.create_model("simplecnn_mnist", img_size=8, num_classes=3).eval()
 
 
-def test_a_model_of_several_processes_is_looked_through(tmp_path):
+def test_a_distributed_model_is_unwrapped(tmp_path):
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
     try:
         plain = net()
@@ -59,7 +59,7 @@ def test_a_model_of_several_processes_is_looked_through(tmp_path):
         torch.distributed.destroy_process_group()
 
 
-def test_wrappers_are_looked_through(wrap, tiny_data, tmp_path):
+def test_wrappers_are_unwrapped(wrap, tiny_data, tmp_path):
     plain = net()
     wrapped, x = wrap(net()), torch.randn(2, 1, 8, 8)
     assert type(unwrapped(wrapped)) is type(plain)
@@ -69,8 +69,8 @@ def test_wrappers_are_looked_through(wrap, tiny_data, tmp_path):
     assert torch.equal(tinynets.fuse(wrapped)(x), tinynets.fuse(plain)(x))
     images = tiny_data.test_images
     torch.testing.assert_close(predict(wrapped, images, PLAIN), predict(plain, images, PLAIN))
-    made = export(wrapped, "pt2", tmp_path / "net.pt2", mean=(0.3,), std=(0.3,))
-    assert made.path.exists()
+    result = export(wrapped, "pt2", tmp_path / "net.pt2", mean=(0.3,), std=(0.3,))
+    assert result.path.exists()
 
 
 def test_checkpoints_of_wrapped_models_are_plain(wrap, tiny_data, tmp_path):
@@ -114,7 +114,7 @@ def test_a_model_without_parameters_is_evaluated(tiny_data):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_logits_that_are_no_numbers_have_no_accuracy(value, tiny_data):
+def test_non_finite_logits_have_no_accuracy(value, tiny_data):
     model = net()
     with torch.no_grad():
         model.head.fc.bias[1] = value
@@ -135,7 +135,7 @@ def test_json_has_no_nan():
 
 
 @pytest.mark.parametrize("name", ["adahessian", "bnbadam8bit", "fusedadam"])
-def test_optimizers_that_cannot_work_are_refused(name):
+def test_unusable_optimizers_are_refused(name):
     with pytest.raises(ValueError, match=f"unknown optimizer.name '{name}'"):
         Optimizer(name)
 

@@ -1,4 +1,4 @@
-"""examples/tour.ipynb runs from top to bottom, shows what it shows, and uses public names only."""
+"""examples/tour.ipynb runs from top to bottom, stores the outputs of one run, and uses public names only."""
 
 import ast
 import importlib

@@ -1,4 +1,4 @@
-"""What several files of the project say at once: versions, lower bounds, pins."""
+"""Consistency of versions, lower bounds and pins across files."""
 
 import re
 from pathlib import Path

@@ -58,7 +58,7 @@ def test_the_readmes_results_are_up_to_date(tmp_path):
         ("<!-- results -->\n<!-- end of results -->\n" * 2, ValueError, "must hold the lines"),
     ],
 )
-def test_results_refuse_a_file_without_the_place_for_them(tmp_path, text, error, message):
+def test_results_refuse_a_file_without_their_markers(tmp_path, text, error, message):
     page = tmp_path / "page.md"
     if text is not None:
         page.write_text(text)

@@ -90,18 +90,18 @@ def emulate(folder: Path, pixels: np.ndarray, board: str = "m4", optimize: str =
         (work / "images").write_bytes(np.ascontiguousarray(pixels).tobytes())
         quiet = ["-nographic", "-monitor", "none", "-serial", "none"]
         clock = ["-icount", "shift=0", "-semihosting-config", "enable=on,target=native"]
-        said = _checked([EMULATOR, "-M", chip.machine, *quiet, *clock, "-kernel", str(program)], work)
+        output = _checked([EMULATOR, "-M", chip.machine, *quiet, *clock, "-kernel", str(program)], work)
         scores = np.frombuffer((work / "scores").read_bytes(), np.int8 if net.integer else np.float32)
-    ticks = [int(text) for text in re.findall(r"^ticks (\d+)$", said, re.MULTILINE)]
+    ticks = [int(text) for text in re.findall(r"^ticks (\d+)$", output, re.MULTILINE)]
     if len(ticks) != len(pixels) or scores.size != len(pixels) * len(net.classes):
-        raise RuntimeError(f"{chip.machine} classified {len(ticks)} of {len(pixels)} images: {said[-200:]!r}")
+        raise RuntimeError(f"{chip.machine} classified {len(ticks)} of {len(pixels)} images: {output[-200:]!r}")
     return Run(scores.reshape(len(pixels), -1), flash, ram, round(INSTRUCTIONS_PER_TICK * sum(ticks) / len(ticks)))
 
 
 def _compile(file: Path, work: Path, flags: list[str]) -> Path:
-    made = work / f"{file.stem}.o"
-    _checked([COMPILER, *flags, "-std=c11", "-ffunction-sections", "-c", str(file), "-o", str(made)])
-    return made
+    output = work / f"{file.stem}.o"
+    _checked([COMPILER, *flags, "-std=c11", "-ffunction-sections", "-c", str(file), "-o", str(output)])
+    return output
 
 
 _PLACED = re.compile(r"^ \.(text|rodata|data|bss)\S*\s+0x[0-9a-f]+\s+0x([0-9a-f]+) (\S+)$", re.MULTILINE)

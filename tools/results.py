@@ -165,18 +165,19 @@ def _label_points(axes: Any, rows: Sequence[Mapping[str, Any]], gap: float) -> N
     """Write a name at every point, on its left where another point is in the way, moved up where it would overlap
     another name.
     """
-    places: list[float] = []
+    positions: list[float] = []
     for row in sorted(rows, key=lambda row: row["top1"]):
-        place = max([row["top1"], *(other + gap for other in places if abs(other - row["top1"]) < gap)])
-        places.append(place)
+        position = max([row["top1"], *(other + gap for other in positions if abs(other - row["top1"]) < gap)])
+        positions.append(position)
         name = row["model"].partition(",")[0].partition(" (")[0]
         crowded = any(
-            row["params"] < other["params"] < 2 * row["params"] and abs(other["top1"] - place) < gap for other in rows
+            row["params"] < other["params"] < 2 * row["params"] and abs(other["top1"] - position) < gap
+            for other in rows
         )
         axes.annotate(
             name,
             (row["params"], row["top1"]),
-            (row["params"] / 1.07 if crowded else 1.07 * row["params"], place),
+            (row["params"] / 1.07 if crowded else 1.07 * row["params"], position),
             fontsize=8,
             ha="right" if crowded else "left",
             va="center",

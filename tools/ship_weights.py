@@ -68,7 +68,7 @@ def main() -> None:
 
 def _remove(before: dict[str, Any], kept: str) -> None:
     """Remove the files of the weights before, those that were converted from them too."""
-    converted = [made["file"] for made in before.get("files", {}).values()]
+    converted = [file["file"] for file in before.get("files", {}).values()]
     for name in {before.get("file", kept), *converted} - {kept}:
         (ARTIFACTS / name).unlink()
 

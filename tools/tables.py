@@ -41,13 +41,13 @@ def main() -> None:
         read_csv(RESULTS / f"{name}.csv") for name in ("bench_runtimes", "bench_exports", "bench_steps")
     )
     everybody = list(dict.fromkeys([*OURS, *(row["model"] for row in timings)]))
-    made = {(row["model"], row["format"]): row for row in exports}
+    by_format = {(row["model"], row["format"]): row for row in exports}
     deploy = ROOT / "docs/deploy.md"
     replace_block(ROOT / "README.md", "speed", latency(timings, OURS))
     replace_block(deploy, "latency", latency(timings, everybody))
     replace_block(deploy, "throughput", throughput(timings, everybody))
-    replace_block(deploy, "exports", accuracies(made))
-    replace_block(deploy, "int8", integers(made))
+    replace_block(deploy, "exports", accuracies(by_format))
+    replace_block(deploy, "int8", integers(by_format))
     replace_block(ROOT / "docs/recipes.md", "steps", of_steps(steps))
 
 
@@ -80,26 +80,30 @@ def by_runtime(timings: list[Row], models: Iterable[str], batch_size: str, cell:
     return markdown_table(("", *RUNTIMES.values()), rows, slice(1, None))
 
 
-def accuracies(made: Exports) -> str:
+def accuracies(exports: Exports) -> str:
     """Top-1 and size of every file."""
 
     def cell(row: Row) -> str:
         return f"{row['file_top1']} %, {kilobytes(row['file_bytes'])}"
 
     rows = [
-        (model, f"{made[model, 'onnx']['pytorch_top1']} %", *(measured(made.get((model, to)), cell) for to in FILES))
+        (
+            model,
+            f"{exports[model, 'onnx']['pytorch_top1']} %",
+            *(measured(exports.get((model, to)), cell) for to in FILES),
+        )
         for model in OURS
     ]
     return markdown_table(("", "PyTorch", *(f"`{to}`" for to in FILES)), rows, slice(1, None))
 
 
-def integers(made: Exports) -> str:
+def integers(exports: Exports) -> str:
     """Accuracy and agreement of the int8 files, and what a microcontroller needs."""
     rows = []
     for model in OURS:
         if (file := read_manifest()[model].metadata.get("files", {}).get("tflite-int8")) is None:
             continue  # none is shipped
-        onnx, tflite = made[model, "onnx-int8"], made[model, "tflite-int8"]
+        onnx, tflite = exports[model, "onnx-int8"], exports[model, "tflite-int8"]
         tops = (f"{value} %" for row in (onnx, tflite) for value in (row["file_top1"], row["agreement"]))
         memory = kilobytes(tflite["file_bytes"]), kilobytes(file["arena_bytes"])
         rows.append((model, f"{onnx['pytorch_top1']} %", *tops, *memory))

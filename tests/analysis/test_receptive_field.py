@@ -38,7 +38,7 @@ def footprint(model, size, count):
         ("simplecnn_mnist", {"img_size": 64}, None, 64),
     ],
 )
-def test_tally_is_the_footprint_of_the_gradient(name, model_args, published, size):
+def test_is_the_footprint_of_the_gradient(name, model_args, published, size):
     model = tinynets.create_model(name, **model_args)
     tally = tinynets.receptive_field(model)
     assert footprint(model, size, 20 if name == "simplecnn_mnist" else 1) == (tally.size, tally.size)
@@ -46,7 +46,7 @@ def test_tally_is_the_footprint_of_the_gradient(name, model_args, published, siz
         assert tally.size == published
 
 
-def test_running_tally_of_c1c2c3c4o():
+def test_layer_by_layer_for_c1c2c3c4o():
     rows = tinynets.receptive_field(tinynets.create_model("c1c2c3c4o_cifar10")).rows
     spatial = [(row.receptive_field, row.jump) for row in rows if row.kernel > 1]
     assert spatial == [(3, 1), (5, 1), (7, 2), (11, 2), (15, 4), (23, 8), (55, 8)]
@@ -60,7 +60,7 @@ def test_text_and_dict():
     assert field.to_dict()["jump"] == 8
 
 
-def test_other_peoples_models():
+def test_third_party_models():
     assert tinynets.receptive_field(timm.create_model("resnet18")).size == 435  # Araujo et al., 2019, count 435 too
     with_squeeze_excitation = timm.create_model("mobilenetv3_small_050")
     assert tinynets.receptive_field(with_squeeze_excitation).size == math.inf
@@ -82,7 +82,7 @@ def test_functional_windows_count():
     assert (tally.size, tally.jump) == (3 + 2 + 2, 4)
 
 
-def test_what_cannot_be_tallied_is_refused():
+def test_unsupported_layers_are_refused():
     for layer in (nn.ConvTranspose2d(3, 4, 3), nn.Upsample(scale_factor=2)):
         with pytest.raises(ValueError, match="is not a sliding window"):
             tinynets.receptive_field(nn.Sequential(layer))
@@ -102,7 +102,7 @@ def test_what_cannot_be_tallied_is_refused():
         tinynets.receptive_field(Branches())
 
 
-def test_leaves_the_mode_alone():
+def test_mode_is_unchanged():
     model = tinynets.create_model("egrr_cifar100").train()
     model.set_active_steps(1)
     assert tinynets.receptive_field(model).size == 1410  # evaluation runs every step

@@ -8,7 +8,7 @@ from torch import nn
 import tinynets
 
 
-def test_c1c2c3c4o_costs_what_was_published():
+def test_c1c2c3c4o_matches_the_published_counts():
     result = tinynets.summary(tinynets.create_model("c1c2c3c4o_cifar10"))
     assert result.params == 84_322
     assert result.macs == 13_728_256
@@ -39,14 +39,14 @@ def test_multiply_adds_by_hand():
     ]
 
 
-def test_shared_layers_count_parameters_once_and_work_every_time():
+def test_shared_layers_count_parameters_once_and_macs_per_call():
     shared = nn.Conv2d(4, 4, 1, bias=False)
     result = tinynets.summary(nn.Sequential(shared, shared, shared), (4, 2, 2))
     (row,) = result.layers
     assert (row.params, row.macs, row.calls) == (16, 3 * 16 * 4, 3)
 
 
-def test_text_and_dict_say_the_same():
+def test_text_and_dict_agree():
     result = tinynets.summary(tinynets.create_model("simplecnn_mnist"))
     assert "21,614 parameters" in str(result)
     assert "head.hidden.0" in str(result)
@@ -57,7 +57,7 @@ def test_text_and_dict_say_the_same():
     assert list(again["blocks"]) == ["stem", "stages.0", "stages.1", "head"]
 
 
-def test_leaves_the_model_as_it_was():
+def test_model_is_unchanged():
     model = tinynets.create_model("ecnet_cifar10").train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     tinynets.summary(model)
@@ -77,7 +77,7 @@ def test_default_input_is_what_the_model_was_built_for(name, args, size):
     assert tinynets.summary(tinynets.create_model(name, **args)).input_size == size
 
 
-def test_other_peoples_models_and_missing_sizes():
+def test_third_party_models_and_missing_sizes():
     assert tinynets.summary(timm.create_model("test_efficientnet")).params > 0
     with pytest.raises(ValueError, match=r"pass input_size=\(C, H, W\)"):
         tinynets.summary(nn.Conv2d(3, 4, 3))

@@ -1,4 +1,4 @@
-"""Commands on any model that timm knows, on what checkpoints know, and on weights to start from."""
+"""Commands on timm models, checkpoint metadata, and initial weights."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ def top1(run, *argv):
     return json.loads(out)["top1"]
 
 
-def test_a_timm_model_all_the_way(run, tmp_path):
+def test_a_timm_model_end_to_end(run, tmp_path):
     out = tmp_path / "run"
     code, text, err = run("train", "test_resnet", "--data", "digits", "--epochs", 2, "--out", out)
     assert code == 0, err
@@ -109,7 +109,7 @@ def test_classes_are_matched_by_name(run, trained, tmp_path):
     assert "predicts cat, dog: choose data with the classes of the model (--data)" in err
 
 
-def test_a_folder_called_like_a_data_set(run, tmp_path, monkeypatch, caplog):
+def test_a_folder_named_like_a_data_set(run, tmp_path, monkeypatch, caplog):
     make_folder(tmp_path / "digits", size=8)
     monkeypatch.chdir(tmp_path)
     code, _, err = run("train", "c1c2c3c4o_cifar10", "--data", "./digits", *SHORT, "--out", "run")
@@ -157,7 +157,7 @@ def test_fine_tuning_in_one_command(run, trained, pets, tmp_path):
         ),
     ],
 )
-def test_wrong_starts_are_one_line(run, tmp_path, monkeypatch, unshipped, argv, message):
+def test_invalid_initial_weights_are_one_line_errors(run, tmp_path, monkeypatch, unshipped, argv, message):
     monkeypatch.chdir(tmp_path)
     code, out, err = run("train", *argv)
     assert (code, out, len(err.splitlines())) == (1, "", 1)
@@ -165,7 +165,7 @@ def test_wrong_starts_are_one_line(run, tmp_path, monkeypatch, unshipped, argv, 
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_module_of_ones_own_goes_on_in_python_only(run, tiny_data, tmp_path, capsys):
+def test_a_custom_module_resumes_in_python_only(run, tiny_data, tmp_path, capsys):
     import torch
     from support import QUICK
 
@@ -180,7 +180,7 @@ def test_a_module_of_ones_own_goes_on_in_python_only(run, tiny_data, tmp_path, c
 
 
 @pytest.mark.parametrize("path", ["file", "file/run"])
-def test_an_out_that_cannot_be_written_is_one_line(run, tmp_path, path):
+def test_an_unwritable_out_is_a_one_line_error(run, tmp_path, path):
     (tmp_path / "file").write_text("")
     code, out, err = run("train", "simplecnn_mnist", "--data", "digits", "--out", tmp_path / path)
     assert (code, out, len(err.splitlines())) == (1, "", 1)

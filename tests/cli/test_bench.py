@@ -33,7 +33,7 @@ def test_models_without_weights_and_of_timm(run):
     assert {row["model"] for row in json.loads(stdout)["timings"]} == {"test_efficientnet"}
 
 
-def test_wrong_calls_are_one_line(run):
+def test_wrong_calls_are_one_line_errors(run):
     for arguments, message in (
         (["--runtimes", "onxruntime"], "unknown runtime 'onxruntime'"),
         (["--batch-sizes", "one"], "--batch-sizes expects integers separated by commas"),

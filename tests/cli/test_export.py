@@ -5,7 +5,7 @@ import pytest
 from tinynets.deploy import FORMATS
 
 
-def test_a_checkpoint_of_ones_own(finished, run, tmp_path):
+def test_a_user_checkpoint(finished, run, tmp_path):
     """Compared on the data that it was trained on, which the checkpoint names."""
     out, _ = finished
     code, stdout, _ = run("export", out, "--to", "pt2", "--data", "digits", "--out", tmp_path / "net.pt2", "--json")
@@ -19,7 +19,7 @@ def test_a_checkpoint_of_ones_own(finished, run, tmp_path):
     assert metadata["bytes"] == (tmp_path / "net.pt2").stat().st_size
 
 
-def test_made_up_images_are_said(run, tmp_path):
+def test_synthetic_images_are_reported(run, tmp_path):
     code, stdout, stderr = run("export", "simplecnn_mnist", "--to", "pt2", "--out", tmp_path / "net.pt2")
     assert code == 0
     assert "same class as PyTorch for 100.00 % of 64 images" in stdout
@@ -58,7 +58,7 @@ def test_data_of_other_classes_are_refused(run, tmp_path):
         (["--to", "pt2", "--out", "nowhere/net.pt2"], "there is no folder nowhere"),
     ],
 )
-def test_wrong_calls_are_one_line(run, arguments, message, tmp_path, monkeypatch):
+def test_wrong_calls_are_one_line_errors(run, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, _, stderr = run("export", "simplecnn_mnist", *arguments)
     assert code == 1

@@ -61,7 +61,7 @@ def test_info_with_arguments(run):
 
 
 @pytest.mark.parametrize("side", ["32x32", "0", "-3", "1.5", "large"])
-def test_a_size_that_is_no_side_is_named(run, side):
+def test_an_invalid_image_size_is_named(run, side):
     code, _, err = run("train", "simplecnn_mnist", "--data", "digits", f"--img-size={side}")
     assert code == 2
     assert f"argument --img-size: expects one positive integer, got '{side}'" in err
@@ -101,7 +101,7 @@ def test_train_reports_and_evaluate_agrees(run, finished):
     assert classes == sorted(classes)  # the worst first
 
 
-def test_evaluate_takes_the_forms_for_inference(run, tmp_path):
+def test_evaluate_of_fused_models(run, tmp_path):
     argv = ["--data", "digits", "--epochs", 1, "--model-kwargs", "width=0.1", "--out", tmp_path, "--val-size", 0.8]
     code, _, _ = run("train", "egrr_cifar100", *argv)
     assert code == 0
@@ -128,7 +128,7 @@ def test_train_flags_reach_the_recipe_and_the_model(run, tmp_path):
     assert summary["model_args"]["width"] == 0.5
 
 
-def test_train_takes_the_named_recipe(run, tmp_path):
+def test_train_uses_the_named_recipe(run, tmp_path):
     code, out, _ = run(
         "train", "simplecnn_mnist", "--data", "digits", "--recipe", "original", "--out", tmp_path, "--json"
     )
@@ -142,7 +142,7 @@ def test_pretrained_models_evaluate_by_name(run, real_data):
     assert metadata["top1"] == pytest.approx(read_manifest()[name].metadata["top1"], abs=0.02)
 
 
-def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):
+def test_invalid_calls_are_one_line_errors(run, finished, tmp_path, unshipped):
     out, _ = finished
     truncated = tmp_path / "cut.safetensors"
     truncated.write_bytes((out / "last.safetensors").read_bytes()[:1000])
@@ -201,7 +201,7 @@ def test_bad_calls_end_in_one_line(run, finished, tmp_path, unshipped):
     assert not (tmp_path / "x").exists()
 
 
-def test_data_the_model_was_not_made_for(run, finished):
+def test_incompatible_data_are_refused(run, finished):
     out, _ = finished
     model = tinynets.create_model("simplecnn_mnist", img_size=8, num_classes=3)
     checkpoint = Checkpoint(
@@ -238,7 +238,7 @@ QUICK = "from tinynets_cli import main; main()"  # python -m tinynets imports to
 
 
 @pytest.mark.parametrize("buffering", ["", "1"])
-def test_a_reader_that_leaves_early_is_no_error(buffering):
+def test_a_closed_pipe_is_no_error(buffering):
     environment = {**os.environ, "PYTHONUNBUFFERED": buffering}
     read, write = os.pipe()
     os.close(read)

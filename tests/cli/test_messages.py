@@ -28,7 +28,7 @@ def test_a_message_is_a_printable_line(spoken):
     assert spoken(info="epoch 1", warning="bad\n\x1b[2Jname") == "epoch 1\ntinynets: bad\\n\\x1b[2Jname\n"
 
 
-def test_one_process_of_a_run_speaks(spoken, monkeypatch):
+def test_only_rank_zero_logs(spoken, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     assert spoken(info="epoch 1", warning="bad") == ""
 
@@ -41,13 +41,13 @@ def test_without_stderr(spoken, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_logging_is_left_as_it_was(spoken):
+def test_logging_state_is_restored(spoken):
     logger = logging.getLogger("tinynets")
     spoken(info="epoch 1")
     assert (logger.handlers, logger.level, logger.propagate) == ([], logging.NOTSET, True)
 
 
-def test_a_python_program_sees_warnings_alone(tmp_path):
+def test_a_python_program_sees_only_warnings(tmp_path):
     (tmp_path / "digits" / "train").mkdir(parents=True)
     program = """
 import tinynets

@@ -1,4 +1,4 @@
-"""Anything that a file system allows is the name of a class, and comes out right wherever it is shown."""
+"""Class names may be anything that a file system allows, and are displayed correctly everywhere."""
 
 import csv
 import json
@@ -68,7 +68,7 @@ def test_nothing_trained_is_overwritten(run, trained, tmp_path):
     assert (trained / "last.safetensors").read_bytes() == before
 
 
-def test_data_that_cannot_be_right(run, trained, tmp_path):
+def test_invalid_data(run, trained, tmp_path):
     root = tmp_path / "odd"
     argv = ["--recipe", "digits", "--epochs", 1, "--batch-size", 8, "--out", tmp_path / "again"]
     code, _, err = run("train", "simplecnn_mnist", "--data", root, *argv, "--val-size", 0.05)

@@ -1,4 +1,4 @@
-"""An option that has no effect on a call is refused or said, in one line."""
+"""An option that has no effect on a call is refused or reported, in one line."""
 
 import pytest
 import torch

@@ -72,7 +72,7 @@ def test_weights_without_their_run_find_the_split_by_the_names(run, trained, ins
     assert json.loads(run("evaluate", tmp_path / "net.safetensors", "--json")[1])["images"] == count
 
 
-def test_going_on_from_a_run_keeps_its_test_images(run, trained, tmp_path):
+def test_init_from_a_run_keeps_its_test_images(run, trained, tmp_path):
     code, _, err = run("train", "--init", trained, *SHORT, "--seed", 5, "--out", tmp_path / "more")
     assert code == 0, err
     assert split_of(tmp_path / "more") == split_of(trained)
@@ -138,7 +138,7 @@ def test_no_model_is_named(run, insects, tmp_path, monkeypatch):
         ),
     ],
 )
-def test_it_ends_in_one_line(run, tmp_path, monkeypatch, argv, message):
+def test_errors_are_one_line(run, tmp_path, monkeypatch, argv, message):
     monkeypatch.chdir(tmp_path)
     code, out, err = run("train", *argv)
     assert (code, out, len(err.splitlines())) == (1, "", 1), err
@@ -146,33 +146,33 @@ def test_it_ends_in_one_line(run, tmp_path, monkeypatch, argv, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_mistaken():
+def test_mistakes():
     labels = torch.tensor([0] * 6 + [1] * 6)
     images = torch.randint(0, 256, (12, 1, 28, 28), dtype=torch.uint8)
     files = {"train": (), "test": tuple(f"{row}.png" for row in range(12))}
     names = ("3 - three", "7 - seven")
     data = ImageData("few", images, labels, images, labels, names, (0.13,), (0.31,), files=files)
-    known = load_trained("simplecnn_mnist")
-    logits = predict(known.model, images, Normalize(known.metadata.mean, known.metadata.std))
-    shares, said = logits.softmax(1).max(1)
+    trained = load_trained("simplecnn_mnist")
+    logits = predict(trained.model, images, Normalize(trained.metadata.mean, trained.metadata.std))
+    confidence, predicted = logits.softmax(1).max(1)
     found = mistakes.find_mistakes("simplecnn_mnist", data, "cpu")
     truth = [3] * 6 + [7] * 6
-    wrong = sorted((row for row in range(12) if said[row] != truth[row]), key=lambda row: -shares[row])
+    wrong = sorted((row for row in range(12) if predicted[row] != truth[row]), key=lambda row: -confidence[row])
     assert [m["file"] for m in found["mistakes"]] == [f"{row}.png" for row in wrong[:10]]
-    assert found["mistakes"][0]["probability"] == pytest.approx(float(shares[wrong[0]]), abs=1e-5)
+    assert found["mistakes"][0]["probability"] == pytest.approx(float(confidence[wrong[0]]), abs=1e-5)
     counts = [c["photos"] for c in found["confusions"]]
     assert counts == sorted(counts, reverse=True)
     assert {c["of"] for c in found["confusions"]} == {6}
     worst = found["confusions"][0]
     row = 3 if worst["class"] == "3 - three" else 7
-    same = [known.metadata.class_names[said[i]] == worst["predicted"] for i in range(12) if truth[i] == row]
+    same = [trained.metadata.class_names[predicted[i]] == worst["predicted"] for i in range(12) if truth[i] == row]
     assert sum(same) == worst["photos"]
     text = mistakes.format_mistakes(found)
     assert f"{wrong[0]}.png" in text
     assert mistakes.format_mistakes({"confusions": [], "mistakes": []}) == "no mistake on the test photos"
 
 
-def test_photos_on_both_sides_are_said(run, insects, tmp_path):
+def test_near_duplicates_across_splits_are_reported(run, insects, tmp_path):
     for path in list((insects / "ant").glob("*.png")):
         shutil.copy(path, path.with_name(f"copy of {path.name}"))
     _, _, err = run("train", MODEL, "--data", insects, *SHORT, "--out", tmp_path / "run")

@@ -3,8 +3,8 @@ import torch
 from tinynets.engine import Normalize, load_data, load_trained, predict
 
 
-def test_samples_say_what_the_model_takes_them_for(run, finished, monkeypatch):
-    """And augmented samples are pixels again."""
+def test_samples_show_the_predicted_class(run, finished, monkeypatch):
+    """Augmented samples are denormalized."""
     grids = {}
     monkeypatch.setattr(
         "tinynets.report.plots.plot_grid", lambda images, path, titles: grids.update({path.stem: (images, titles)})

@@ -1,4 +1,4 @@
-"""predict: files, folders and patterns to text, JSON and CSV; what is wrong costs nothing else its result."""
+"""predict: files, folders and patterns to text, JSON and CSV; an error does not affect other results."""
 
 import csv
 import io
@@ -106,14 +106,14 @@ def test_csv(run, scans, tmp_path):
         assert message in err
 
 
-def test_dark_ink_on_white_is_seen_and_turned(run, tmp_path):
+def test_wrong_polarity_is_reported_and_inverted(run, tmp_path):
     paths = []
     for index, kind in enumerate(("one", "seven", "one")):
         paths.append(tmp_path / f"{index}.png")
         Image.fromarray(255 - np.array(digit(kind))).save(paths[-1])
-    said = "tinynets: 3 of 3 images have a light background, the model was trained on a dark one: "
+    message = "tinynets: 3 of 3 images have a light background, the model was trained on a dark one: "
     code, out, err = run("predict", MODEL, *paths, "--top", 1)
-    assert (code, err) == (0, said + "swap light and dark with --invert\n")
+    assert (code, err) == (0, message + "swap light and dark with --invert\n")
     code, out, err = run("predict", MODEL, *paths, "--top", 1, "--invert")
     assert (code, err) == (0, "")
     assert [line.split(": ")[1][0] for line in out.splitlines()] == ["1", "7", "1"]
@@ -121,7 +121,7 @@ def test_dark_ink_on_white_is_seen_and_turned(run, tmp_path):
     assert "omit --invert" in run("predict", MODEL, tmp_path / "light.png", "--invert")[2]
 
 
-def test_evaluate_sees_the_polarity_too(run, tmp_path):
+def test_evaluate_reports_the_polarity_too(run, tmp_path):
     (tmp_path / "dark/test/1").mkdir(parents=True)
     for index in range(10):
         (tmp_path / f"dark/test/{index}").mkdir(exist_ok=True)
@@ -161,7 +161,7 @@ main(["predict", "simplecnn_mnist", missing])
 """
 
 
-def test_names_that_the_console_lacks(tmp_path):
+def test_names_that_the_console_cannot_encode(tmp_path):
     folder = tmp_path / "猫"
     folder.mkdir()
     digit().save(folder / "犬 ñ.png")

@@ -1,4 +1,4 @@
-"""What needs no model answers at once: it imports neither torch nor timm."""
+"""Commands that need no model import neither torch nor timm."""
 
 import subprocess
 import sys

@@ -93,7 +93,7 @@ def test_early_stopping_and_tensorboard(run, tmp_path):
     assert len(log.Scalars("val_top1")) == json.loads(out)["last"]["epoch"]
 
 
-def test_a_data_set_of_ones_own_all_the_way(run, beans, tmp_path):
+def test_a_custom_data_set_end_to_end(run, beans, tmp_path):
     out = tmp_path / "run"
     recipe = ["--recipe", "digits", "--batch-size", 6, "--epochs", 8]
     assert run("train", "c1c2c3c4o_cifar10", "--data", beans, *recipe, "--out", out)[0] == 0
@@ -131,7 +131,7 @@ def test_predict_with_shipped_weights(run, tmp_path):
     assert run("predict", "simplecnn_mnist", tmp_path / "one.png")[1].startswith(f"{tmp_path / 'one.png'}: 1 ")
 
 
-def test_predict_says_what_is_wrong(run, tmp_path, unshipped):
+def test_predict_errors_are_one_line(run, tmp_path, unshipped):
     (tmp_path / "text.png").write_text("no image")
     for argv, message in (
         (["simplecnn_mnist", tmp_path / "none.png"], "no image at"),

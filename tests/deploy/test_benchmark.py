@@ -22,7 +22,7 @@ def test_every_installed_runtime_is_timed():
 @pytest.mark.slow
 @pytest.mark.parametrize("batch_sizes", [(1,), (2, 3)])
 def test_every_model_is_compiled_and_none_falls_back_to_eager(batch_sizes):
-    """torch's limit, at which it would stop to compile without a word, is an error here."""
+    """Exceeding torch's recompilation limit, which would silently run in eager mode, is an error here."""
     given = {"runtimes": ["compiled"], "batch_sizes": batch_sizes, "threads": (1,), "seconds": 0.01}
     with torch._dynamo.config.patch(recompile_limit=len(batch_sizes), fail_on_recompile_limit_hit=True):
         for width in (0.25, 0.5):
@@ -31,7 +31,7 @@ def test_every_model_is_compiled_and_none_falls_back_to_eager(batch_sizes):
             assert [row.batch_size for row in rows] == list(batch_sizes)
 
 
-def test_wrong_calls_are_one_line():
+def test_wrong_calls_are_one_line_errors():
     model = tinynets.create_model("simplecnn_mnist")
     with pytest.raises(ValueError, match="unknown runtime 'onxruntime': did you mean onnxruntime"):
         bench(model, runtimes=["onxruntime"])

@@ -23,7 +23,7 @@ def source(request):
 
 
 def maps(block, x, step):
-    """What is behind ReLU and behind the depthwise convolution of an equalized block."""
+    """Activations after ReLU and after the depthwise convolution of an equalized block."""
     hidden = torch.relu(torch.nn.functional.conv2d(x, block.expand[step], block.expand_bias[step]))
     return hidden, torch.nn.functional.conv2d(
         hidden, block.depthwise[step], block.depthwise_bias[step], 1, block.dilations[step], block.dilations[step], 32
@@ -38,8 +38,8 @@ def test_is_the_same_function_with_equal_ranges(source):
     assert isinstance(block, EqualizedECBlock)
     block.register_forward_pre_hook(lambda module, args: seen.update({args[1]: args[0]}))
     with torch.no_grad():
-        wanted, got = source.network()(inputs), made.network()(inputs)
-    assert (wanted - got).abs().max() < 1e-4 * wanted.abs().max()
+        expected, got = source.network()(inputs), made.network()(inputs)
+    assert (expected - got).abs().max() < 1e-4 * expected.abs().max()
     for step, x in seen.items():
         for each in maps(block, x, step):
             top = each.detach().abs().amax((0, 2, 3))
@@ -48,7 +48,7 @@ def test_is_the_same_function_with_equal_ranges(source):
     assert all(parameter.isfinite().all() for parameter in block.parameters())
 
 
-def test_the_model_itself_does_not_change(source):
+def test_the_model_is_unchanged(source):
     before = {name: value.clone() for name, value in source.model.state_dict().items()}
     equalized(source, source.inputs(IMAGES).numpy())
     after = source.model.state_dict()
@@ -56,8 +56,8 @@ def test_the_model_itself_does_not_change(source):
     assert all(torch.equal(after[name], before[name]) for name in before)
 
 
-def test_a_swapped_depthwise_convolution_keeps_its_place():
-    """What took its place may compute anything, so its weight says nothing."""
+def test_a_replaced_depthwise_convolution_is_kept():
+    """The replacement may compute anything, so its weight does not determine the ranges."""
     model = randomised(tinynets.create_model("ecnet_cifar10", channels=8, iterations=3)).eval()
     convolution = torch.nn.Conv2d(32, 32, 3, padding=1, groups=32)
     model.block.depthwise = torch.nn.Sequential(convolution, torch.nn.Tanh())
@@ -65,6 +65,6 @@ def test_a_swapped_depthwise_convolution_keeps_its_place():
     assert equalized(source, source.inputs(IMAGES).numpy()) is source
 
 
-def test_other_models_stay_as_they_are():
+def test_other_models_are_unchanged():
     source = spec_of("net", tinynets.create_model("c1c2c3c4o_cifar10", width=0.25))
     assert equalized(source, source.inputs(IMAGES).numpy()) is source

@@ -244,7 +244,7 @@ def test_xnnpack_computes_all_convolutions(name):
 
 
 class Unsupported(nn.Module):
-    """A layer that looks at its values: no converter can follow."""
+    """A layer with data-dependent control flow, which no converter supports."""
 
     def __init__(self):
         super().__init__()
@@ -258,7 +258,7 @@ class Unsupported(nn.Module):
 
 
 @pytest.mark.parametrize("to", ["onnx", "tflite", "pt2"])
-def test_a_layer_that_a_format_lacks_is_one_line(to, tmp_path):
+def test_an_unsupported_layer_is_a_one_line_error(to, tmp_path):
     needs(to)
     with pytest.raises(RuntimeError, match=f"^Unsupported cannot be written as {to}: .+") as caught:
         export(Unsupported(), to, tmp_path / "net")
@@ -273,7 +273,7 @@ class Sorted(Unsupported):
         return x.flatten(1).topk(3).values
 
 
-def test_a_file_that_its_runtime_cannot_run_is_one_line(tmp_path):
+def test_a_file_that_its_runtime_cannot_run_is_a_one_line_error(tmp_path):
     needs("tflite")
     with pytest.raises(RuntimeError, match=r"^the tflite file of Sorted does not run: .+") as caught:
         export(Sorted(), "tflite", tmp_path / "net")
@@ -291,8 +291,8 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path, monkeypatch, 
         return lambda batch: factor * run(batch)
 
     monkeypatch.setattr(Format, "load", wrong)
-    said = "differs too much from the model and was not written: logits differ by "
-    with pytest.raises(RuntimeError, match=said + off):
+    message = "differs too much from the model and was not written: logits differ by "
+    with pytest.raises(RuntimeError, match=message + off):
         export(model, "pt2", tmp_path / "net.pt2")
     assert list(tmp_path.iterdir()) == []
     if factor == 1.01:
@@ -326,14 +326,14 @@ def test_an_int8_file_may_gain_accuracy_but_not_lose_it(tmp_path, monkeypatch):
         export(Always(), "onnx-int8", tmp_path / "net", **given)
 
 
-def test_what_was_there_stays_when_an_export_fails(tmp_path):
+def test_the_previous_file_is_kept_when_an_export_fails(tmp_path):
     (tmp_path / "net.pt2").write_text("mine")
     with pytest.raises(RuntimeError):
         export(Unsupported(), "pt2", tmp_path / "net.pt2")
     assert (tmp_path / "net.pt2").read_text() == "mine"
 
 
-def test_wrong_calls_are_one_line(tmp_path):
+def test_wrong_calls_are_one_line_errors(tmp_path):
     model = tinynets.create_model("simplecnn_mnist")
     with pytest.raises(ValueError, match="unknown format 'onx': did you mean onnx"):
         export(model, "onx", tmp_path / "net")
@@ -349,7 +349,7 @@ def test_wrong_calls_are_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("to", ["onnx-int8", "tflite-int8"])
-def test_int8_asks_for_calibration(to, tmp_path):
+def test_int8_needs_calibration(to, tmp_path):
     needs(to)
     with pytest.raises(ValueError, match=f"{to} needs training images to calibrate its quantization ranges"):
         export(tinynets.create_model("simplecnn_mnist"), to, tmp_path / "net")

@@ -14,7 +14,7 @@ def test_calibration_images_come_from_everywhere():
     assert len(calibration_images(images)) == 100
 
 
-def test_made_up_images_are_always_the_same():
+def test_synthetic_images_are_deterministic():
     state = torch.get_rng_state()
     images = synthetic_images(20, (3, 16, 12))
     assert (images.shape, images.dtype) == ((20, 3, 16, 12), torch.uint8)

@@ -53,11 +53,11 @@ def test_large_nets_keep_their_weights(tmp_path):
     if not FORMATS["tflite-int8"].installed():
         pytest.skip("needs litert")
     images = synthetic_images(100, (3, 8, 8))
-    made = export(Large(), "tflite-int8", tmp_path / "net.tflite", images=images, calibration=images, tolerance=20)
-    assert made.bytes > 300_000
-    content = made.path.read_bytes()
+    result = export(Large(), "tflite-int8", tmp_path / "net.tflite", images=images, calibration=images, tolerance=20)
+    assert result.bytes > 300_000
+    content = result.path.read_bytes()
     batch = ((images / 255 - 0.5) / 0.25).numpy()
-    lite, small = FORMATS["tflite-int8"].load(made.path)(batch), load_micro(content)(batch)
+    lite, small = FORMATS["tflite-int8"].load(result.path)(batch), load_micro(content)(batch)
     assert np.abs(lite - small).max() < 0.02 * np.abs(lite).max()
     assert len(set(small.argmax(1))) > 1
     assert arena_bytes(content) < 40_000  # activations only, no weights
@@ -86,7 +86,7 @@ def test_bytes_of_something_else_are_refused():
 
 
 @micro
-def test_an_operation_that_it_lacks_is_one_line(tmp_path):
+def test_an_unsupported_operator_is_a_one_line_error(tmp_path):
     if not FORMATS["tflite"].installed():
         pytest.skip("needs litert")
 

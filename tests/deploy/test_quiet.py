@@ -7,7 +7,7 @@ import pytest
 from tinynets.deploy.quiet import quiet
 
 
-def test_nothing_gets_out_and_stderr_comes_back(capfd):
+def test_output_is_suppressed_and_stderr_restored(capfd):
     with quiet() as first_line:
         assert first_line() == ""
         print("from Python")
@@ -19,7 +19,7 @@ def test_nothing_gets_out_and_stderr_comes_back(capfd):
     assert capfd.readouterr() == ("", "afterwards\n")
 
 
-def test_errors_get_out(capfd):
+def test_errors_propagate(capfd):
     with pytest.raises(KeyError), quiet():
         raise KeyError
     os.write(2, b"afterwards\n")

@@ -10,7 +10,7 @@ RECURSIVE = ("ecnet_cifar10", "egrr_cifar100")  # their errors add up over the s
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_int8_files_are_what_the_manifest_says(name):
+def test_int8_files_match_the_manifest(name):
     path = artifact(name)
     weights = read_manifest()[name]
     figures = weights.metadata["files"]["tflite-int8"]
@@ -29,7 +29,7 @@ def test_no_file_is_left_over():
     assert {path.name for path in manifest.ARTIFACTS.glob("*.tflite")} == named
 
 
-def test_wrong_calls_are_one_line():
+def test_wrong_calls_are_one_line_errors():
     with pytest.raises(ValueError, match="unknown model with weights 'simplecn_mnist': did you mean simplecnn_mnist"):
         artifact("simplecn_mnist")
     with pytest.raises(ValueError, match="simplecnn_mnist ships no onnx file"):

@@ -80,9 +80,9 @@ def test_input_and_labels(tmp_path, to, pixels):
     assert taken.first(4).number(0) == 1
     normalization = taken.first(4).table(1)
     mean, std = model.pretrained_cfg["mean"], model.pretrained_cfg["std"]
-    wanted = ((0.0,), (1.0,)) if pixels else ([255 * mean[0]], [255 * std[0]])
-    assert normalization.floats(0) == pytest.approx(wanted[0])
-    assert normalization.floats(1) == pytest.approx(wanted[1])
+    expected = ((0.0,), (1.0,)) if pixels else ([255 * mean[0]], [255 * std[0]])
+    assert normalization.floats(0) == pytest.approx(expected[0])
+    assert normalization.floats(1) == pytest.approx(expected[1])
     labels = given.first(6)
     assert (labels.text(0), labels.number(2)) == ("labels.txt", 2)
     with zipfile.ZipFile(path) as archive:

@@ -27,9 +27,9 @@ def test_versions_of_int8_operators(tmp_path):
     """The shipped file has the versions of fp32 operators. Nothing that it computes depends on them."""
     before = artifact("optimized200k_cifar10").read_bytes()
     after = with_int8_versions(before)
-    wanted = {"ADD": 2, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "MEAN": 1, "PAD": 2}
-    assert versions(after) == wanted
-    assert versions(before) != wanted
+    expected = {"ADD": 2, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "MEAN": 1, "PAD": 2}
+    assert versions(after) == expected
+    assert versions(before) != expected
     assert np.array_equal(scores(before, tmp_path / "a"), scores(after, tmp_path / "b"))
 
 

@@ -56,7 +56,7 @@ def test_is_done_in_evaluation_mode():
     assert int(model[0].num_batches_tracked) == 0
 
 
-def test_the_mode_comes_back():
+def test_the_mode_is_restored():
     model = Oracle().train()
     evaluate(model, *data([0]), IDENTITY)
     assert model.training

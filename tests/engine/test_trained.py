@@ -1,4 +1,4 @@
-"""One way from a name or a file to a trained model and what it knows; data as the model knows them."""
+"""Loading trained models and their metadata by name or file, and matching data to them."""
 
 import dataclasses
 
@@ -85,7 +85,7 @@ def test_a_timm_model_with_its_own_weights(monkeypatch):
     assert class_order(("n01443537", "n01440764"), resnet.metadata.class_names) == [1, 0]
 
 
-def test_a_download_that_fails_is_one_line(monkeypatch):
+def test_a_failed_download_is_a_one_line_error(monkeypatch):
     import timm
 
     def offline(*args, **kwargs):
@@ -176,7 +176,7 @@ def test_files_of_a_newer_format_are_refused(trained, tmp_path):
         read_checkpoint(tmp_path / "new.safetensors")
 
 
-def test_a_module_of_ones_own_has_to_be_given_again(tiny_data, tmp_path):
+def test_a_custom_module_has_to_be_passed_again(tiny_data, tmp_path):
     def module():
         return torch.nn.Sequential(
             torch.nn.Conv2d(1, 8, 3),
@@ -209,7 +209,7 @@ def test_old_checkpoints_are_written_anew_in_the_new_format(trained, tmp_path):
     assert read_checkpoint(tmp_path / "x.safetensors")[1].format == 2
 
 
-def test_the_engine_is_there_without_an_import():
+def test_the_engine_is_imported_on_access():
     assert tinynets.engine.train is train
     with pytest.raises(AttributeError, match="no attribute 'engin'"):
         tinynets.engin  # noqa: B018

@@ -1,4 +1,4 @@
-"""What every layer promises: any size, layout, type and device argument, scripting, compiling."""
+"""Requirements of every layer: any size, layout, type and device argument, scripting, compiling."""
 
 import warnings
 

@@ -26,7 +26,7 @@ def test_create_passes_the_arguments_on():
     assert layer.kernel_size == 5
 
 
-def test_anybodys_layer_can_be_registered_once(monkeypatch):
+def test_a_third_party_layer_can_be_registered_once(monkeypatch):
     monkeypatch.setattr(registry, "_LAYERS", dict(registry._LAYERS))
 
     @tinynets.register_layer

@@ -1,11 +1,11 @@
-"""Every way to make a program of a model, run at another batch size than it was made with."""
+"""Every capture method of a model, run at another batch size than captured."""
 
 import io
 import warnings
 
 import pytest
 import torch
-from captures import ONNX, WAYS, narrow
+from captures import METHODS, ONNX, narrow
 
 import tinynets
 
@@ -24,9 +24,11 @@ def model(request):
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit")
-@pytest.mark.parametrize("way", [way for way in WAYS if way not in ONNX], ids=lambda way: way.__name__)
-def test_a_program_is_right_at_another_batch_size(model, way):
-    check_another_batch_size(model, way)
+@pytest.mark.parametrize(
+    "method", [method for method in METHODS if method not in ONNX], ids=lambda method: method.__name__
+)
+def test_a_program_is_right_at_another_batch_size(model, method):
+    check_another_batch_size(model, method)
 
 
 QUICK = {
@@ -38,24 +40,24 @@ QUICK = {
 
 @pytest.mark.filterwarnings("ignore:`torch.jit")
 @pytest.mark.parametrize(
-    ("way", "name", "fused"),
+    ("method", "name", "fused"),
     [
-        pytest.param(way, name, fused, marks=[] if (way.__name__, name, fused) in QUICK else pytest.mark.slow)
-        for way in ONNX
+        pytest.param(method, name, fused, marks=[] if (method.__name__, name, fused) in QUICK else pytest.mark.slow)
+        for method in ONNX
         for name in tinynets.list_models()
         for fused in (False, True)
     ],
 )
-def test_an_onnx_file_is_right_at_another_batch_size(name, fused, way):
+def test_an_onnx_file_is_right_at_another_batch_size(name, fused, method):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
-    check_another_batch_size(narrow(name, fused), way)
+    check_another_batch_size(narrow(name, fused), method)
 
 
-def check_another_batch_size(model, way):
+def check_another_batch_size(model, method):
     size = model.pretrained_cfg["input_size"]
     with torch.no_grad():
-        program = way(model, torch.randn(5, *size))
+        program = method(model, torch.randn(5, *size))
         for x in (torch.randn(70, *size), torch.randn(2, *size)):
             torch.testing.assert_close(program(x), model(x), rtol=1e-4, atol=1e-4)
 

@@ -44,7 +44,7 @@ def test_missing_weights_are_an_error_and_never_a_random_net(create, unshipped):
         create(unshipped, pretrained=True)
 
 
-def test_weights_of_ones_own(tmp_path):
+def test_user_weights(tmp_path):
     model = tinynets.create_model("c1c2c3c4o_cifar10")
     torch.save(model.state_dict(), tmp_path / "own.pt")
     again = tinynets.create_model(

@@ -1,4 +1,4 @@
-"""What hooks, pruning, parametrizations and modules in the place of ours see and change, in plain and fused nets."""
+"""Hooks, pruning, parametrizations and replaced modules, in plain and fused nets."""
 
 import copy
 import itertools
@@ -210,7 +210,7 @@ def test_changed_nets_reload_train_and_fuse(name, variant):
         torch.testing.assert_close(again(x), trained, rtol=1e-5, atol=1e-5)
 
 
-def test_a_layer_in_the_place_of_the_tied_convolution_is_as_dilated():
+def test_a_replaced_tied_convolution_is_dilated():
     model, other = build("ecnet_cifar10"), build("ecnet_cifar10")
     other.block.depthwise = nn.Sequential(other.block.depthwise)
     for size in (32, 31, 9):
@@ -219,7 +219,7 @@ def test_a_layer_in_the_place_of_the_tied_convolution_is_as_dilated():
             torch.testing.assert_close(other(x), model(x), rtol=1e-4, atol=1e-4)
 
 
-def test_fuse_keeps_what_somebody_looks_at():
+def test_fuse_keeps_hooked_modules():
     model = build("optimized200k_cifar10")
     seen = []
     model.stem.conv.register_forward_hook(lambda *_: seen.append("conv"))

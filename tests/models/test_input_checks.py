@@ -44,6 +44,6 @@ def test_images_too_small_for_the_strides(model, name):
     model(torch.zeros(2, channels, stride, stride))
 
 
-def test_pruned_models_take_what_they_now_can():
+def test_pruned_models_accept_smaller_images():
     model = tinynets.create_model("optimized200k_cifar10", features_only=True, out_indices=(0,), feature_cls="getter")
     assert model.eval()(torch.zeros(1, 3, 4, 4))[0].shape == (1, 20, 4, 4)

@@ -43,7 +43,7 @@ def test_trains_by_its_own_backward_pass():
 
 
 @pytest.mark.parametrize("needed", [(True, False), (False, True)])
-def test_gradients_of_what_needs_one(needed):
+def test_gradients_only_where_required(needed):
     x, weight, _ = inputs_of(dtype=torch.float64)
     x.requires_grad_(needed[0])
     weight.requires_grad_(needed[1])
@@ -95,7 +95,7 @@ def test_autocast_compilers_and_transforms_get_torchs_form():
     torch.testing.assert_close(grad, torch.autograd.grad(expected.sum(), x)[0])
 
 
-def test_triton_gets_what_its_kernels_can_take(monkeypatch):
+def test_triton_is_used_where_its_kernels_apply(monkeypatch):
     module = importlib.import_module("tinynets.ops._depthwise_conv2d")
     monkeypatch.setattr(module, "on_triton", lambda x: True)
     x = torch.ones(1, 2, 1, 1).expand(1, 2, 3000, 3000)

@@ -24,7 +24,7 @@ def test_half_precision_is_accumulated_in_fp32(dtype, reference):
     torch.testing.assert_close(out.double(), reference(x), rtol=2 * torch.finfo(dtype).eps, atol=1e-6)
 
 
-def test_silence_stays_silent():
+def test_zeros_stay_zero():
     assert (divisive_norm(torch.zeros(1, 2, 4, 4)) == 0).all()
 
 

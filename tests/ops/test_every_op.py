@@ -1,4 +1,4 @@
-"""What every op has to do, whatever it computes."""
+"""Requirements of every op."""
 
 import importlib
 

@@ -107,7 +107,7 @@ class OnCuda:
     is_cuda, is_cpu, device = True, False, torch.device("cuda")
 
 
-def test_kernels_can_be_left_out(monkeypatch):
+def test_kernels_can_be_disabled(monkeypatch):
     from tinynets.ops import _dispatch
 
     monkeypatch.setattr(_dispatch, "_triton_enabled", True)
@@ -124,7 +124,7 @@ def test_kernels_can_be_left_out(monkeypatch):
 
 
 @pytest.mark.parametrize(("value", "wanted"), [(None, True), ("0", False), ("", False), ("1", True)])
-def test_the_environment_leaves_them_out(value, wanted, monkeypatch):
+def test_the_environment_disables_them(value, wanted, monkeypatch):
     from tinynets.ops import _dispatch
 
     monkeypatch.delenv("TINYNETS_TRITON", raising=False)

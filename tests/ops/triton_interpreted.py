@@ -1,4 +1,4 @@
-"""Run with TRITON_INTERPRET=1: every kernel against the formulas in fp64, NaNs around buffers. Prints what is off."""
+"""Run with TRITON_INTERPRET=1: every kernel against the formulas in fp64, NaNs around buffers. Prints deviations."""
 
 import importlib
 
@@ -119,18 +119,18 @@ def check_rows_far_apart():
         for op, inputs in ((divisive_norm, (5, 0.1)), (local_variance, (5,))):
             name = op.__name__.rpartition(".")[2]
             report(f"{say} {name}", op.forward(x, *inputs), plain[name]._forward(wide, *inputs), x.dtype)
-            want = plain[name]._double_backward(wide, wide.clone().requires_grad_(), *inputs).detach()
-            report(f"{say} {name} backward", op.backward(x, x, *inputs), want, x.dtype)
+            expected = plain[name]._double_backward(wide, wide.clone().requires_grad_(), *inputs).detach()
+            report(f"{say} {name} backward", op.backward(x, x, *inputs), expected, x.dtype)
         weight, gate = torch.ones(2, 1, 3, 3).half(), torch.ones(1, 3, 4, 5).half()
         ours = gated_dilated_conv2d.forward(x, weight, None, gate, DILATIONS)
-        want = plain["gated_dilated_conv2d"]._forward(wide, weight.double(), None, gate.double(), DILATIONS)
-        report(f"{say} gated", ours, want, x.dtype)
-        for ours, want in zip(
+        expected = plain["gated_dilated_conv2d"]._forward(wide, weight.double(), None, gate.double(), DILATIONS)
+        report(f"{say} gated", ours, expected, x.dtype)
+        for ours, expected in zip(
             gated_dilated_conv2d.backward(x, x, weight, gate, DILATIONS),
             gated_dilated_conv2d.backward(near, near, weight, gate, DILATIONS),
             strict=True,
         ):
-            report(f"{say} gated backward", ours, want.double(), x.dtype)
+            report(f"{say} gated backward", ours, expected.double(), x.dtype)
     report_canaries("far apart:")
 
 

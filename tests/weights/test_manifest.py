@@ -37,10 +37,10 @@ def test_entries_say_what_the_weights_are(name):
         assert log[-1]["epoch"] == done * epochs // planned < epochs
     else:
         assert log[-1]["epoch"] == epochs
-    held = read_weights(weights.path)[1]
-    assert held["model"] == name
+    metadata = read_weights(weights.path)[1]
+    assert metadata["model"] == name
     cfg = tinynets.create_model(name).pretrained_cfg
-    assert (tuple(held["mean"]), tuple(held["std"])) == (cfg["mean"], cfg["std"])
+    assert (tuple(metadata["mean"]), tuple(metadata["std"])) == (cfg["mean"], cfg["std"])
 
 
 @pytest.mark.parametrize("name", PRETRAINED)

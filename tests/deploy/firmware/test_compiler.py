@@ -5,12 +5,12 @@ from tinynets.deploy.firmware.compiler import build, find_compiler
 from tinynets.deploy.firmware.net import identifier
 
 
-def test_cc_is_the_users_choice(monkeypatch):
+def test_cc_selects_the_compiler(monkeypatch):
     monkeypatch.setenv("CC", "ccache my-cc")
     assert find_compiler() == ["ccache", "my-cc"]
 
 
-def test_no_compiler_is_one_line(monkeypatch, tmp_path):
+def test_no_compiler_is_a_one_line_error(monkeypatch, tmp_path):
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_compiler() is None
@@ -20,7 +20,7 @@ def test_no_compiler_is_one_line(monkeypatch, tmp_path):
     assert not FORMATS["c-fp32"].installed()
 
 
-def test_what_does_not_compile_is_one_line(tmp_path):
+def test_a_compile_error_is_one_line(tmp_path):
     if find_compiler() is None:
         pytest.skip("needs a C compiler")
     (tmp_path / "bad.c").write_text("int main(void) { return nothing; }\n")

@@ -24,7 +24,7 @@ def test_ram_and_flash_of_the_generated_code(small_c):
 
 
 @pytest.mark.parametrize("name", MEASURED)
-def test_within_ten_percent_of_what_was_measured(name):
+def test_within_ten_percent_of_the_measurements(name):
     needs = estimate(tinynets.create_model(name), (3, 32, 32))
     flash, ram = MEASURED[name]
     assert needs.flash == pytest.approx(flash, rel=0.1)
@@ -42,12 +42,12 @@ def test_within_ten_percent_of_what_was_measured(name):
         (nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 8, 3, groups=2)), "layer 1 is a convolution in 2 groups"),
     ],
 )
-def test_what_the_generator_lacks_is_one_line(layer, reason):
+def test_unsupported_layers_are_one_line_errors(layer, reason):
     with pytest.raises(RuntimeError, match=f"^{reason}.*: export it with --to c-fp32$"):
         estimate(layer, (3, 8, 8))
 
 
-def test_the_model_stays_as_it_is():
+def test_the_model_is_unchanged():
     model = Small().train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     estimate(model, SIZE)

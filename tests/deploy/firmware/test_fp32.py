@@ -34,12 +34,12 @@ def test_the_same_logits(leaky):
 @pytest.mark.parametrize(
     "command", COMPILERS[:1] + [pytest.param(*c.values, marks=[*c.marks, pytest.mark.slow]) for c in COMPILERS[1:]]
 )
-def test_compilers_and_sanitizers_have_nothing_to_say(leaky, pixels, tmp_path, command):
+def test_no_compiler_warnings_or_sanitizer_errors(leaky, pixels, tmp_path, command):
     scores = compiled_scores(leaky[0], pixels, tmp_path, [command, *STRICT])
     assert np.allclose(scores, FORMATS["c-fp32"].load(leaky[0])(pixels), atol=1e-5)
 
 
-def test_an_operator_that_int8_lacks(tmp_path):
+def test_an_operator_that_int8_does_not_support(tmp_path):
     if not FORMATS["c"].installed():
         pytest.skip("needs tinynets[c] and a C compiler")
     with pytest.raises(RuntimeError, match=r"cannot be written as c: .*uses LEAKY_RELU, which .*: use c-fp32"):

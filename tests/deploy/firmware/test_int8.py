@@ -12,7 +12,7 @@ from tinynets.deploy.firmware.folder import read_metadata
 from tinynets.deploy.formats import c_int8
 
 
-def test_every_byte_is_that_of_the_reference(small_c, pixels):
+def test_output_is_bitwise_equal_to_the_reference(small_c, pixels):
     path, made = small_c
     assert made.proved == 1000  # 64 were passed
     code, reference = FORMATS["c"].load(path)(pixels), FORMATS["c"].load_reference(path)(pixels)
@@ -21,7 +21,7 @@ def test_every_byte_is_that_of_the_reference(small_c, pixels):
     assert made.bytes == sum(file.stat().st_size for file in path.iterdir())
 
 
-def test_other_bytes_leave_nothing_behind(small_c, tmp_path, monkeypatch):
+def test_different_bytes_write_no_output(small_c, tmp_path, monkeypatch):
     reference = c_int8.load_reference
 
     def one_off(path):
@@ -43,11 +43,11 @@ def test_make_and_classify(small_c, pixels, tmp_path):
     subprocess.run(
         ["make", f"CC={' '.join(find_compiler())}", "CFLAGS=-O1"], cwd=folder, check=True, capture_output=True
     )
-    want = [NAMES[index] for index in FORMATS["c"].load(folder)(pixels).argmax(1)]
+    expected = [NAMES[index] for index in FORMATS["c"].load(folder)(pixels).argmax(1)]
     (folder / "image.rgb").write_bytes(pixels.tobytes())
     from_file = subprocess.run(["./classify", "image.rgb"], cwd=folder, capture_output=True, check=True)
     from_input = subprocess.run(["./classify"], cwd=folder, input=pixels.tobytes(), capture_output=True, check=True)
-    assert from_file.stdout.decode().splitlines() == from_input.stdout.decode().splitlines() == want
+    assert from_file.stdout.decode().splitlines() == from_input.stdout.decode().splitlines() == expected
     short = subprocess.run(["./classify"], cwd=folder, input=pixels.tobytes()[:-1], capture_output=True, check=False)
     assert short.returncode == 1
     assert b"the last image has 359 bytes, expected 12x10x3 = 360: height x width x channels" in short.stderr
@@ -57,7 +57,7 @@ def test_make_and_classify(small_c, pixels, tmp_path):
 
 
 @pytest.mark.parametrize("command", COMPILERS)
-def test_compilers_and_sanitizers_have_nothing_to_say(small_c, pixels, tmp_path, command):
+def test_no_compiler_warnings_or_sanitizer_errors(small_c, pixels, tmp_path, command):
     scores = compiled_scores(small_c[0], pixels, tmp_path, [command, *STRICT])
     net = read_metadata(small_c[0])
     assert np.array_equal(
@@ -65,7 +65,7 @@ def test_compilers_and_sanitizers_have_nothing_to_say(small_c, pixels, tmp_path,
     )
 
 
-def test_facts(small_c):
+def test_metadata(small_c):
     metadata = json.loads((small_c[0] / "net.json").read_text(encoding="utf-8"))
     assert metadata["name"] == "small_net"
     assert tuple(metadata["classes"]) == NAMES

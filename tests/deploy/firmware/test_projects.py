@@ -46,7 +46,7 @@ def test_the_arduino_library_compiles_as_cxx(small_c, pixels, tmp_path, command)
         ({"flash": 100}, r"small_net needs .* kB of flash, the board has 0\.1 kB: use a smaller net"),
     ],
 )
-def test_wrong_calls_are_one_line(small_c, tmp_path, monkeypatch, options, message):
+def test_wrong_calls_are_one_line_errors(small_c, tmp_path, monkeypatch, options, message):
     import shutil
 
     from tinynets.deploy.formats import c_int8
@@ -57,7 +57,7 @@ def test_wrong_calls_are_one_line(small_c, tmp_path, monkeypatch, options, messa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_holds_something_else(small_c, tmp_path):
+def test_a_folder_that_is_not_empty(small_c, tmp_path):
     (tmp_path / "mine.c").touch()
     with pytest.raises(FileExistsError, match="is not empty: choose a new one, or empty it"):
         exported(Small(), "c", tmp_path)

@@ -47,7 +47,7 @@ class OurLayers(nn.Module):
         return self.mix(self.blur(self.norm(self.conv(x, self.gate(x)))))
 
 
-def test_layers_in_a_network_of_ones_own():
+def test_layers_in_a_third_party_network():
     net = OurLayers().eval()
     nn.init.normal_(net.conv.bias)
     x = torch.randn(2, 8, 9, 12)
@@ -63,7 +63,7 @@ def test_pooling_of_every_kind(options, side):
     torch.testing.assert_close(portable(nn.Sequential(pool))(x), pool(x))
 
 
-def test_the_model_itself_stays_as_it_is():
+def test_the_model_is_unchanged():
     model = randomised(tinynets.create_model("ecnet_cifar10"))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     portable(model)

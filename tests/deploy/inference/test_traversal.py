@@ -127,7 +127,7 @@ def test_compiled_recursion(dynamic, monkeypatch):
             torch.testing.assert_close(compiled(x), stage(x), rtol=1e-5, atol=1e-5)
 
 
-def test_hard_takes_the_likeliest_dilation():
+def test_hard_selects_the_most_probable_dilation():
     soft = trained("egrr_cifar100", width=0.25)
     hard = trained("egrr_cifar100", width=0.25, hard=True)
     hard.load_state_dict(soft.state_dict())
@@ -142,7 +142,7 @@ def test_hard_needs_gates():
         tinynets.fuse(tinynets.create_model("simplecnn_mnist"), hard=True)
 
 
-def test_a_module_used_twice_stays_one():
+def test_a_shared_module_stays_shared():
     shared = tinynets.layers.ConvBnAct(3, 3)
     model = nn.ModuleDict({"a": nn.Sequential(shared), "b": nn.Sequential(nn.ReLU(), shared)})
     fused = tinynets.fuse(model)
@@ -151,12 +151,12 @@ def test_a_module_used_twice_stays_one():
     assert isinstance(shared.bn, nn.BatchNorm2d)
 
 
-def test_norms_by_the_batch_at_hand_stay():
+def test_norms_with_batch_statistics_are_kept():
     model = tinynets.create_model("simplecnn_mnist", batch_stats=True).eval()
     assert_equal_logits(tinynets.fuse(model), model, images(model))
 
 
-def test_prunes_like_the_net_it_was():
+def test_prunes_like_the_original_net():
     model = trained("ecnet_cifar10", channels=16)
     fused = tinynets.fuse(model)
     for net in (model, fused):
@@ -211,7 +211,7 @@ class Louder(tinynets.layers.ConvBnAct):
 
 
 @pytest.mark.parametrize("block", [InPlace(), Named(), nn.Sequential(Louder(3, 8))])
-def test_a_fuse_that_is_not_ours_is_left_alone(block):
+def test_a_third_party_fuse_is_not_called(block):
     net = nn.Sequential(block, tinynets.layers.ConvBnAct(8 if not isinstance(block, Named) else 3, 4)).eval()
     fused = tinynets.fuse(net)
     x = torch.randn(2, 3, 9, 9)
@@ -228,7 +228,7 @@ def test_frozen_norms_fuse(model):
 
 
 @pytest.mark.parametrize("name", ["egrr_cifar100", "ecnet_cifar10"])
-def test_exchanged_norms_of_a_recursion_are_refused(name):
+def test_replaced_norms_of_a_recursion_are_refused(name):
     model = tinynets.create_model(name, **({"channels": 8} if name == "ecnet_cifar10" else {"width": 0.25}))
     steps = (model.block.contract_norm if name == "ecnet_cifar10" else model.stages[0].norm).steps
     steps[0] = nn.GroupNorm(1, steps[0].num_features)

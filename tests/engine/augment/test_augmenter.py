@@ -47,7 +47,7 @@ def test_restore_is_the_inverse_of_normalization():
     torch.testing.assert_close(augment.restore(augment(x)), x.float() / 255, rtol=0, atol=1e-6)
 
 
-def test_one_generator_decides_everything():
+def test_one_generator_determines_everything():
     augment = Augmenter(ALL, (0.5,) * 3, (0.2,) * 3)
     x = images(8)
     before = x.clone()
@@ -59,7 +59,7 @@ def test_one_generator_decides_everything():
     assert torch.equal(x, before)
 
 
-def test_a_part_of_a_batch_gets_what_it_gets_in_the_whole():
+def test_a_slice_of_a_batch_is_augmented_as_in_the_whole():
     augment = Augmenter(ALL, (0.5,) * 3, (0.2,) * 3)
     x = images(12)
     whole = augment(x, rng(12, 3))
@@ -73,7 +73,7 @@ def test_gray_images_pass_through_everything():
     assert out.isfinite().all()
 
 
-def test_the_default_generator_serves_where_none_is_given():
+def test_the_default_generator_is_used_without_one():
     augment = Augmenter(ALL, (0.5,) * 3, (0.2,) * 3)
     x = images(8)
     torch.manual_seed(5)

@@ -44,7 +44,7 @@ def test_only_the_value_of_gray_images_changes():
         torch.testing.assert_close(result, (image + 0.2 * value).clamp(0, 1))
 
 
-def test_a_share_of_the_images_is_left_alone():
+def test_a_fraction_of_the_images_is_unchanged():
     x = torch.rand(400, 3, 2, 2)
     for change in (
         random_light(x, 0.2, 0.2, BatchRNG(None, 400), 0.25),

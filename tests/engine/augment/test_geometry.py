@@ -62,12 +62,12 @@ def test_affine_equals_torchvision_image_by_image(ranges):
         torch.testing.assert_close(result, expected, rtol=0, atol=1e-4)
 
 
-def test_affine_with_nothing_to_do_does_nothing():
+def test_affine_without_changes_is_the_identity():
     x = torch.rand(3, 2, 9, 7)
     torch.testing.assert_close(random_affine(x, 0, 0, 0, 0, draws_for(x)), x, rtol=0, atol=1e-5)
 
 
-def test_affine_leaves_its_share_of_the_images_alone():
+def test_affine_leaves_a_fraction_of_the_images_unchanged():
     x = torch.rand(300, 1, 9, 7)
     out = random_affine(x, 90, 0, 0, 0, draws_for(x), probability=0.3)
     changed = ((out - x).abs().amax((1, 2, 3)) > 1e-4).float().mean()
@@ -86,7 +86,7 @@ def test_cutout_blanks_one_square_clipped_at_the_border():
     assert (blank.float().mean(0) > 0).all()
 
 
-def test_a_share_of_the_images_is_cut_out():
+def test_a_fraction_of_the_images_is_cut_out():
     x = torch.ones(400, 1, 40, 40)
     out = random_cutout(x, 4, draws_for(x), probability=0.5)
     blank = (out == 0).sum((1, 2, 3))

@@ -92,7 +92,7 @@ def test_halves_of_a_batch_mix_as_in_the_whole(kind):
         torch.testing.assert_close(own, shares[part])
 
 
-def test_shares_of_batches():
+def test_mixing_probabilities():
     x, labels, _ = batch(4)
     mixer = Mixer(Mixing(mixup=0.3, cutmix=0.3, ricap=0.2), 5)
     numbers = rng(4)
@@ -102,7 +102,7 @@ def test_shares_of_batches():
     assert 0.37 < halved < 0.43
 
 
-def test_nothing_to_mix_costs_no_draw():
+def test_without_mixing_no_random_numbers_are_drawn():
     x, labels, _ = batch()
     numbers = rng(8)
     before = numbers.generator.get_state()

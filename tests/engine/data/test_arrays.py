@@ -45,11 +45,11 @@ IMAGES[0, 0, 0], IMAGES[1, 0, 0] = 255, 0
 
 
 def alike(x, images=IMAGES):
-    """Load x as images of both splits; whether they are the given ones."""
+    """Whether x, loaded as images of both splits, equals the expected images."""
     y = np.arange(6) % 3
     data = load_data({"x_train": x, "y_train": y, "x_test": x, "y_test": y})
-    wanted = torch.from_numpy(images).permute(0, 3, 1, 2)
-    return torch.equal(data.train_images, wanted) and torch.equal(data.test_images, wanted)
+    expected = torch.from_numpy(images).permute(0, 3, 1, 2)
+    return torch.equal(data.train_images, expected) and torch.equal(data.test_images, expected)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_half_precision_and_other_types_in_other_splits():
         ((6, 0, 8, 3), None),
     ],
 )
-def test_where_the_channels_are(shape, wanted):
+def test_channel_axis(shape, wanted):
     x = np.zeros(shape, np.uint8)
     y = np.arange(len(x)) % 3
     given = {"x_train": x, "y_train": y, "x_test": x, "y_test": y}
@@ -143,7 +143,7 @@ def test_where_the_channels_are(shape, wanted):
         ({"y_val": np.arange(6)}, "y_val has no images"),
     ],
 )
-def test_arrays_that_are_no_data_set(tmp_path, changes, message):
+def test_invalid_arrays(tmp_path, changes, message):
     path = tmp_path / "x.npz"
     np.savez(path, **arrays(**changes))
     with pytest.raises(ValueError, match=message) as caught:
@@ -153,7 +153,7 @@ def test_arrays_that_are_no_data_set(tmp_path, changes, message):
     assert "\n" not in str(caught.value)
 
 
-def test_arrays_that_are_missing(tmp_path):
+def test_missing_arrays(tmp_path):
     path = tmp_path / "x.npz"
     for given, message in (
         ({"x": np.zeros(3)}, "must contain x_train, y_train, x_test, y_test, got x"),
@@ -217,7 +217,7 @@ def test_damaged_files(tmp_path, save, share):
     assert "\n" not in str(caught.value)
 
 
-def test_sizes_are_known_before_they_are_taken(tmp_path, monkeypatch):
+def test_memory_is_checked_before_reading(tmp_path, monkeypatch):
     path = tmp_path / "x.npz"
     np.savez(path, **arrays())
     monkeypatch.setattr(memory, "available_memory", lambda: 10**3)

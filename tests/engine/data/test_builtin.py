@@ -44,7 +44,7 @@ def test_unknown_names_and_missing_directories(tmp_path):
         load_data("mnist", tmp_path / "nowhere")
 
 
-def test_a_folder_of_images_given_as_the_data_directory_is_noticed(tmp_path, caplog, monkeypatch):
+def test_a_folder_of_images_as_the_data_directory_is_reported(tmp_path, caplog, monkeypatch):
     monkeypatch.setitem(builtin.DOWNLOADED, "mnist", builtin.LOADERS["digits"])
     monkeypatch.setitem(builtin.LOADERS, "mnist", builtin.LOADERS["digits"])
     load_data("mnist", tmp_path)
@@ -120,7 +120,7 @@ def test_a_set_has_the_statistics_of_the_model_named_after_it(name, model, tmp_p
     assert (data.mean, data.std) == (cfg["mean"], cfg["std"])
 
 
-def test_a_failed_download_says_so(tmp_path, monkeypatch):
+def test_a_failed_download_is_reported(tmp_path, monkeypatch):
     def refuse(self):
         raise OSError("no route to host")
 
@@ -133,7 +133,7 @@ def test_a_failed_download_says_so(tmp_path, monkeypatch):
     ("name", "shape", "classes"),
     [("cifar10", (50000, 3, 32, 32), 10), ("cifar100", (50000, 3, 32, 32), 100), ("mnist", (60000, 1, 28, 28), 10)],
 )
-def test_the_real_ones(name, shape, classes, real_data):
+def test_the_real_data_sets(name, shape, classes, real_data):
     data = load_data(name, real_data)
     assert data.train_images.shape == shape
     assert data.test_images.shape == (10000, *shape[1:])

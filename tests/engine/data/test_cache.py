@@ -1,4 +1,4 @@
-"""Decoded photos are kept: made once, mapped by every process and later run."""
+"""Decoded photos are cached once, and memory-mapped by all processes and later runs."""
 
 import os
 import shutil
@@ -101,7 +101,7 @@ def test_the_files_stay_as_they_are(insects, decoded, tmp_path):
     assert decoded == [40, 40]
 
 
-def test_bad_files_are_said_every_time(insects, decoded, tmp_path):
+def test_unreadable_files_are_reported_every_time(insects, decoded, tmp_path):
     (insects / "ant/0.png").write_bytes((insects / "ant/1.png").read_bytes()[:-40])  # detected only by decoding
     (insects / "ant/2.png").write_bytes(b"no image")
     for _ in range(2):
@@ -132,7 +132,7 @@ def test_a_file_that_can_be_read_again_is(insects, decoded, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("fault", ["a file", "full", "fills up"])
-def test_without_room_they_stay_in_memory(insects, tmp_path, monkeypatch, caplog, fault):
+def test_without_disk_space_they_stay_in_memory(insects, tmp_path, monkeypatch, caplog, fault):
     def fail(handle):
         raise OSError(28, "No space left on device")
 

@@ -104,7 +104,7 @@ def test_a_folder_with_a_test_part_only(tmp_path):
         data.split("train")
 
 
-def test_classes_are_matched_by_name_and_what_lacks_is_reported(tmp_path):
+def test_classes_are_matched_by_name_and_missing_ones_reported(tmp_path):
     write_folder(tmp_path, ("train",), classes=("ant", "bee", "wasp"))
     write_folder(tmp_path, ("test",), classes=("bee", "fly"))
     (tmp_path / "train/empty").mkdir()
@@ -128,7 +128,7 @@ def test_names_of_folders_are_compared_as_they_are_read(tmp_path):
     assert data.notes == ()
 
 
-def test_what_is_no_class_and_no_image(tmp_path):
+def test_files_that_are_ignored(tmp_path):
     root = write_folder(tmp_path)
     (root / "train/.ipynb_checkpoints").mkdir()
     Image.new("RGB", (6, 5)).save(root / "train/.ipynb_checkpoints/0.png")
@@ -184,7 +184,7 @@ def test_a_split_of_bad_files_only_is_refused(tmp_path):
         load_data(root, skip_bad=True)
 
 
-def test_what_does_not_fit_into_memory_is_refused_before_it_is_taken(tmp_path, monkeypatch):
+def test_what_does_not_fit_into_memory_is_refused_before_reading(tmp_path, monkeypatch):
     root = write_folder(tmp_path)
     monkeypatch.setattr(memory, "available_memory", lambda: 10**8)
     with pytest.raises(
@@ -207,7 +207,7 @@ def test_free_memory_is_known():
     assert free is None if sys.platform == "darwin" else 10**7 < free < 10**14
 
 
-def test_folders_that_are_no_data_set(tmp_path):
+def test_invalid_folders(tmp_path):
     with pytest.raises(ValueError, match=r"must contain a folder for every class, or train/ .*it contains train"):
         load_data(write_folder(tmp_path / "a", ("train",)))
     (tmp_path / "b/cat").mkdir(parents=True)
@@ -230,7 +230,7 @@ def test_folders_that_are_no_data_set(tmp_path):
         load_data(write_folder(tmp_path / "f"), background="none")
 
 
-def test_class_folders_without_parts_are_split(tmp_path):
+def test_class_folders_without_splits_are_split(tmp_path):
     root = write_classes(tmp_path / "insects", ant=40, bee=30)
     data = load_data(root)
     counts = {part: len(data.split(part)[1]) for part in ("train", "val", "test")}
@@ -254,7 +254,7 @@ def test_class_folders_without_parts_are_split(tmp_path):
     assert everything.notes == ("insects has no train/ and test/: all 70 images are test images",)
 
 
-def test_a_split_that_was_made_is_used_again(tmp_path):
+def test_an_existing_split_is_reused(tmp_path):
     root = write_classes(tmp_path / "insects", ant=12, bee=12)
     data = load_data(root)
     path = tmp_path / "split.json"
@@ -330,7 +330,7 @@ def test_folders_that_cannot_be_listed_are_named(tmp_path, monkeypatch):
     assert "train has no images of ant" in data.notes
 
 
-def test_images_that_occur_twice_are_said(tmp_path):
+def test_duplicate_images_are_reported(tmp_path):
     root = write_folder(tmp_path)
     shutil.copy(root / "train/ant/0.png", root / "train/bee/copy.png")
     shutil.copy(root / "train/ant/1.png", root / "test/ant/copy.png")

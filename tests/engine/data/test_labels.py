@@ -1,4 +1,4 @@
-"""What labels of any kind mean."""
+"""Encoding of labels as classes."""
 
 import numpy as np
 import pytest
@@ -73,11 +73,11 @@ def test_class_names_decide(labels, names, encoded):
         (np.arange(5000) * 200, None, "5,000 distinct labels for 5,000 images: expected classes"),
     ],
 )
-def test_labels_that_may_mean_several_things_or_none(labels, names, message):
+def test_invalid_labels(labels, names, message):
     with pytest.raises(ValueError, match=message):
         encode(labels, class_names=names)
 
 
-def test_splits_that_do_not_go_together():
+def test_incompatible_splits():
     with pytest.raises(ValueError, match="y_train and y_test must have one type, strings or integers"):
         encode([0, 1], ["a", "b"])

@@ -1,4 +1,4 @@
-"""Many files by all cores: what is read, what is bad, the bar, an interrupt."""
+"""Multithreaded reading: images, unreadable files, progress bar, interrupts."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""One file to pixels: upright, first frame, resized, and one line for whatever is wrong."""
+"""One file to pixels: upright, first frame, resized, and one-line errors."""
 
 import os
 import threading
@@ -33,9 +33,9 @@ def test_exif_orientation(tmp_path, turn, kind):
     assert got.tolist() == shown.tolist()
     assert reading.read_header(path).size == got.shape
     small = read_image(path, "L", (6, 4))[0]
-    wanted = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(shown)[None].float(), (6, 4))[0]
+    expected = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(shown)[None].float(), (6, 4))[0]
     if shown.shape == (24, 16):
-        assert (small - wanted).abs().max() < 12
+        assert (small - expected).abs().max() < 12
     assert small.shape == (6, 4)
 
 
@@ -83,7 +83,7 @@ def test_the_pixels_are_those_of_timms_transform(tmp_path, kind, size):
     assert torch.equal((pixels / 255 - mean) / std, transform(photo))
 
 
-def test_other_peoples_nets_get_their_own_transform(tmp_path):
+def test_third_party_models_use_their_own_transform(tmp_path):
     noise(60, 80).save(tmp_path / "x.png")
     config = {"crop_pct": 0.5, "crop_mode": "squash", "interpolation": "bicubic"}
     transform = timm.data.create_transform((3, 20, 24), mean=(0.0,) * 3, std=(1.0,) * 3, **config)
@@ -107,7 +107,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_whatever_is_wrong_is_one_line_that_names_the_file(tmp_path, name):
+def test_errors_are_one_line_with_the_file_name(tmp_path, name):
     DAMAGE[name](tmp_path / name)
     for size in (None, (8, 8)):
         with pytest.raises(ValueError, match=name) as caught:
@@ -116,7 +116,7 @@ def test_whatever_is_wrong_is_one_line_that_names_the_file(tmp_path, name):
         assert str(caught.value).count(name) == 1
 
 
-def test_files_that_are_not_there(tmp_path, monkeypatch):
+def test_missing_files(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"no image at .*none\.png"):
         read_image(tmp_path / "none.png", "L")
     for name in ("a\nb.png", "x" * 300, "nul\0.png"):
@@ -134,7 +134,7 @@ def test_files_that_are_not_there(tmp_path, monkeypatch):
         read_image(tmp_path / "secret.png", "L")
 
 
-def test_modes_and_sizes_that_make_no_sense(tmp_path):
+def test_invalid_modes_and_sizes(tmp_path):
     noise(4, 4).save(tmp_path / "x.png")
     with pytest.raises(ValueError, match="unknown mode 'CMYK'"):
         read_image(tmp_path / "x.png", "CMYK")

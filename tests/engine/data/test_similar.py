@@ -1,4 +1,4 @@
-"""Images that look like others."""
+"""Near-duplicate images."""
 
 import pytest
 import torch
@@ -34,6 +34,6 @@ def test_flat_images_are_not_all_the_same(channels):
     assert near_duplicates(flat, flat[2:4]).tolist() == [False, False, True, True, False]
 
 
-def test_nothing_is_like_nothing():
+def test_empty_sets():
     assert near_duplicates(scenes(0, 0), scenes(3, 0)).tolist() == []
     assert near_duplicates(scenes(2, 0)[:, :, :8, :8], scenes(3, 1)[:, :, :8, :8]).tolist() == [False, False]

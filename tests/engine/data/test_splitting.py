@@ -39,7 +39,7 @@ def test_the_seed_decides():
 
 
 @pytest.mark.parametrize(("count", "parts"), [(1, "train"), (2, "test train"), (3, "test train val")])
-def test_small_classes_lack_nothing_as_long_as_one_image_remains(count, parts):
+def test_small_classes_keep_a_training_image(count, parts):
     for seed in range(40):
         found = part_of({"ant": names("ant", count)}, 0.3, 0.3, seed)
         assert " ".join(sorted(set(found.values()))) == parts
@@ -48,11 +48,11 @@ def test_small_classes_lack_nothing_as_long_as_one_image_remains(count, parts):
 
 
 @pytest.mark.parametrize("sizes", [(0, 0.1), (0.5, 0.5), (-0.1, 0), (1.5, 0), (0.1, -0.1)])
-def test_sizes_that_leave_nothing_are_refused(sizes):
+def test_invalid_sizes_are_refused(sizes):
     with pytest.raises(ValueError, match=r"test_size \(--test-size\) must be above 0, .* below 1, got"):
         split_files({"ant": names("ant", 10)}, *sizes, 0)
 
 
-def test_no_validation_and_nothing_but_tests():
+def test_no_validation_and_only_test_images():
     assert "val" not in part_of({"ant": names("ant", 100)}, 0.2, 0).values()
     assert set(part_of({"ant": names("ant", 100)}, 1, 0.1).values()) == {"test"}

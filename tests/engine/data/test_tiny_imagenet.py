@@ -85,7 +85,7 @@ def test_the_archive_is_checked(tmp_path, archive, monkeypatch):
     assert len(load_data("tiny_imagenet", tmp_path).train_labels) == 9
 
 
-def test_a_torn_archive_leaves_nothing(tmp_path, archive, served):
+def test_a_truncated_archive_leaves_no_files(tmp_path, archive, served):
     archive.write_bytes(archive.read_bytes()[:-100])
     with pytest.raises(RuntimeError, match=r"could not be downloaded \(File is not a zip file\)"):
         load_data("tiny_imagenet", tmp_path)
@@ -101,7 +101,7 @@ def test_an_incomplete_folder_is_refused(tmp_path, served, gone):
         load_data("tiny_imagenet", tmp_path)
 
 
-def test_the_real_one(real_data):
+def test_the_real_data_set(real_data):
     if not (real_data / "tiny-imagenet-200").is_dir():
         pytest.skip("tiny-imagenet-200 is not there")
     data = load_data("tiny_imagenet", real_data)

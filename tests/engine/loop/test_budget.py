@@ -21,7 +21,7 @@ def fit(net, data, recipe, minutes):
     return budget.fit_epochs(net, data, recipe, TEAM, minutes, time.perf_counter())
 
 
-def test_the_epochs_fit_and_the_shares_of_the_schedule_stay(net, tiny_data, monkeypatch):
+def test_the_epochs_fit_and_the_schedule_is_scaled(net, tiny_data, monkeypatch):
     monkeypatch.setattr(budget, "_measure", lambda trial: (25 / trial.steps, 5.0))  # 30 s an epoch
     monkeypatch.setattr(budget, "_SHARE", 1.0)
     recipe = get_recipe("simplecnn_mnist", "digits")

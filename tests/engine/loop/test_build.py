@@ -1,4 +1,4 @@
-"""What a run begins with: fresh weights, or others' adapted to its data."""
+"""Initial weights of a run: new, or adapted to its data."""
 
 import dataclasses
 
@@ -33,7 +33,7 @@ def colors(tiny_data) -> ImageData:
     )
 
 
-def test_a_runs_weights_start_another(tiny_data, colors, tmp_path, capsys):
+def test_weights_of_a_run_initialize_another(tiny_data, colors, tmp_path, capsys):
     first = train("c1c2c3c4o_cifar10", tiny_data, override(QUICK, {"schedule.epochs": 6}), tmp_path / "first")
     still = override(SHORT, {"optimizer.lr": 1e-12, "augment.pad": 0, "optimizer.weight_decay": 0.0})
     second = train("c1c2c3c4o_cifar10", colors, still, tmp_path / "second", init=tmp_path / "first/last.safetensors")
@@ -70,7 +70,7 @@ def test_a_model_made_for_one_size_keeps_it(tiny_data, tmp_path):
     assert (again["last"], again["started_from"]) == (summary["last"], "simplecnn_mnist")
 
 
-def test_the_weights_say_how_their_model_is_built(tiny_data, tmp_path):
+def test_weights_determine_the_model_arguments(tiny_data, tmp_path):
     train("c1c2c3c4o_cifar10", tiny_data, SHORT, tmp_path / "a", model_args={"width": 0.5})
     summary = train("c1c2c3c4o_cifar10", tiny_data, SHORT, tmp_path / "b", init=tmp_path / "a")
     assert summary["model_args"]["width"] == 0.5
@@ -86,7 +86,7 @@ def test_weights_of_another_architecture_are_refused(tiny_data, tmp_path):
 
 
 @pytest.mark.parametrize(("have", "want"), [(3, 1), (1, 3), (3, 4), (4, 3), (2, 1)])
-def test_equal_channels_give_what_they_gave(have, want):
+def test_adapted_channels_keep_the_output(have, want):
     weight, image = torch.randn(5, have, 3, 3), torch.randn(2, 1, 6, 6)
     before = nn.functional.conv2d(image.expand(-1, have, -1, -1), weight)
     weight = torch.randn(5, have, 1, 1).expand(-1, -1, 3, 3) if (have, want) == (3, 4) else weight
@@ -110,7 +110,7 @@ def test_a_frozen_backbone_does_not_move(tiny_data, name):
     assert sum(len(group["params"]) for group in run.optimizer.param_groups) == 2
 
 
-def test_a_backbone_that_cannot_be_told_is_not_frozen(tiny_data):
+def test_an_unknown_backbone_is_not_frozen(tiny_data):
     recipe = override(QUICK, {"freeze": "backbone"})
     with pytest.raises(ValueError, match=r"freeze=backbone needs a get_classifier\(\) that returns a layer"):
         Run(model_for_data("groupnorm_net", tiny_data, recipe, None)[0], tiny_data, recipe, ALONE)

@@ -30,7 +30,7 @@ def losses_of(path):
     ]
 
 
-def test_two_processes_are_one_at_the_same_global_batch(tmp_path):
+def test_two_processes_match_one_at_the_same_global_batch(tmp_path):
     """Each of 20 steps has the same loss within 1e-5, a Ctrl-C and a resume on the way, with two processes or only one.
 
     The norms of the model see one image at a time.
@@ -74,12 +74,12 @@ def test_egrr_with_depth_warm_up_from_the_command_line(tmp_path):
     assert len(rows_of(tmp_path / "run")) == 3
 
 
-def test_the_parts_make_the_batch():
+def test_local_slices_cover_the_batch():
     parts = [DistributedContext(rank, 3, torch.device("cpu")).local_slice(12) for rank in range(3)]
     assert [list(range(12)[part]) for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
 
-def test_what_processes_cannot_share_is_refused(tiny_data):
+def test_an_indivisible_batch_size_is_refused(tiny_data):
     distributed = DistributedContext(0, 2, torch.device("cpu"))
     recipe = override(QUICK, {"batch_size": 15})
     model, _ = model_for_data("simplecnn_mnist", tiny_data, recipe, None)

@@ -1,4 +1,4 @@
-"""Whatever goes wrong ends in one line, and what was saved before it loads."""
+"""Failures are one-line errors, and the state saved before them loads."""
 
 import contextlib
 import dataclasses
@@ -29,7 +29,7 @@ class Evil:
 
 
 @pytest.mark.parametrize("fail_at", [3, 7, 13])
-def test_a_loss_that_is_no_number_stops_the_run_and_says_where(tiny_data, tmp_path, fail_at):
+def test_a_non_finite_loss_stops_the_run_and_names_the_step(tiny_data, tmp_path, fail_at):
     """72 training images, batches of 16: 4 steps an epoch."""
     epoch, step = divmod(fail_at - 1, 4)
     recipe = override(QUICK, {"schedule.epochs": 5})
@@ -47,7 +47,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_where(tiny_data, tmp_pa
         assert not (tmp_path / "last.safetensors").exists()
 
 
-def test_where_losses_are_looked_at_later_nothing_bad_is_saved(tiny_data, tmp_path, monkeypatch):
+def test_with_delayed_loss_checks_no_non_finite_state_is_saved(tiny_data, tmp_path, monkeypatch):
     """As on a GPU: the step that failed is named, and the state on the disk is from before it."""
     real = Run.__init__
 
@@ -65,7 +65,7 @@ def test_where_losses_are_looked_at_later_nothing_bad_is_saved(tiny_data, tmp_pa
         assert all(tensor.isfinite().all() for tensor in state["run"]["model"].values())
 
 
-def test_a_learning_rate_that_blows_up(tiny_data, tmp_path):
+def test_a_diverging_learning_rate(tiny_data, tmp_path):
     recipe = dataclasses.replace(QUICK, optimizer=Optimizer("sgd", lr=1e30))
     with pytest.raises(FloatingPointError, match="the loss was not finite in epoch 1"):
         train("simplecnn_mnist", tiny_data, recipe, tmp_path)
@@ -133,7 +133,7 @@ def test_a_full_disk_as_the_writer_sees_it(tmp_path, monkeypatch):
     assert (tmp_path / "x").read_text() == "before"
 
 
-def test_a_truncated_state_gives_way_to_the_one_before(tiny_data, tmp_path, caplog):
+def test_a_truncated_state_falls_back_to_the_previous_one(tiny_data, tmp_path, caplog):
     whole = train("simplecnn_mnist", tiny_data, QUICK, tmp_path)
     (tmp_path / "summary.json").unlink()
     path = tmp_path / "state.pt"
@@ -220,7 +220,7 @@ def test_a_teacher_without_weights_is_refused(tiny_data, tmp_path, unshipped):
     assert not (tmp_path / "run").exists()
 
 
-def test_cuda_where_there_is_none(tiny_data, tmp_path):
+def test_cuda_without_a_gpu(tiny_data, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is one")
     with pytest.raises(RuntimeError, match="no CUDA device is available: train with --device cpu"):

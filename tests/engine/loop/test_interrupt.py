@@ -18,10 +18,10 @@ def _as_in_a_terminal():
 def test_a_second_ctrl_c_stops_at_once_but_not_a_repeated_one(monkeypatch):
     now = 100.0
     monkeypatch.setattr(interrupt, "time", SimpleNamespace(monotonic=lambda: now))
-    with interruptible() as asked:
-        assert not asked.requested
+    with interruptible() as interrupt_flag:
+        assert not interrupt_flag.requested
         signal.raise_signal(signal.SIGINT)
-        assert asked.requested
+        assert interrupt_flag.requested
         now += 1.5
         signal.raise_signal(signal.SIGINT)  # torchrun sends the signal again
         now += 1
@@ -30,7 +30,7 @@ def test_a_second_ctrl_c_stops_at_once_but_not_a_repeated_one(monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
 
-def test_sigterm_asks_too():
-    with interruptible() as asked:
+def test_sigterm_requests_a_stop():
+    with interruptible() as interrupt_flag:
         signal.raise_signal(signal.SIGTERM)
-    assert asked.requested
+    assert interrupt_flag.requested

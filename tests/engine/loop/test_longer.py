@@ -1,4 +1,4 @@
-"""Runs of older versions go on, finished ones for more epochs; norms that lag behind are mended."""
+"""Extended runs, and recomputed statistics of lagging batch norms."""
 
 import json
 
@@ -11,7 +11,7 @@ from tinynets.engine.loop.batch_norm import update_lagging_bn
 
 
 @pytest.mark.parametrize("change", [with_epochs, lambda recipe, n: override(recipe, {"schedule.epochs": n})])
-def test_a_finished_run_goes_on_for_longer(tiny_data, tmp_path, capsys, change):
+def test_a_finished_run_is_extended(tiny_data, tmp_path, capsys, change):
     recipe = override(QUICK, {"ema_decay": 0.5, "mixing.mixup": 0.3})
     train("simplecnn_mnist", tiny_data, recipe, tmp_path)
     capsys.readouterr()
@@ -34,7 +34,7 @@ def test_a_finished_run_goes_on_for_longer(tiny_data, tmp_path, capsys, change):
         train("simplecnn_mnist", tiny_data, recipe, tmp_path, resume=True)
 
 
-def test_a_run_that_patience_stopped_goes_on(tiny_data, tmp_path):
+def test_an_early_stopped_run_is_extended(tiny_data, tmp_path):
     recipe = override(QUICK, {"schedule.epochs": 8, "schedule.patience": 1, "optimizer.lr": 1e-12})
     stopped = train("groupnorm_net", tiny_data, recipe, tmp_path)["last"]["epoch"]
     assert stopped < 8
@@ -42,7 +42,7 @@ def test_a_run_that_patience_stopped_goes_on(tiny_data, tmp_path):
     assert longer["last"]["epoch"] == stopped + 1
 
 
-def test_norms_that_lag_behind_are_mended_and_it_is_said(tiny_data, tmp_path, caplog):
+def test_lagging_norms_are_recomputed_with_a_warning(tiny_data, tmp_path, caplog):
     recipe = override(QUICK, {"optimizer.lr": 0.02, "schedule.epochs": 2, "augment.pad": 0})
     summary = train("optimized200k_cifar10", tiny_data, recipe, tmp_path)
     assert summary["norms_estimated"] is True
@@ -51,7 +51,7 @@ def test_norms_that_lag_behind_are_mended_and_it_is_said(tiny_data, tmp_path, ca
     assert summary["best"]["val_top1"] >= summary["last"]["val_top1"]
 
 
-def test_norms_that_do_not_lag_stay_as_they_are(tiny_data, tmp_path):
+def test_norms_that_do_not_lag_are_unchanged(tiny_data, tmp_path):
     recipe = override(QUICK, {"schedule.epochs": 12})
     assert "norms_estimated" not in train("c1c2c3c4o_cifar10", tiny_data, recipe, tmp_path)
     model, metadata = load_checkpoint(tmp_path / "last.safetensors")

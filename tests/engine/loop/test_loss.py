@@ -20,7 +20,7 @@ def test_distillation_image_by_image():
     torch.testing.assert_close(distillation(student, teacher, Distill(temperature=3.0)), expected)
 
 
-def test_standardized_logits_have_neither_place_nor_scale():
+def test_standardized_logits_are_shift_and_scale_invariant():
     student, teacher = torch.randn(6, 5), torch.randn(6, 5)
     distill = Distill(kind="logit_std", temperature=2.0)
     loss = distillation(student, teacher, distill)
@@ -129,7 +129,7 @@ def test_a_student_learns_from_a_teacher_alone(tiny_data, tmp_path):
         assert summary["last"]["test_top1"] > 90
 
 
-def test_a_timm_model_teaches(tiny_data, tmp_path):
+def test_a_timm_model_as_teacher(tiny_data, tmp_path):
     train("test_resnet", tiny_data, override(QUICK, {"schedule.epochs": 1}), tmp_path / "teacher")
     teacher = load_teacher(str(tmp_path / "teacher"), tiny_data, torch.device("cpu"))
     itself = load_trained(tmp_path / "teacher").model
@@ -143,7 +143,7 @@ def test_a_timm_model_teaches(tiny_data, tmp_path):
     assert losses[0] != losses[1]
 
 
-def test_a_run_with_a_teacher_goes_on_from_any_directory(tiny_data, tmp_path, monkeypatch):
+def test_a_run_with_a_teacher_resumes_from_any_directory(tiny_data, tmp_path, monkeypatch):
     train(
         "c1c2c3c4o_cifar10",
         tiny_data,

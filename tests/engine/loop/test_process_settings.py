@@ -1,4 +1,4 @@
-"""train() leaves the process as it found it, and works in processes that are set up otherwise."""
+"""train() restores the settings of its process, and works in processes with other settings."""
 
 import os
 import random
@@ -34,7 +34,7 @@ def test_memory_freed_later_goes_back_to_the_system(tiny_data, tmp_path):
     assert megabytes() < before + 50
 
 
-def test_malloc_is_put_back_when_the_last_user_leaves(monkeypatch):
+def test_malloc_settings_are_restored_by_the_last_user(monkeypatch):
     calls = []
 
     class Recorder:
@@ -70,7 +70,7 @@ def test_generators_threads_and_handlers_stay(tiny_data, tmp_path):
     assert torch.equal(torch.get_rng_state(), states[0])
 
 
-def test_handlers_that_could_not_be_put_back_are_left_alone(monkeypatch):
+def test_handlers_that_cannot_be_restored_are_unchanged(monkeypatch):
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         with interruptible():
@@ -113,7 +113,7 @@ def test_evaluation_under_another_default_device(tiny_data, tmp_path):
 
 
 class Writer:
-    """The least that a program may put in the place of stderr."""
+    """A minimal replacement of stderr."""
 
     def __init__(self):
         self.text = ""

@@ -74,7 +74,7 @@ def _ctrl_c_is_heard():
 
 
 @pytest.mark.usefixtures("_ctrl_c_is_heard")
-def test_ctrl_c_saves_and_says_so(tiny_data, tmp_path):
+def test_ctrl_c_saves_and_reports_it(tiny_data, tmp_path):
     recipe = with_epochs(EVERYTHING, 4)
     train_everything(tiny_data, tmp_path / "whole", recipe=recipe)
     real, calls, handler = Run._train_step, [], signal.getsignal(signal.SIGINT)

@@ -48,7 +48,7 @@ def test_the_older_cosine():
         assert value == pytest.approx(expected)
 
 
-def test_schedules_need_no_memory():
+def test_schedules_are_stateless():
     """Any step may come after any other, as in a resumed run."""
     for kind in ("warmup_cosine", "cosine"):
         schedule = Schedule(epochs=4, warmup_epochs=1, kind=kind)

@@ -1,4 +1,4 @@
-"""What a recipe asks of a step."""
+"""Training steps as configured by the recipe."""
 
 import copy
 import dataclasses
@@ -155,7 +155,7 @@ def test_depth_and_temperature_follow_the_recipe(tiny_data):
     assert taus[-1] == pytest.approx(0.1, rel=0.05)
 
 
-def test_norms_estimated_anew_are_the_clean_images(tiny_data):
+def test_recomputed_norms_match_the_clean_images(tiny_data):
     model = tinynets.create_model("c1c2c3c4o_cifar10", num_classes=3, in_chans=1, drop_rate=0.5)
     normalize = Normalize((0.3,), (0.3,))
     images = tiny_data.train_images[:64]
@@ -182,7 +182,7 @@ def test_bn_images_change_the_last_weights_only_in_their_statistics(tiny_data, t
     assert all("running" in name or "num_batches" in name for name in changed)
 
 
-def test_validation_images_of_the_data_sets_own(tiny_data, tmp_path):
+def test_validation_split_of_the_data_set(tiny_data, tmp_path):
     data = dataclasses.replace(tiny_data, val_images=tiny_data.test_images[:10], val_labels=tiny_data.test_labels[:10])
     summary = train("groupnorm_net", data, QUICK, tmp_path)
     assert (summary["train_images"], summary["val_images"]) == (96, 10)

@@ -101,7 +101,7 @@ def test_an_update_that_cannot_be_captured_stays_outside_and_finds_its_gradients
     assert toy.parameter.grad is graph.grads[0]
 
 
-def test_a_step_that_cannot_be_captured_is_said_and_taken_as_usual(stand_in, monkeypatch, caplog):
+def test_a_failed_capture_warns_and_runs_eagerly(stand_in, monkeypatch, caplog):
     @contextlib.contextmanager
     def refuse(graph, pool, stream):
         yield
@@ -118,7 +118,7 @@ def test_a_step_that_cannot_be_captured_is_said_and_taken_as_usual(stand_in, mon
     assert len(toy.settings) == WARM_UP + 5
 
 
-def test_capturable_is_set_where_there_is_such_a_thing():
+def test_capturable_is_set_where_supported():
     groups = [{"capturable": False}, {"capturable": False}]
     assert make_capturable(groups, True)
     assert groups == [{"capturable": True}] * 2

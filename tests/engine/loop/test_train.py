@@ -17,7 +17,7 @@ from tinynets.engine import (
 )
 
 
-def test_a_run_leaves_everything_behind(tiny_data, tmp_path):
+def test_a_run_writes_all_files(tiny_data, tmp_path):
     summary = train("c1c2c3c4o_cifar10", tiny_data, QUICK, tmp_path / "run")
     out = tmp_path / "run"
     assert sorted(p.name for p in out.iterdir() if not p.name.startswith(".")) == [
@@ -97,21 +97,21 @@ def test_a_longer_cosine_is_cut_short(tiny_data, tmp_path):
     assert 0.85 * QUICK.optimizer.lr < float(row["lr"]) < QUICK.optimizer.lr
 
 
-def test_nothing_held_out(tiny_data, tmp_path):
+def test_without_validation_images(tiny_data, tmp_path):
     summary = train("simplecnn_mnist", tiny_data, dataclasses.replace(QUICK, val_size=0.0), tmp_path)
     assert (summary["train_images"], summary["val_images"]) == (96, 0)
     assert "val_top1" not in rows_of(tmp_path)[0]
     assert summary["best"]["epoch"] == summary["last"]["epoch"] == 3
 
 
-def test_a_directory_that_holds_a_run_is_refused(tiny_data, tmp_path):
+def test_a_directory_that_contains_a_run_is_refused(tiny_data, tmp_path):
     (tmp_path / "metrics.csv").write_text("precious")
     with pytest.raises(FileExistsError, match=r"already contains a run \(metrics\.csv\)"):
         train("simplecnn_mnist", tiny_data, QUICK, tmp_path)
     assert (tmp_path / "metrics.csv").read_text() == "precious"
 
 
-def test_more_batch_than_data(tiny_data, tmp_path):
+def test_a_batch_larger_than_the_data(tiny_data, tmp_path):
     with pytest.raises(ValueError, match=r"batch_size \(1000\) is larger than the training set \(72 images\)"):
         train("simplecnn_mnist", tiny_data, dataclasses.replace(QUICK, batch_size=1000), tmp_path / "run")
     assert not (tmp_path / "run").exists()

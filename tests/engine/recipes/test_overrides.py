@@ -16,7 +16,7 @@ from tinynets.engine import (
 from tinynets.engine.recipes import differences, parse_settings, recipe_from_dict
 
 
-def test_there_and_back_through_json(name, tmp_path):
+def test_json_round_trip(name, tmp_path):
     for which in list_recipes(name):
         recipe = get_recipe(name, which)
         path = tmp_path / f"{which}.json"
@@ -32,7 +32,7 @@ def test_settings_are_read_as_json_then_as_text():
     assert recipe.optimizer.momentum == Recipe().optimizer.momentum
 
 
-def test_what_only_fits_together_may_come_in_any_order():
+def test_dependent_fields_in_any_order():
     recipe = override(Recipe(), {"schedule.warmup_epochs": 50, "schedule.epochs": 100})
     assert (recipe.schedule.warmup_epochs, recipe.schedule.epochs) == (50, 100)
 
@@ -51,7 +51,7 @@ def test_what_only_fits_together_may_come_in_any_order():
         ("optimizer.lr", r"--set optimizer\.lr must be FIELD=VALUE"),
     ],
 )
-def test_what_is_wrong_is_named(setting, message):
+def test_errors_name_the_field(setting, message):
     with pytest.raises(ValueError, match=message):
         override(Recipe(), parse_settings([setting]))
 
@@ -68,7 +68,7 @@ def test_files_that_are_no_recipes(tmp_path):
             read_recipe(path)
 
 
-def test_another_length_keeps_every_share():
+def test_another_length_scales_the_schedule():
     recipe = Recipe(
         schedule=Schedule(epochs=100, warmup_epochs=5, cosine_epochs=120),
         mixing=Mixing(mixup=0.5, ramp_epochs=50, off_epoch=90),
@@ -102,5 +102,5 @@ def test_differences_are_named():
 
 
 @pytest.mark.parametrize(("text", "value"), [("none", None), ("None", None), ("True", True), ("FALSE", False)])
-def test_words_of_python_and_json_mean_the_same(text, value):
+def test_python_and_json_literals_are_equivalent(text, value):
     assert parse_settings([f"augment.flip={text}"]) == {"augment.flip": value}

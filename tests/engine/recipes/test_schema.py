@@ -67,7 +67,7 @@ def test_recipes_go_by_full_names():
     assert list_recipes("mote_100k") == list_recipes("mote_100k.cifar10") == ["default", "digits", "finetune"]
 
 
-def test_models_of_others_have_recipes_too():
+def test_third_party_models_have_recipes_too():
     assert list_recipes("resnet18.a1_in1k") == ["default", "digits", "finetune"]
     assert get_recipe("resnet18.a1_in1k") == get_recipe("vit_tiny_patch16_224") == get_recipe("hf-hub:somebody/net")
     assert get_recipe("resnet18", "finetune") == get_recipe("egrr_cifar100", "finetune")

@@ -35,7 +35,7 @@ def test_round_trip(saved):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_damaged_files_end_in_one_line(saved, tmp_path):
+def test_damaged_files_are_one_line_errors(saved, tmp_path):
     path, _ = saved
     whole = path.read_bytes()
     for length in (0, 5, 100, len(whole) // 2, len(whole) - 1):

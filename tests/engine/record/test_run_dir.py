@@ -8,7 +8,7 @@ from tinynets.engine.record import RunDir
 from tinynets.engine.record.state import FORMAT, load_state
 
 
-def test_an_event_behind_a_torn_line_has_a_line_of_its_own(tmp_path):
+def test_an_event_after_a_truncated_line_starts_a_new_line(tmp_path):
     run = RunDir(tmp_path)
     run.add_event({"event": "start"})
     with open(tmp_path / "events.jsonl", "a") as file:
@@ -19,7 +19,7 @@ def test_an_event_behind_a_torn_line_has_a_line_of_its_own(tmp_path):
     assert len(lines) == 3
 
 
-def test_states_of_another_format_and_facts_of_another_are_refused(tmp_path):
+def test_states_and_metadata_of_another_format_are_refused(tmp_path):
     torch.save({"tinynets_state": FORMAT + 1}, tmp_path / "state.pt")
     with pytest.raises(ValueError, match="was not written by this version"):
         load_state(tmp_path / "state.pt")
