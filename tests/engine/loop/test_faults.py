@@ -89,17 +89,17 @@ def test_a_full_disk(tiny_data, small_disk):
     whole = train("c1c2c3c4o_cifar10", tiny_data, recipe, small_disk.parent / "whole", **kwargs)
 
     filler = small_disk / "filler"
-    real = RunDir.add_event
+    real = RunDir.save_state
 
-    def fill_after_two_epochs(self, event):
-        real(self, event)
-        if event["event"] == "epoch" and event["epoch"] == 2:
+    def fill_after_two_epochs(self, state):
+        real(self, state)
+        if len(state["history"]) == 2:
             with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
                 while True:
                     file.write(bytes(1024))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunDir, "add_event", fill_after_two_epochs)
+        patch.setattr(RunDir, "save_state", fill_after_two_epochs)
         with pytest.raises(
             OSError, match=r"could not write .*state\.pt \(No space left on device\).* is intact"
         ) as caught:
