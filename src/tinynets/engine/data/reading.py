@@ -15,7 +15,7 @@ from tinynets._checks import unknown
 
 from .color_mode import flatten, is_gray, rgb
 from .image_data import channels_first
-from .image_errors import error_context, quiet_pillow
+from .image_errors import error_context
 from .memory import check_memory
 
 _ORIENTATION = 0x0112  # of EXIF
@@ -73,13 +73,13 @@ def read_image(
         raise unknown("mode", mode, ("L", "RGB"))
     rgb(background)
     check_size(img_size)
-    with quiet_pillow(), error_context(path), Image.open(path) as opened:
+    with error_context(path), Image.open(path) as opened:
         return _pixels(opened, mode, img_size, background, config or _PLAIN)
 
 
 def read_header(path: str | Path) -> Header:
     """Read the header of an image file without decoding it. Raises the errors of `read_image`."""
-    with quiet_pillow(), error_context(path), Image.open(path) as image:
+    with error_context(path), Image.open(path) as image:
         height, width = image.height, image.width
         if image.format == "TIFF":  # Pillow's versions differ in whether this is the upright size
             tags: Any = image
