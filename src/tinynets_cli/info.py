@@ -108,7 +108,7 @@ def _trained(trained: "Trained") -> str:
     size = "x".join(map(str, metadata.img_size)) if metadata.img_size else "any size"
     results = ", ".join(f"{name} {value:.4g}" for name, value in metadata.results.items())
     return (
-        f"checkpoint of {metadata.model}, format {metadata.format}: trained on {metadata.data}{where}, "
+        f"checkpoint of {metadata.model}: trained on {metadata.data}{where}, "
         f"images of {size}\n"
         f"classes: {printable(', '.join(metadata.class_names))}\n{results}"
     )
