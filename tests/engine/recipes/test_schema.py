@@ -103,7 +103,6 @@ def test_a_default_recipe_comes_with_the_weights():
         (lambda: Optimizer(weight_decay=-1), r"optimizer\.weight_decay"),
         (lambda: Optimizer("adamw", momentum=0.9), r"adamw does not use optimizer\.momentum, got 0\.9: leave it out"),
         (lambda: Optimizer("adam", muon_precision="fp32"), r"adam does not use optimizer\.muon_precision, got 'fp32'"),
-        (lambda: Optimizer("sgd", momentum=0.0), r"sgd is Nesterov's method, which needs a momentum"),
         (lambda: Recipe(freeze="stem"), "unknown freeze 'stem'"),
         (
             lambda: Recipe(freeze="backbone", bn_images=1),
