@@ -50,26 +50,13 @@ def run(args: argparse.Namespace) -> None:
         "checkpoint": asdict(trained.metadata) if trained else None,
     }
     if args.firmware:
-        metadata["firmware"] = _firmware(model, args.input_size)
+        from tinynets.deploy.firmware.estimate import estimate
+
+        metadata["firmware"] = asdict(estimate(model, table.input_size))
     reach = f"{field}\n\nreceptive field: {field.size:g} pixels\n" if field else ""
     known = _trained(trained) if trained else _shipped(weights) if is_ours(args.model) else ""
     chip = f"\n{_on_a_chip(metadata['firmware'])}" if args.firmware else ""
     report(args, metadata, lambda: f"{table}\n\n{reach}{known}".rstrip() + chip)
-
-
-def _firmware(model: Any, size: Any) -> dict[str, int]:
-    """Flash and RAM in bytes."""
-    from dataclasses import asdict
-
-    from tinynets._modules import image_size_of
-    from tinynets.deploy.firmware.estimate import estimate
-
-    if size is None:
-        known = image_size_of(model)
-        if known is None:
-            raise ValueError("--firmware needs the size of an image, which this model does not say: add --input-size")
-        size = (model.pretrained_cfg["input_size"][0], *known)
-    return asdict(estimate(model, size))
 
 
 def _on_a_chip(needs: dict[str, int]) -> str:
@@ -108,7 +95,7 @@ def _trained(trained: "Trained") -> str:
     size = "x".join(map(str, metadata.img_size)) if metadata.img_size else "any size"
     results = ", ".join(f"{name} {value:.4g}" for name, value in metadata.results.items())
     return (
-        f"checkpoint of {metadata.model}, format {metadata.format}: trained on {metadata.data}{where}, "
+        f"checkpoint of {metadata.model}: trained on {metadata.data}{where}, "
         f"images of {size}\n"
         f"classes: {printable(', '.join(metadata.class_names))}\n{results}"
     )
