@@ -48,26 +48,13 @@ def run(args: argparse.Namespace) -> None:
         "checkpoint": asdict(trained.metadata) if trained else None,
     }
     if args.firmware:
-        metadata["firmware"] = _firmware(model, args.input_size)
+        from tinynets.deploy.firmware.estimate import estimate
+
+        metadata["firmware"] = asdict(estimate(model, table.input_size))
     field_text = f"{field}\n\nreceptive field: {field.size:g} pixels\n" if field else ""
     weights_text = _trained(trained) if trained else _shipped(weights) if is_ours(args.model) else ""
     firmware_text = f"\n{_firmware_text(metadata['firmware'])}" if args.firmware else ""
     report(args, metadata, lambda: f"{table}\n\n{field_text}{weights_text}".rstrip() + firmware_text)
-
-
-def _firmware(model: Any, size: Any) -> dict[str, int]:
-    """Flash and RAM in bytes."""
-    from dataclasses import asdict
-
-    from tinynets._modules import image_size_of
-    from tinynets.deploy.firmware.estimate import estimate
-
-    if size is None:
-        known = image_size_of(model)
-        if known is None:
-            raise ValueError("--firmware needs the input size, which is unknown for this model: add --input-size")
-        size = (model.pretrained_cfg["input_size"][0], *known)
-    return asdict(estimate(model, size))
 
 
 def _firmware_text(needs: dict[str, int]) -> str:
@@ -106,7 +93,7 @@ def _trained(trained: "Trained") -> str:
     size = "x".join(map(str, metadata.img_size)) if metadata.img_size else "any size"
     results = ", ".join(f"{name} {value:.4g}" for name, value in metadata.results.items())
     return (
-        f"checkpoint of {metadata.model}, format {metadata.format}: trained on {metadata.data}{where}, "
+        f"checkpoint of {metadata.model}: trained on {metadata.data}{where}, "
         f"images of {size}\n"
         f"classes: {printable(', '.join(metadata.class_names))}\n{results}"
     )

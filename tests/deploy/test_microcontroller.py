@@ -64,28 +64,6 @@ def test_large_nets_keep_their_weights(tmp_path):
 
 
 @micro
-def test_weights_behind_the_flatbuffer_are_refused():
-    """ai-edge-quantizer itself writes such files. The interpreter would compute with whatever is in its arena."""
-    import flatbuffers
-    from tflite_micro.tensorflow.lite.micro.python.schema_py_generated import Model, ModelT
-
-    model = ModelT.InitFromObj(Model.GetRootAs(artifact(SHIPPED[0]).read_bytes()))
-    largest = max(model.buffers, key=lambda buffer: 0 if buffer.data is None else len(buffer.data))
-    largest.data, largest.offset, largest.size = None, 4096, 1024
-    builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), b"TFL3")
-    for call in (arena_bytes, load_micro):
-        with pytest.raises(RuntimeError, match="cannot run this file: its weights are stored outside the flatbuffer"):
-            call(bytes(builder.Output()))
-
-
-@micro
-def test_bytes_of_something_else_are_refused():
-    with pytest.raises(ValueError, match="content is not a TFLite file"):
-        arena_bytes(b"nonsense" * 100)
-
-
-@micro
 def test_an_unsupported_operator_is_a_one_line_error(tmp_path):
     if not FORMATS["tflite"].installed():
         pytest.skip("needs litert")

@@ -17,10 +17,8 @@ from tinynets.engine import (
     load_trained,
     match_data,
     override,
-    save_checkpoint,
     train,
 )
-from tinynets.engine.record import read_checkpoint
 from tinynets.engine.trained import class_order
 from tinynets.weights import read_manifest
 
@@ -99,7 +97,7 @@ def test_a_failed_download_is_a_one_line_error(monkeypatch):
 
 def test_what_a_checkpoint_knows_of_its_data(trained, tiny_data):
     assert trained.metadata.data_sha256 == tiny_data.digest()
-    assert (trained.metadata.data_source, trained.metadata.img_size, trained.metadata.format) == (None, (8, 8), 2)
+    assert (trained.metadata.data_source, trained.metadata.img_size) == (None, (8, 8))
 
 
 def test_classes_in_another_order_are_matched_by_name(trained, tiny_data):
@@ -167,15 +165,6 @@ def test_sizes_and_channels_become_the_models(trained, tiny_data):
         data.changed(None, 2, (4, 4))
 
 
-def test_files_of_a_newer_format_are_refused(trained, tmp_path):
-    from tinynets.weights import read_weights, save_weights
-
-    state, metadata = read_weights(tmp_path / "run/last.safetensors")
-    save_weights(tmp_path / "new.safetensors", state, {**metadata, "format": 99, "something": 1})
-    with pytest.raises(ValueError, match="has checkpoint format 99, this version reads 2"):
-        read_checkpoint(tmp_path / "new.safetensors")
-
-
 def test_a_custom_module_has_to_be_passed_again(tiny_data, tmp_path):
     def module():
         return torch.nn.Sequential(
@@ -201,12 +190,6 @@ def test_a_custom_module_has_to_be_passed_again(tiny_data, tmp_path):
     with pytest.raises(ValueError, match="model_args need the name of a model"):
         train(module(), tiny_data, SHORT, tmp_path / "other", model_args={"width": 2})
     assert not (tmp_path / "other").exists()
-
-
-def test_old_checkpoints_are_written_anew_in_the_new_format(trained, tmp_path):
-    old = dataclasses.replace(trained.metadata, format=1)
-    save_checkpoint(tmp_path / "x.safetensors", trained.model, old)
-    assert read_checkpoint(tmp_path / "x.safetensors")[1].format == 2
 
 
 def test_the_engine_is_imported_on_access():

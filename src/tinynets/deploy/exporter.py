@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive, unknown
-from tinynets._context import evaluation_mode, plain_defaults
+from tinynets._context import plain_defaults
 from tinynets._files import check_new_folder, check_writable, write_file, write_folder
 from tinynets._modules import image_size_of, unwrapped
 
@@ -135,10 +135,10 @@ def export(
     if project is not None and project not in PROJECTS:
         raise unknown("project", project, PROJECTS)
     (check_new_folder if kind.c_source else check_writable)(path)
+    from tinynets.engine import Normalize, load_trained, predict
+
     net: Any = model
     if isinstance(model, str | Path):
-        from tinynets.engine import load_trained
-
         trained = load_trained(model)
         metadata = trained.metadata
         name, net = trained.name, trained.model
@@ -164,7 +164,8 @@ def export(
         if kind.c_source:
             _check_fits(draft, flash, ram)
             draft = draft if project is None else wrap(draft, project, Path(folder) / project)
-        expected, got = _logits(net, spec, images), _run(kind, draft, spec, tested)
+        expected = predict(net, images, Normalize(spec.mean, spec.std)).numpy()
+        got = _run(kind, draft, spec, tested)
         report = _compare(expected, got[: len(images)], labels)
         _check_tolerance(kind, report, len(images), labels, tolerance)
         proved = _prove(kind, draft, spec, tested, got) if kind.exact else None
@@ -225,17 +226,6 @@ def first_reason(error: BaseException) -> str:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
-@torch.inference_mode()
-def _logits(model: nn.Module, spec: ExportSpec, images: Tensor) -> np.ndarray:
-    """Compute the logits of the original model, on its own device."""
-    parameter = next(model.parameters(), None)
-    device, dtype = (parameter.device, parameter.dtype) if parameter is not None else ("cpu", torch.float32)
-    normalized = replace(spec, pixels=False)
-    with evaluation_mode(model):
-        batches = [model(normalized.inputs(batch.cpu()).to(device, dtype)) for batch in images.split(250)]
-    return torch.cat(batches).float().cpu().numpy()
 
 
 def _check_fits(folder: Path, flash: int | None, ram: int | None) -> None:

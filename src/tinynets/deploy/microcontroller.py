@@ -23,10 +23,9 @@ def arena_bytes(content: bytes) -> int:
 
     Raises:
         ImportError: tflite_micro is not installed.
-        RuntimeError: tflite_micro does not support an operation of the file, or does not find its weights.
-        ValueError: content is not a TFLite file.
+        RuntimeError: tflite_micro cannot run the file, such as for an operation that it lacks.
     """
-    _check(content)
+    _runtime()
     script = Path(__file__).with_name("arena_probe.py")
     crashed: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -50,13 +49,12 @@ def load_micro(content: bytes, arena: int | None = None) -> Callable[[np.ndarray
     The batch is normalized images (N, C, H, W), or pixels (N, H, W, C) for a file with pixel input.
 
     Args:
-        content: bytes of the .tflite file.
+        content: bytes of a .tflite file of `export`, whose weights are inside the flatbuffer.
         arena: bytes of RAM, None for the result of `arena_bytes`.
 
     Raises:
-        ImportError, RuntimeError, ValueError: as in `arena_bytes`.
+        ImportError, RuntimeError: as in `arena_bytes`.
     """
-    _check(content)
     arena = arena_bytes(content) if arena is None else arena
     with quiet():
         interpreter = _runtime().Interpreter.from_bytes(content, arena_size=arena)
@@ -108,21 +106,6 @@ def write_c_array(content: bytes, path: str | Path) -> tuple[Path, Path]:
 
 def has_micro() -> bool:
     return importlib.util.find_spec("tflite_micro") is not None
-
-
-def _check(content: bytes) -> None:
-    """Raise an error unless content is a TFLite file with all weights inside its flatbuffer."""
-    if content[4:8] != b"TFL3":
-        raise ValueError("content is not a TFLite file")
-    _runtime()
-    from tflite_micro.tensorflow.lite.micro.python.schema_py_generated import Model
-
-    model: Any = Model.GetRootAs(content)
-    if any(model.Buffers(index).Offset() for index in range(model.BuffersLength())):
-        raise RuntimeError(
-            "TensorFlow Lite Micro cannot run this file: its weights are stored outside the flatbuffer "
-            "(tinynets export stores them inside)"
-        )
 
 
 def _runtime() -> Any:

@@ -5,25 +5,16 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[Callable[[], str]]:
-    """Suppress warnings and printed output; yield a function that returns the first line printed by C code."""
+def quiet() -> Iterator[None]:
+    """Suppress warnings and printed output."""
     if sys.stderr is not None:
         sys.stderr.flush()
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    os.set_blocking(writer, False)
-    before = os.dup(2)
-    os.dup2(writer, 2)
-
-    def first_line() -> str:
-        with contextlib.suppress(BlockingIOError):
-            return next(iter(os.read(reader, 4096).decode(errors="replace").splitlines()), "")
-        return ""
-
+    before, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
     try:
         with (
             warnings.catch_warnings(),
@@ -31,8 +22,8 @@ def quiet() -> Iterator[Callable[[], str]]:
             contextlib.redirect_stderr(io.StringIO()),
         ):
             warnings.simplefilter("ignore")
-            yield first_line
+            yield
     finally:
         os.dup2(before, 2)
-        for descriptor in (reader, writer, before):
-            os.close(descriptor)
+        os.close(nowhere)
+        os.close(before)

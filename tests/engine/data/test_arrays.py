@@ -128,7 +128,6 @@ def test_channel_axis(shape, wanted):
         ({"x_train": np.full((6, 5, 4), np.inf)}, r"x_train has values in inf\.\.inf"),
         ({"x_train": IMAGES.astype(float)}, r"x_train has values in 0\.\.255, floats must be in 0\.\.1"),
         ({"x_train": IMAGES.astype(np.int64)}, "x_train must be uint8 or floats in .*, got int64"),
-        ({"x_train": IMAGES % 2, "x_test": IMAGES % 2}, "x_train contains only 0 and 1: multiply it by 255"),
         ({"x_train": IMAGES > 99}, "x_train must be uint8 or floats in .*, got bool"),
         ({"y_test": np.arange(5)}, "x_test has 6 images, but y_test has 5 labels"),
         ({"y_test": np.arange(6) * 0.5}, "y_test must be integers or strings"),
@@ -136,9 +135,8 @@ def test_channel_axis(shape, wanted):
         ({"x_test": np.zeros((6, 4, 4, 3), np.uint8)}, "same image size"),
         ({"class_names": np.array(["a"])}, "label '1' is neither one of the 1 class_names nor an index"),
         ({"class_names": np.array("a")}, "class_names must be a list of strings"),
-        ({"class_names": np.array(["a", "b", "a"])}, "class_names contains 'a' twice"),
-        ({"class_names": np.array([{"a": 1}], dtype=object)}, "class_names is not readable: it is damaged, or pickled"),
-        ({"y_train": np.array([{}] * 6, dtype=object)}, "y_train is not readable: it is damaged, or pickled"),
+        ({"class_names": np.array([{"a": 1}], dtype=object)}, "it is not readable: damaged, or pickled"),
+        ({"y_train": np.array([{}] * 6, dtype=object)}, "it is not readable: damaged, or pickled"),
         ({"X_Train": IMAGES}, "it contains both x_train and X_Train|it contains both X_Train and x_train"),
         ({"y_val": np.arange(6)}, "y_val has no images"),
     ],
@@ -170,21 +168,6 @@ def test_missing_arrays(tmp_path):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"x\.npz: it is not a readable \.npz"):
             load_data(path)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "right"), [("x_trian", "x_train"), ("y_tset", "y_test"), ("train_image", "train_images")]
-)
-def test_misspelled_keys(wrong, right):
-    given = arrays()
-    given = (
-        {f"{key[2:]}_{'images' if key[0] == 'x' else 'labels'}": value for key, value in given.items()}
-        if ("image" in right)
-        else given
-    )
-    given[wrong] = given.pop(right)
-    with pytest.raises(ValueError, match=f"unknown array '{wrong}': did you mean {right}"):
-        load_data(given)
 
 
 def test_other_spellings_and_arrays_that_are_not_used():

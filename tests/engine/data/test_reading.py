@@ -1,7 +1,6 @@
 """One file to pixels: upright, first frame, resized, and one-line errors."""
 
 import os
-import threading
 import warnings
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 
 import tinynets
-from tinynets.engine import read_image
+from tinynets.engine import read_image, read_images
 from tinynets.engine.data import reading
 
 
@@ -41,7 +40,7 @@ def test_exif_orientation(tmp_path, turn, kind):
 
 def test_broken_exif_does_not_matter(tmp_path):
     noise(8, 8).save(tmp_path / "x.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\0\0")
-    assert read_image(tmp_path / "x.jpg", "RGB").shape == (3, 8, 8)
+    assert read_images([tmp_path / "x.jpg"], "RGB", (8, 8))[1] == {}
 
 
 @pytest.mark.parametrize("kind", ["gif", "tif", "webp", "png", "avif"])
@@ -147,21 +146,9 @@ def test_large_images_are_read_without_a_warning(tmp_path, monkeypatch):
     noise(40, 40).save(tmp_path / "x.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # a warning to Pillow, an error from 2000
     filters = list(warnings.filters)
-    assert read_image(tmp_path / "x.png", "RGB").shape == (3, 40, 40)
+    images, failed = read_images([tmp_path / "x.png"], "RGB", (40, 40))
+    assert (images.shape, failed) == ((1, 3, 40, 40), {})
     assert list(warnings.filters) == filters
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
     with pytest.raises(ValueError, match=r"x\.png .*decompression bomb"):
         read_image(tmp_path / "x.png", "RGB")
-
-
-def test_many_threads_leave_the_warning_filters_as_they_were(tmp_path):
-    noise(64, 64).save(tmp_path / "x.png")
-    filters = list(warnings.filters)
-    threads = [
-        threading.Thread(target=lambda: [read_image(tmp_path / "x.png", "L") for _ in range(20)]) for _ in "1234"
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert list(warnings.filters) == filters

@@ -89,17 +89,17 @@ def test_a_full_disk(tiny_data, small_disk):
     whole = train("c1c2c3c4o_cifar10", tiny_data, recipe, small_disk.parent / "whole", **kwargs)
 
     filler = small_disk / "filler"
-    real = RunDir.add_event
+    real = RunDir.save_state
 
-    def fill_after_two_epochs(self, event):
-        real(self, event)
-        if event["event"] == "epoch" and event["epoch"] == 2:
+    def fill_after_two_epochs(self, state):
+        real(self, state)
+        if len(state["history"]) == 2:
             with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
                 while True:
                     file.write(bytes(1024))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(RunDir, "add_event", fill_after_two_epochs)
+        patch.setattr(RunDir, "save_state", fill_after_two_epochs)
         with pytest.raises(
             OSError, match=r"could not write .*state\.pt \(No space left on device\).* is intact"
         ) as caught:
@@ -156,7 +156,7 @@ def test_a_truncated_state_falls_back_to_the_previous_one(tiny_data, tmp_path, c
 def test_a_malicious_state_is_not_executed(tiny_data, tmp_path, caplog):
     train("simplecnn_mnist", tiny_data, QUICK, tmp_path / "run")
     (tmp_path / "run/summary.json").unlink()
-    torch.save({"tinynets_state": 1, "run": Evil(tmp_path / "owned")}, tmp_path / "run/state.pt")
+    torch.save({"run": Evil(tmp_path / "owned")}, tmp_path / "run/state.pt")
     train("simplecnn_mnist", tiny_data, QUICK, tmp_path / "run", resume=True)
     assert "more than tensors and plain values (nothing was executed); resuming from state.previous.pt" in caplog.text
     torch.save(Evil(tmp_path / "owned"), tmp_path / "run/state.pt")
@@ -169,7 +169,7 @@ def test_a_malicious_state_is_not_executed(tiny_data, tmp_path, caplog):
 
 def test_a_foreign_state_is_refused(tiny_data, tmp_path):
     torch.save({"model": {}}, tmp_path / "state.pt")
-    with pytest.raises(ValueError, match="was not written by this version of tinynets"):
+    with pytest.raises(ValueError, match="is not the state of a run"):
         train("simplecnn_mnist", tiny_data, QUICK, tmp_path, resume=True)
 
 

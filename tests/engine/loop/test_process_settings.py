@@ -142,29 +142,12 @@ def test_in_a_thread(tiny_data, tmp_path):
     assert summaries[0]["last"]["epoch"] == 1
 
 
-@pytest.mark.parametrize(
-    ("variables", "message"),
-    [
-        (
-            {"WORLD_SIZE": "4"},
-            "WORLD_SIZE is 4 in the environment, but RANK, MASTER_ADDR, MASTER_PORT are missing",
-        ),
-        ({"WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"}, "but RANK is missing: start the processes with"),
-        ({"WORLD_SIZE": "2", "RANK": "0", "MASTER_PORT": "1"}, "but MASTER_ADDR is missing"),
-        (
-            {"WORLD_SIZE": "x", "RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "1"},
-            "WORLD_SIZE is x .* that is not a number",
-        ),
-    ],
-)
-def test_a_clusters_variables_without_torchrun(tiny_data, tmp_path, monkeypatch, variables, message):
-    for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"):
+def test_a_clusters_variables_without_torchrun(tiny_data, tmp_path, monkeypatch):
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(RuntimeError, match=message) as caught:
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    with pytest.raises(ValueError, match="environment variable RANK expected, but not set"):
         train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "run")
-    assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
 
 

@@ -22,7 +22,6 @@ def test_a_run_writes_all_files(tiny_data, tmp_path):
     out = tmp_path / "run"
     assert sorted(p.name for p in out.iterdir() if not p.name.startswith(".")) == [
         "best.safetensors",
-        "events.jsonl",
         "last.safetensors",
         "metrics.csv",
         "recipe.json",

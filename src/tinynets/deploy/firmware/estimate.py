@@ -54,7 +54,7 @@ class _Step:
     channels: int = 0
 
 
-def estimate(model: nn.Module, size: tuple[int, int, int]) -> Memory:
+def estimate(model: nn.Module, size: Sequence[int]) -> Memory:
     """Estimate flash and RAM of a model exported by `tinynets export --to c`.
 
     Args:
@@ -111,7 +111,7 @@ def _aligned(address: int) -> int:
     return -(-address // ALIGNMENT) * ALIGNMENT
 
 
-def _steps(model: nn.Module, size: tuple[int, int, int]) -> tuple[list[_Step], str]:
+def _steps(model: nn.Module, size: Sequence[int]) -> tuple[list[_Step], str]:
     """Return the steps of a model with pixel input, and the name of its output."""
     channels, height, width = size
     with torch.no_grad():

@@ -39,8 +39,8 @@ def _esp_idf(net: Net, folder: Path, out: Path) -> None:
     from bakenn import export_esp_idf_project
 
     with tempfile.TemporaryDirectory() as work:
-        baked = bake((folder / REFERENCE).read_bytes(), Path(work) / "generated", net.name, "esp32")
-        export_esp_idf_project(baked.artifacts, "esp32", out)
+        _, compiled = bake((folder / REFERENCE).read_bytes(), Path(work) / "generated", net.name, "esp32")
+        export_esp_idf_project(compiled.artifacts, "esp32", out)
     _compile_too(out / "main" / "CMakeLists.txt", '"main.c"', f'"main.c" "{net.name}.c"')
     _finish(net, folder, out, "main", "components/bakenn_model/generated")
 
@@ -49,8 +49,8 @@ def _zephyr(net: Net, folder: Path, out: Path) -> None:
     from bakenn import export_zephyr_project
 
     with tempfile.TemporaryDirectory() as work:
-        baked = bake((folder / REFERENCE).read_bytes(), Path(work) / "generated", net.name, "cortex-m4")
-        export_zephyr_project(baked.artifacts, "cortex-m4", out)
+        _, compiled = bake((folder / REFERENCE).read_bytes(), Path(work) / "generated", net.name, "cortex-m4")
+        export_zephyr_project(compiled.artifacts, "cortex-m4", out)
     _compile_too(out / "CMakeLists.txt", "  src/main.c\n", f"  src/main.c\n  src/{net.name}.c\n")
     _finish(net, folder, out, "src", "src/generated")
 

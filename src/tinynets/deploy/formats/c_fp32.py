@@ -19,24 +19,25 @@ def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
     path.mkdir()
     name = identifier(spec.name)
     count = spec.network()(spec.example(1)).shape[1]
-    emitted = emit(spec, path, name, count)
+    symbol = f"emx_{name}"
+    flash, ram = emit(spec, path, symbol, count)
     channels, height, width = spec.input_size
     net = Net(
         name=name,
         format="c-fp32",
         size=spec.input_size,
         classes=class_names(spec.class_names, count),
-        sources=(f"{name}.c", *(written.name for written in emitted.sources)),
+        sources=(f"{name}.c", f"{symbol}.c"),
         includes=(".",),
         scale=1.0,
         zero_point=0,
-        flash=emitted.flash,
-        ram=emitted.memory,
+        flash=flash,
+        ram=ram,
         generator="emx-onnx-cgen (Apache License 2.0; it lays no claim to what it generates)",
     )
     image = f"(const uint8_t (*)[{height}][{width}][{channels}])pixels"
-    call = f"    {emitted.symbol}({image}, ({net.name}_score (*)[{net.name.upper()}_CLASSES])scores);"
-    write_plain(net, path, templates.glue(net, f"{emitted.symbol}.h", "", call))
+    call = f"    {symbol}({image}, ({net.name}_score (*)[{net.name.upper()}_CLASSES])scores);"
+    write_plain(net, path, templates.glue(net, f"{symbol}.h", "", call))
 
 
 def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -3,6 +3,7 @@
 The output must be bitwise equal to that of LiteRT's reference kernels, `load_reference`.
 """
 
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from ..export_spec import ExportSpec
 from ..firmware import templates
 from ..firmware.estimate import code_bytes
 from ..firmware.folder import read_metadata, write_plain
-from ..firmware.int8 import Baked, bake
+from ..firmware.int8 import bake, kernel
 from ..firmware.net import Net, class_names, identifier
 from ..tflite_operators import with_convolutions
 from . import c_fp32, tflite, tflite_int8
@@ -29,29 +30,28 @@ def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
         tflite_int8.write(spec, reference, calibration)
         reference.write_bytes(with_convolutions(reference.read_bytes()))
         name = identifier(spec.name)
-        baked = bake(reference.read_bytes(), generated, name)
+        scores, compiled = bake(reference.read_bytes(), generated, name)
+        made, memory = compiled.artifacts, compiled.memory_report
+        sources = made.model_source, made.weights_source, made.kernels_source
         path.mkdir()
-        for file in (reference, *baked.sources, *generated.glob("*.h")):
+        for file in (reference, *sources, *generated.glob("*.h")):
             shutil.copy(file, path)
-    net = _describe(baked, name, spec.input_size, spec.class_names)
-    write_plain(net, path, templates.glue_int8(net, baked.symbol))
-
-
-def _describe(baked: Baked, name: str, size: tuple[int, int, int], names: tuple[str, ...]) -> Net:
-    classes = class_names(names, baked.classes)
-    return Net(
+    classes = class_names(spec.class_names, scores.shape[-1])
+    code = code_bytes([kernel(step.kernel_id) for step in memory.steps])
+    net = Net(
         name=name,
         format="c",
-        size=size,
+        size=spec.input_size,
         classes=classes,
-        sources=(f"{name}.c", *(spec.name for spec in baked.sources)),
+        sources=(f"{name}.c", *(source.name for source in sources)),
         includes=(".",),
-        scale=baked.scale,
-        zero_point=baked.zero_point,
-        flash=baked.constants + code_bytes(baked.calls) + sum(len(n) + 5 for n in classes),
-        ram=baked.arena + size[0] * size[1] * size[2],
+        scale=scores.qparams.scale,
+        zero_point=scores.qparams.zero_point,
+        flash=memory.emitted_constant_payload_bytes + code + sum(len(n) + 5 for n in classes),
+        ram=memory.arena_bytes + math.prod(spec.input_size),
         generator="BakeNN (Apache License 2.0)",
     )
+    write_plain(net, path, templates.glue_int8(net, made.model_source.stem))
 
 
 def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:

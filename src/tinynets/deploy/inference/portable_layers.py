@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets.layers import BlurPool, EntropyGate, GatedDilatedConv2d
+from tinynets.layers import BlurPool, EntropyGate
 
 from .export_ops import TORCH, ExportOps
 
@@ -35,20 +35,6 @@ class PortableDivisiveNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.ops.divisive_norm(x, self.kernel_size, self.eps)
-
-
-class PortableGatedConv(nn.Module):
-    """`GatedDilatedConv2d` outside of a recursion."""
-
-    ops: ExportOps = TORCH
-
-    def __init__(self, conv: GatedDilatedConv2d) -> None:
-        super().__init__()
-        self.weight, self.bias, self.dilations = conv.weight, conv.bias, conv.dilations
-
-    def forward(self, x: Tensor, gate: Tensor) -> Tensor:
-        y = self.ops.gated_dilated_conv2d(x, self.weight, None, gate, self.dilations)
-        return y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
 
 
 class PortableSymmetricConv(nn.Module):

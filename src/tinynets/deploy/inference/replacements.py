@@ -28,7 +28,6 @@ from .portable_layers import (
     PortableBlurPool,
     PortableDivisiveNorm,
     PortableGate,
-    PortableGatedConv,
 )
 
 
@@ -100,7 +99,6 @@ _PORTABLE: dict[type[nn.Module], Callable[..., nn.Module]] = {
     FusedEGRRStage: PortableEGRRStage,
     FusedECBlock: PortableECBlock,
     EntropyGate: PortableGate,
-    GatedDilatedConv2d: PortableGatedConv,
     DivisiveNorm: lambda norm: PortableDivisiveNorm(norm.kernel_size, norm.eps),
     BlurPool: PortableBlurPool,
     nn.AvgPool2d: PortableAvgPool,

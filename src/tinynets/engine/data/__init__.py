@@ -12,7 +12,6 @@ from .builtin import DOWNLOADED, LOADERS
 from .cache import default_cache
 from .folder import find_parts, load_folder
 from .image_data import ImageData, split_validation, statistics
-from .listing import list_images
 from .parallel import read_images
 from .photo_list import PhotoOptions
 from .polarity import wrong_polarity
@@ -24,7 +23,6 @@ _logger = logging.getLogger(__name__)
 __all__ = [
     "ImageData",
     "list_data",
-    "list_images",
     "load_data",
     "read_image",
     "read_images",

@@ -1,6 +1,5 @@
 """Data sets from arrays, in an .npz file or a dictionary."""
 
-import difflib
 import re
 import zipfile
 from collections.abc import Mapping
@@ -19,9 +18,6 @@ from .memory import check_memory
 
 _KEY = re.compile("([xy])_(train|val|test)|(train|val|test)_(images|labels)")
 _NAMES = "class_names"
-_USUAL = [f"{letter}_{part}" for part in ("train", "val", "test") for letter in "xy"] + [
-    f"{part}_{word}" for part in ("train", "val", "test") for word in ("images", "labels")
-]
 _TOLERANCE = 1e-3  # for interpolated floats slightly above 1
 
 
@@ -34,13 +30,13 @@ def load_arrays(source: Path | Mapping[str, Any]) -> ImageData:
     source: an .npz file, or a dictionary.
 
     Raises:
-        ValueError: arrays are missing, damaged, misspelled, pickled, of another type, shape or range, or too large for
+        ValueError: arrays are missing, damaged, pickled, of another type, shape or range, or too large for
             the memory (one-line message with the file and array).
     """
     file = "the dictionary of arrays" if isinstance(source, Mapping) else printable(source)
     try:
         if isinstance(source, Mapping):
-            arrays = {str(key): _as_array(str(key), value) for key, value in source.items()}
+            arrays = {str(key): np.asarray(value) for key, value in source.items()}
             return _assembled("arrays", arrays)
         return _assembled(source.stem, _read(source))
     except ValueError as error:
@@ -57,22 +53,11 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         reason = getattr(error, "strerror", None) or "it was not written by numpy.savez, or is truncated"
         raise ValueError(f"it is not a readable .npz of plain arrays ({reason})") from error
     check_memory(3 * size, "its images", "save fewer or smaller ones")
-    arrays = {}
-    with np.load(path, allow_pickle=False) as file:
-        for key in file.files:
-            try:
-                arrays[key] = file[key]
-            except Exception as error:  # zipfile and numpy raise many exception types
-                reason = printable(" ".join(str(error).split()) or type(error).__name__)
-                raise ValueError(f"{key} is not readable: it is damaged, or pickled ({reason})") from error
-    return arrays
-
-
-def _as_array(key: str, value: Any) -> np.ndarray:
     try:
-        return np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{key} is not an array ({error})") from error
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except Exception as error:  # zipfile and numpy raise many exception types
+        raise ValueError(f"it is not readable: damaged, or pickled ({printable(error)})") from error
 
 
 def _assembled(title: str, arrays: dict[str, np.ndarray]) -> ImageData:
@@ -105,10 +90,6 @@ def _sorted(
             class_names = _class_names(arrays[key])
         else:
             others.append(key)
-    for key in others:
-        unused = [name for name in (*_USUAL, _NAMES) if name not in map(str.lower, arrays)]
-        if near := difflib.get_close_matches(key.lower(), unused, 1, cutoff=0.8):
-            raise ValueError(f"unknown array {key!r}: did you mean {near[0]}?")
     for own, other, kind in ((images, labels, "labels"), (labels, images, "images")):
         if unpaired := [own[part] for part in own if part not in other]:
             raise ValueError(f"{unpaired[0]} has no {kind}: add them")
@@ -121,11 +102,7 @@ def _sorted(
 def _class_names(values: np.ndarray) -> tuple[str, ...]:
     if values.ndim != 1 or values.dtype.kind not in "UO":
         raise ValueError(f"{_NAMES} must be a list of strings, got {values.dtype} {values.shape}")
-    names = tuple(map(str, values.tolist()))
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{_NAMES} contains {name!r} twice: every class needs a unique name")
-    return names
+    return tuple(map(str, values.tolist()))
 
 
 def _pixels(key: str, values: np.ndarray) -> Tensor:
@@ -142,12 +119,10 @@ def _pixels(key: str, values: np.ndarray) -> Tensor:
             f"{key} {shape} has an ambiguous layout, (N, H, W, C) or (N, C, H, W) with 1 or 3 channels: save gray "
             "images as (N, H, W), and others with only one of these axes of length 1 or 3"
         )
-    low, high = values.min(), values.max()
     if values.dtype != np.uint8:
+        low, high = values.min(), values.max()
         if not (low >= 0 and high <= 1 + _TOLERANCE):  # also rejects NaN
             raise ValueError(f"{key} has values in {low:g}..{high:g}, floats must be in 0..1: undo the normalization")
         values = (values.astype(np.float32) * 255 + 0.5).clip(0, 255).astype(np.uint8)
-    elif high == 1:
-        raise ValueError(f"{key} contains only 0 and 1: multiply it by 255")
     images = torch.from_numpy(np.ascontiguousarray(values))
     return images if axes == [1] else channels_first(images)

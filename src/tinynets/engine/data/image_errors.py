@@ -1,12 +1,10 @@
-"""One-line errors of image files, without Pillow's warnings."""
+"""One-line errors of image files."""
 
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from tinynets._text import printable
 
@@ -36,30 +34,3 @@ def error_context(path: str | Path) -> Iterator[None]:
     except Exception as error:  # Pillow's decoders raise many exception types for damaged files
         reason = printable(" ".join(str(error).split()) or type(error).__name__)
         raise ValueError(f"{name} is not a readable image ({reason})") from error
-
-
-class _Quiet:
-    lock, users = threading.Lock(), 0
-    filters = warnings.catch_warnings()
-
-
-@contextmanager
-def quiet_pillow() -> Iterator[None]:
-    """Suppress Pillow's warnings.
-
-    Threads share one list of warning filters: the first thread to enter changes it, the last one to exit restores it.
-    """
-    with _Quiet.lock:
-        _Quiet.users += 1
-        if _Quiet.users == 1:
-            _Quiet.filters = warnings.catch_warnings()
-            _Quiet.filters.__enter__()
-            warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-    try:
-        yield
-    finally:
-        with _Quiet.lock:
-            _Quiet.users -= 1
-            if _Quiet.users == 0:
-                _Quiet.filters.__exit__(None, None, None)

@@ -6,8 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_MANY = 1000  # with more classes, labels that hardly repeat are treated as numbers
-
 
 def encode_labels(
     labels: dict[str, np.ndarray], class_names: Sequence[str] | None
@@ -28,12 +26,6 @@ def encode_labels(
     present = np.unique(np.concatenate(list(plain.values())))
     names = [str(value) for value in present.tolist()]
     if class_names is None:
-        images = sum(map(len, plain.values()))
-        if len(present) > _MANY and len(present) > images / 2:
-            raise ValueError(
-                f"{next(iter(labels))} has {len(present):,} distinct labels for {images:,} images: expected classes, "
-                "not ids or regression targets"
-            )
         indices = list(range(len(present)))
     else:
         index = {name: i for i, name in enumerate(class_names)}

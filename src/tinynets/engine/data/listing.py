@@ -67,35 +67,6 @@ def walk_images(folder: str | Path) -> Listing:
     return listing
 
 
-def list_images(folder: Path) -> list[Path]:
-    """List the image files in a folder, recursively.
-
-    Files without an image extension and names that begin with a dot are ignored. A file with several links is listed
-    once.
-
-    Args:
-        folder: the folder.
-
-    Returns:
-        Paths, sorted.
-
-    Raises:
-        ValueError: a folder cannot be listed.
-
-    Examples:
-        >>> from pathlib import Path
-        >>> from tinynets.engine.data import list_images
-        >>> for name in ("b.png", "a.jpg", "notes.txt"):
-        ...     Path(name).touch()
-        >>> print(*list_images(Path(".")))
-        a.jpg b.png
-    """
-    listing = walk_images(folder)
-    if listing.unreadable:
-        raise ValueError("; ".join(listing.unreadable.values()))
-    return listing.images
-
-
 def _walk(top: str, listing: Listing) -> list[tuple[str, list[str]]]:
     """Return all folders with their files, links last, so that a folder is entered by its own path if possible."""
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -9,11 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from .color_mode import rgb
-from .image_errors import quiet_pillow
 from .reading import check_size, read_image
 
 _T = TypeVar("_T")
@@ -99,7 +100,8 @@ def for_each(
 ) -> tuple[dict[int, _T], dict[int, str]]:
     """Call do(index) for all indices with several threads; return results and messages of errors by index.
 
-    The errors are ValueError and OSError. after_batch is called with every batch's indices and the messages so far.
+    The errors are ValueError and OSError; Pillow's warnings are suppressed. after_batch is called with every batch's
+    indices and the messages so far.
     """
     results: dict[int, _T] = {}
     failed: dict[int, str] = {}
@@ -110,7 +112,13 @@ def for_each(
         except (ValueError, OSError) as error:
             failed[index] = str(error)
 
-    with quiet_pillow(), ThreadPoolExecutor(threads or core_count()) as pool, _bar(title, len(indices)) as bar:
+    with (
+        warnings.catch_warnings(),  # of all threads
+        ThreadPoolExecutor(threads or core_count()) as pool,
+        _bar(title, len(indices)) as bar,
+    ):
+        warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             for start in range(0, len(indices), BLOCK):
                 batch = indices[start : start + BLOCK]

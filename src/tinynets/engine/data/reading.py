@@ -1,12 +1,13 @@
 """Reading of a single image file: first frame, EXIF orientation, transparency, resizing and cropping."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from timm.data.transforms_factory import transforms_imagenet_eval
 from torch import Tensor
 
@@ -14,19 +15,10 @@ from tinynets._checks import unknown
 
 from .color_mode import flatten, is_gray, rgb
 from .image_data import channels_first
-from .image_errors import error_context, quiet_pillow
+from .image_errors import error_context
 from .memory import check_memory
 
 _ORIENTATION = 0x0112  # EXIF tag
-_TRANSPOSES = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _LARGE = 1 << 24  # pixels
 _PLAIN = {"crop_pct": 1.0, "interpolation": "bilinear"}
 
@@ -81,21 +73,22 @@ def read_image(
         raise unknown("mode", mode, ("L", "RGB"))
     rgb(background)
     check_size(img_size)
-    with quiet_pillow(), error_context(path), Image.open(path) as opened:
+    with error_context(path), Image.open(path) as opened:
         return _pixels(opened, mode, img_size, background, config or _PLAIN)
 
 
 def read_header(path: str | Path) -> Header:
     """Read the header of an image file without decoding it. Raises the errors of `read_image`."""
-    with quiet_pillow(), error_context(path), Image.open(path) as image:
+    with error_context(path), Image.open(path) as image:
         height, width = image.height, image.width
         if image.format == "TIFF":  # Pillow's versions differ in whether this is the upright size
             tags: Any = image
             width, height = tags.tag_v2[256], tags.tag_v2[257]
         # EXIF may come after the pixels of a PNG; Pillow would decode it to look there
-        known = image.format != "PNG" or "exif" in image.info
-        if known and _orientation(image) > 4:
-            height, width = width, height
+        if image.format != "PNG" or "exif" in image.info:
+            with contextlib.suppress(Exception):
+                if image.getexif().get(_ORIENTATION) in (5, 6, 7, 8):
+                    height, width = width, height
         return Header((height, width), is_gray(image))
 
 
@@ -113,24 +106,14 @@ def _pixels(
         check_memory(Header((image.height, image.width), False).decoding_bytes, "decoding it", "downscale it")
     _fix_transparency(image)
     image.load()
-    orientation = _orientation(image)
+    with contextlib.suppress(Exception):  # broken EXIF, which image viewers ignore
+        ImageOps.exif_transpose(image, in_place=True)
     flat = flatten(image, background).convert(mode)
-    if orientation in _TRANSPOSES:
-        flat = flat.transpose(_TRANSPOSES[orientation])
     if img_size is not None:
         size = img_size[0], img_size[1]
         transform: Any = transforms_imagenet_eval(size, use_prefetcher=True, **config)  # to uint8
         return torch.as_tensor(transform(flat))
     return channels_first(torch.from_numpy(np.array(flat))[None])[0]
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 if it is missing or unreadable."""
-    try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # broken metadata raise many exception types; viewers show such images
-        return 1
-    return orientation if orientation in _TRANSPOSES else 1
 
 
 def _fix_transparency(image: Image.Image) -> None:

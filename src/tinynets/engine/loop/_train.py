@@ -40,10 +40,10 @@ def train(
 ) -> dict[str, Any]:
     """Train a model and write a run directory.
 
-    The directory contains recipe.json, metrics.csv (one row per epoch), events.jsonl, best.safetensors (best validation
-    accuracy), last.safetensors, state.pt (for resuming), summary.json and, where they apply, skipped.txt (images that
-    were skipped) and split.json (the split of class folders). The test set is evaluated once, at the end, with the last
-    and the best weights. Under torchrun, training is distributed over its processes.
+    The directory contains recipe.json, metrics.csv (one row per epoch), best.safetensors (best validation accuracy),
+    last.safetensors, state.pt (for resuming), summary.json and, where they apply, skipped.txt (images that were
+    skipped) and split.json (the split of class folders). The test set is evaluated once, at the end, with the last and
+    the best weights. Under torchrun, training is distributed over its processes.
 
     Global settings are restored at the end: glibc's malloc (see `loop/malloc.py`), torch's global generators, default
     device and dtype, and signal handlers.

@@ -79,8 +79,8 @@ def distributed_context(device: str | torch.device) -> Iterator[DistributedConte
         The processes, as a `DistributedContext`.
 
     Raises:
-        RuntimeError: the device is not available, or WORLD_SIZE names several processes that were not started by
-            torchrun.
+        RuntimeError: the device is not available.
+        ValueError: WORLD_SIZE names several processes, but torchrun's other variables are missing.
 
     Examples:
         >>> from tinynets.engine.loop import distributed_context
@@ -91,7 +91,7 @@ def distributed_context(device: str | torch.device) -> Iterator[DistributedConte
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("no CUDA device is available: train with --device cpu (device='cpu')")
-    count = 1 if dist.is_initialized() else _world_size(device)
+    count = 1 if dist.is_initialized() else int(os.environ.get("WORLD_SIZE") or 1)
     if count == 1 or dist.is_initialized():
         rank, count = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
         yield DistributedContext(rank, count, device)
@@ -104,21 +104,3 @@ def distributed_context(device: str | torch.device) -> Iterator[DistributedConte
         yield DistributedContext(dist.get_rank(), count, device)
     finally:
         dist.destroy_process_group()
-
-
-def _world_size(device: torch.device) -> int:
-    """Read the number of processes from the environment."""
-    text = os.environ.get("WORLD_SIZE") or "1"
-    required = ["RANK", "MASTER_ADDR", "MASTER_PORT"] + (["LOCAL_RANK"] if device.type == "cuda" else [])
-    missing = [name for name in required if not os.environ.get(name)]
-    if text != "1" and (missing or not text.isdigit()):
-        reason = (
-            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
-            if missing
-            else "that is not a number"
-        )
-        raise RuntimeError(
-            f"WORLD_SIZE is {text} in the environment, but {reason}: start the processes with torchrun, or unset "
-            "WORLD_SIZE to train in a single process"
-        )
-    return int(text)

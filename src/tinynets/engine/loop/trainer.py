@@ -118,7 +118,6 @@ class Trainer:
             if (split := self.data.made_split) is not None:
                 self.directory.write_json(SPLIT, split)
             self._save_state()
-            self._event("start")
 
     def _continue(self, state: dict[str, Any]) -> bool:
         """Restore the state; return whether the run is extended by further epochs."""
@@ -134,11 +133,9 @@ class Trainer:
         if extended:
             self.patience_from = self.run.epochs_done
             self.message = self._extension_message(old_epochs)
-        if self.distributed.is_main:
-            if extended:
+            if self.distributed.is_main:
                 self.directory.write_json("recipe.json", self.run.recipe.to_dict())
                 self._save_state()
-            self._event("resume")
         return extended
 
     def _extension_message(self, old_epochs: int) -> str:
@@ -170,7 +167,6 @@ class Trainer:
             self._save_weights("best", row)
         self.directory.write_metrics(self.history)
         self._save_state()
-        self._event("epoch", **row)
         if self.tensorboard is not None:
             for name, value in row.items():
                 self.tensorboard.add_scalar(name, value, row["epoch"])
@@ -187,7 +183,6 @@ class Trainer:
     def _stop_if_asked(self, interrupt: Interrupt) -> None:
         if interrupt.requested:
             self._save_state()
-            self._event("interrupted")
             epoch, step = divmod(self.run.step, self.run.steps)
             done = f"{epoch} epoch{'s' * (epoch != 1)} and {step} step{'s' * (step != 1)}"
             raise KeyboardInterrupt(f"{done} are saved in {self.directory.path}: continue with --resume")
@@ -216,7 +211,6 @@ class Trainer:
             **environment(self.distributed.device),
         }
         self.directory.write_json("summary.json", summary)
-        self._event("finish", last=summary["last"], best=summary["best"])
         return summary
 
     def _recompute_bn(self, row: dict[str, Any]) -> bool:
@@ -269,10 +263,6 @@ class Trainer:
                 "finished": finished,
             }
         )
-
-    def _event(self, kind: str, **fields: Any) -> None:
-        moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        self.directory.add_event({"time": moment, "event": kind, "step": self.run.step, **fields})
 
 
 def _params(run: Run) -> int:

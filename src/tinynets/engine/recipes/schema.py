@@ -61,11 +61,6 @@ class Optimizer(Section):
         names = [name for name in map(str, list_optimizers()) if not name.startswith(_UNUSABLE)]
         if self.name not in names:
             raise unknown("optimizer.name", self.name, names)
-        if self.momentum == 0 and self.name in ("sgd", "nesterov"):
-            raise ValueError(
-                f"{self.name} is Nesterov's method, which needs a momentum: set optimizer.momentum above 0, or "
-                "optimizer.name=momentum"
-            )
         for option in self.unsupported_options(self.name):
             if (value := getattr(self, option)) != type(self).__dataclass_fields__[option].default:
                 raise ValueError(f"{self.name} does not use optimizer.{option}, got {value!r}: omit it")
@@ -218,11 +213,6 @@ class Mixing(Section):
 
     def check(self) -> None:
         """Raise ValueError if values contradict each other."""
-        if self.off_epoch and self.off_epoch < self.ramp_epochs:
-            raise ValueError(
-                f"mixing.off_epoch ({self.off_epoch:g}) must not be before the end of mixing.ramp_epochs "
-                f"({self.ramp_epochs:g})"
-            )
         if self.any > 1 + 1e-9:
             raise ValueError(f"mixing.mixup + mixing.cutmix + mixing.ricap must be at most 1, got {self.any:g}")
 

@@ -1,6 +1,7 @@
 """The recipes shipped with the package, by model.
 
-- "default": for the data set in the model's name.
+- "default": for the data set in the model's name. For a model with weights in the package it is the recipe in their
+  manifest, with the defaults of `distill`, `precision`, `val_size` and `seed`.
 - "digits": for the small embedded data set.
 - "finetune": for pretrained weights.
 - "original": the published recipe; where it omits a value, the usual one of its time.
@@ -16,19 +17,15 @@ import timm
 
 from tinynets._checks import unknown
 from tinynets.models import full_name
+from tinynets.weights import Weights, find_weights, list_weights
 
+from .overrides import recipe_from_dict
 from .schema import Augment, Mixing, Optimizer, Recipe, Recursion, Schedule
 
-_CIFAR = Recipe(
-    optimizer=Optimizer("muon", lr=0.01, momentum=0.95, weight_decay=0.02),
-    augment=Augment(pad=4, flip=True),
-)
-
-_CPU = replace(
-    _CIFAR,
+_MOTE = Recipe(
     batch_size=128,
-    optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
-    augment=replace(_CIFAR.augment, pad_mode="reflect"),
+    optimizer=Optimizer("muon", lr=0.01, momentum=0.95, weight_decay=0.02, muon_precision="fp32"),
+    augment=Augment(pad=4, pad_mode="reflect", flip=True),
     ema_decay=0.999,
     bn_images=5000,
 )
@@ -61,11 +58,6 @@ _SHIFT_SCALE_ROTATE = Augment(flip=True, shift=0.0625, scale=0.1, rotate=15, aff
 
 _RECIPES: dict[str, dict[str, Recipe]] = {
     "c1c2c3c4o_cifar10": {
-        "default": replace(
-            _CPU,
-            schedule=Schedule(epochs=120, warmup_epochs=3),
-            mixing=Mixing(cutmix=0.5, ramp_epochs=40, off_epoch=112),
-        ),
         "original": Recipe(
             batch_size=128,
             optimizer=Optimizer("adam", lr=1e-3, weight_decay=0.0),
@@ -74,16 +66,6 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
         ),
     },
     "ecnet_cifar10": {
-        "default": replace(
-            _CIFAR,
-            batch_size=256,
-            optimizer=replace(_CIFAR.optimizer, muon_precision="fp32"),
-            schedule=Schedule(epochs=500, warmup_epochs=4),
-            augment=replace(_CIFAR.augment, pad_mode="reflect"),
-            mixing=Mixing(cutmix=1.0, ramp_epochs=100, off_epoch=475),
-            ema_decay=0.999,
-            bn_images=5000,
-        ),
         "original": Recipe(
             batch_size=128,
             optimizer=Optimizer("sgd", lr=0.1, weight_decay=5e-4),
@@ -92,15 +74,6 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
         ),
     },
     "egrr_cifar100": {
-        "default": replace(
-            _CIFAR,
-            batch_size=256,
-            schedule=Schedule(epochs=160, warmup_epochs=4),
-            augment=replace(_CIFAR.augment, pad_mode="reflect"),
-            mixing=Mixing(cutmix=0.5, ramp_epochs=56, off_epoch=144),
-            recursion=Recursion(depth_warmup_epochs=16),
-            ema_decay=0.999,
-        ),
         "original": Recipe(
             batch_size=128,
             optimizer=Optimizer("sgd", lr=0.1, weight_decay=5e-4),
@@ -112,11 +85,10 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
             drop_rate=0.1,
         ),
     },
-    "mote_25k.cifar10": {"default": replace(_CPU, schedule=Schedule(epochs=75, warmup_epochs=2))},
     **{
         name: {
             "default": replace(
-                _CPU,
+                _MOTE,
                 schedule=Schedule(epochs=150, warmup_epochs=3),
                 mixing=Mixing(cutmix=cutmix, ramp_epochs=45, off_epoch=142),
             )
@@ -127,26 +99,15 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
             ("mote_420k.cifar100", 0.5),
         )
     },
-    **{
-        name: {
-            "default": replace(
-                _CPU,
-                schedule=Schedule(epochs=epochs, warmup_epochs=1),
-                augment=replace(_CPU.augment, pad=8),
-                label_smoothing=0.1,
-            )
-        }
-        for name, epochs in (("mote_s2_120k.tiny_imagenet", 34), ("mote_s2_450k.tiny_imagenet", 40))
+    "mote_s2_450k.tiny_imagenet": {
+        "default": replace(
+            _MOTE,
+            schedule=Schedule(epochs=40, warmup_epochs=1),
+            augment=replace(_MOTE.augment, pad=8),
+            label_smoothing=0.1,
+        )
     },
     "optimized200k_cifar10": {
-        "default": replace(
-            _CIFAR,
-            batch_size=64,
-            schedule=Schedule(epochs=85, warmup_epochs=5, kind="cosine"),
-            mixing=Mixing(cutmix=0.5, ramp_epochs=30, off_epoch=75),
-            ema_decay=0.9995,
-            drop_rate=0.0,
-        ),
         "original": Recipe(
             batch_size=128,
             optimizer=Optimizer("sgd", lr=0.05, weight_decay=1e-4),
@@ -171,13 +132,6 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
         ),
     },
     "simplecnn_mnist": {
-        "default": Recipe(
-            batch_size=128,
-            optimizer=Optimizer("muon", lr=0.01, momentum=0.95, weight_decay=0.1),
-            schedule=Schedule(epochs=150, warmup_epochs=3, kind="cosine"),
-            augment=Augment(rotate=10, scale=0.1, shift=0.04, shear=8),
-            ema_decay=0.999,
-        ),
         "original": Recipe(
             batch_size=64,
             optimizer=Optimizer("adam", lr=2e-3, weight_decay=0.0),
@@ -206,16 +160,25 @@ def get_recipe(model: str, name: str = "default") -> Recipe:
         150
     """
     model = full_name(model)
-    if model not in _RECIPES and ":" not in model and not timm.is_model(model):  # timm resolves hf-hub:user/model
-        raise unknown("model", model, _RECIPES)
+    ours = [*_RECIPES, *list_weights()]
+    if model not in ours and ":" not in model and not timm.is_model(model):  # timm resolves hf-hub:user/model
+        raise unknown("model", model, ours)
     if name not in list_recipes(model):
         raise unknown(f"recipe of {model}", name, list_recipes(model))
     if name == "finetune":
         digits = model == "simplecnn_mnist"  # digits must not be flipped
         return replace(_FINETUNE, augment=_DIGITS.augment) if digits else _FINETUNE
     if name == "digits":
-        return _DIGITS if model in _RECIPES else replace(_ANY, augment=_DIGITS.augment)
-    return _RECIPES[model][name] if model in _RECIPES else _ANY
+        return _DIGITS if model in ours else replace(_ANY, augment=_DIGITS.augment)
+    if name == "default" and (weights := find_weights(model)):
+        return _of_weights(weights)
+    return _RECIPES[model][name] if model in ours else _ANY
+
+
+def _of_weights(weights: Weights) -> Recipe:
+    """Return the recipe that weights were trained with, without what belongs to that run alone."""
+    plain = {name: getattr(Recipe(), name) for name in ("distill", "precision", "val_size", "seed")}
+    return replace(recipe_from_dict(weights.metadata["recipe"]), **plain)
 
 
 def list_recipes(model: str) -> list[str]:

@@ -1,4 +1,4 @@
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,6 @@ from tinynets._context import plain_defaults
 from tinynets._modules import own_config, unwrapped
 from tinynets.engine.any_model import create_any_model
 from tinynets.weights import load_into, read_weights, save_weights
-
-FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,6 @@ class Checkpoint:
         data_sha256: `ImageData.digest` of the data.
         started_from: name or file of the initial weights, None for random weights.
         own_module: whether the model is a user-defined module, which must then be passed to `load_checkpoint`.
-        format: version of the metadata format.
 
     Examples:
         >>> from tinynets.engine import Checkpoint
@@ -49,7 +46,6 @@ class Checkpoint:
     data_sha256: str | None = None
     started_from: str | None = None
     own_module: bool = False
-    format: int = FORMAT
 
     @classmethod
     def from_dict(cls, metadata: dict[str, Any], source: str) -> "Checkpoint":
@@ -60,20 +56,18 @@ class Checkpoint:
             source: description of the file in error messages.
 
         Raises:
-            ValueError: the metadata are invalid, or of another format version.
+            ValueError: the metadata are invalid.
         """
-        if "model" in metadata and metadata.get("format") != FORMAT:
-            raise ValueError(
-                f"{source} has checkpoint format {metadata.get('format')}, this version reads {FORMAT}: use the "
-                "tinynets version that wrote it, or the latest"
-            )
+        metadata = {name: value for name, value in metadata.items() if name != "format"}  # the shipped files have it
         sequences = {
             name: tuple(metadata[name]) for name in ("mean", "std", "class_names", "img_size") if metadata.get(name)
         }
         try:
             return cls(**{"class_names": (), **metadata, **sequences})
         except TypeError as error:
-            raise ValueError(f"{source} has no model metadata: it is not a tinynets checkpoint") from error
+            raise ValueError(
+                f"{source} is not a tinynets checkpoint, or one of a newer version: update tinynets"
+            ) from error
 
 
 def save_checkpoint(path: str | Path, model: nn.Module, checkpoint: Checkpoint) -> None:
@@ -95,7 +89,7 @@ def save_checkpoint(path: str | Path, model: nn.Module, checkpoint: Checkpoint) 
         >>> load_checkpoint("net.safetensors")[1].data
         'mnist'
     """
-    save_weights(path, unwrapped(model).state_dict(), asdict(replace(checkpoint, format=FORMAT)))
+    save_weights(path, unwrapped(model).state_dict(), asdict(checkpoint))
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Checkpoint]:
@@ -133,8 +127,8 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, is not a tinynets checkpoint, or has another format version; its tensors do not
-            match the model; or it requires a module and model is None.
+        ValueError: the file is damaged, or is not a tinynets checkpoint; its tensors do not match the model; or it
+            requires a module and model is None.
 
     Examples:
         >>> from tinynets.engine import load_checkpoint

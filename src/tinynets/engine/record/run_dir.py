@@ -19,7 +19,6 @@ _logger = logging.getLogger(__name__)
 FILES = (
     "recipe.json",
     "metrics.csv",
-    "events.jsonl",
     "summary.json",
     "best.safetensors",
     "last.safetensors",
@@ -34,9 +33,9 @@ SPLIT = "split.json"
 class RunDir:
     """The directory of a training run.
 
-    It contains recipe.json, metrics.csv (one row per epoch), events.jsonl, best.safetensors, last.safetensors,
-    summary.json, state.pt (for resuming), state.previous.pt (the preceding state) and, if the run split class folders,
-    split.json with the files of every split.
+    It contains recipe.json, metrics.csv (one row per epoch), best.safetensors, last.safetensors, summary.json,
+    state.pt (for resuming), state.previous.pt (the preceding state) and, if the run split class folders, split.json
+    with the files of every split.
 
     Args:
         path: the directory.
@@ -134,13 +133,6 @@ class RunDir:
         writer.writeheader()
         writer.writerows(rows)
         write_file(self.path / "metrics.csv", text.getvalue())
-
-    def add_event(self, event: dict[str, Any]) -> None:
-        """Add a line to events.jsonl."""
-        path = self.path / "events.jsonl"
-        truncated = path.exists() and not path.read_bytes().endswith(b"\n")
-        with open(path, "a") as file:
-            file.write(("\n" if truncated else "") + to_json(event) + "\n")
 
 
 def read_metrics(path: str | Path) -> list[dict[str, float]]:

@@ -7,13 +7,11 @@ import torch
 
 from tinynets._files import write_file
 
-FORMAT = 1
-
 
 def save_state(path: Path, state: dict[str, Any], backup: Path) -> None:
     """Write the state for resuming a run atomically, moving the previous one to backup."""
     buffer = io.BytesIO()
-    torch.save({"tinynets_state": FORMAT, **state}, buffer)
+    torch.save(state, buffer)
     write_file(path, buffer.getvalue(), backup)
 
 
@@ -32,6 +30,6 @@ def load_state(path: Path) -> dict[str, Any]:
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path} is not readable ({reason}): it may be truncated") from error
-    if not isinstance(state, dict) or state.get("tinynets_state") != FORMAT:
-        raise ValueError(f"{path} was not written by this version of tinynets")
+    if not isinstance(state, dict) or "identity" not in state:
+        raise ValueError(f"{path} is not the state of a run")
     return state
