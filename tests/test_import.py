@@ -84,7 +84,7 @@ def parts_of(path, prefix):
 def test_relative_imports_are_seen():
     assert "tinynets.ops._dispatch.use_triton" in imports_of(ROOT / "ops" / "__init__.py")
     assert "tinynets.ops._triton._maps.jit" in imports_of(ROOT / "ops" / "_triton" / "divisive_norm.py")
-    assert "tinynets.ops._gated_pieces" in imports_of(ROOT / "ops" / "_gated_dilated_conv2d.py")
+    assert "tinynets.ops._gated_chunks" in imports_of(ROOT / "ops" / "_gated_dilated_conv2d.py")
 
 
 @pytest.mark.parametrize("package", ALLOWED)

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from tinynets._checks import check_maps
 
 from ._checks import check_depthwise, check_dilation
-from ._depthwise_pieces import channels_last, convolve, weight_gradient
+from ._depthwise_chunks import channels_last, convolve, weight_gradient
 from ._dispatch import chunks, in_chunks, on_triton, packable, records_gradients, runs_eagerly
 
 

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import register_flop_formula
 
 from tinynets._checks import check_maps
 
-from . import _gated_pieces
+from . import _gated_chunks
 from ._box_filter import in_type_of
 from ._checks import check_depthwise, check_gate
 from ._dispatch import custom_ops_apply, define_op, in_chunks, on_triton, packable, records_gradients
@@ -51,7 +51,7 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
         if in_chunks(x) and not torch.is_autocast_enabled("cpu"):
             gate = in_type_of(x, gate)
             if not records_gradients(x, weight, bias, gate):
-                return _gated_pieces.forward(x, weight, bias, gate, dilations)
+                return _gated_chunks.forward(x, weight, bias, gate, dilations)
         if custom_ops_apply(x) and (x.is_cpu or packable(dilations)):
             device = x.device.type
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
@@ -84,7 +84,7 @@ def _run(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations
         from ._triton.gated_dilated_conv2d import forward
 
         return forward(x, weight, bias, gate, dilations)
-    return _gated_pieces.forward(x, weight, bias, gate, dilations)
+    return _gated_chunks.forward(x, weight, bias, gate, dilations)
 
 
 def _run_backward(
@@ -94,7 +94,7 @@ def _run_backward(
         from ._triton.gated_dilated_conv2d import backward
 
         return backward(grad, x, weight, gate, dilations)
-    return _gated_pieces.backward(grad, x, weight, gate, dilations)
+    return _gated_chunks.backward(grad, x, weight, gate, dilations)
 
 
 def _setup(ctx, inputs, output) -> None:

@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 from tinynets._checks import check_maps
 
-from . import _variance_pieces
+from . import _variance_chunks
 from ._box_filter import inverse_count, upcast, window_mean
 from ._checks import check_window
 from ._dispatch import compiles_inference, custom_ops_apply, define_op, in_chunks, on_triton, records_gradients
@@ -42,7 +42,7 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
         check_window(kernel_size)
     if not torch.jit.is_scripting():
         if in_chunks(x) and not records_gradients(x):
-            return _variance_pieces.forward(x, kernel_size)
+            return _variance_chunks.forward(x, kernel_size)
         if compiles_inference(x):
             return (_forward if torch.compiler.is_exporting() else _centered_on_map)(x, kernel_size)
         if custom_ops_apply(x):
@@ -87,7 +87,7 @@ def _run(x: Tensor, kernel_size: int) -> Tensor:
         from ._triton.local_variance import forward
 
         return forward(x, kernel_size)
-    return _variance_pieces.forward(x, kernel_size)
+    return _variance_chunks.forward(x, kernel_size)
 
 
 def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
@@ -95,7 +95,7 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
         from ._triton.local_variance import backward
 
         return backward(grad, x, kernel_size)
-    return _variance_pieces.backward(grad, x, kernel_size)
+    return _variance_chunks.backward(grad, x, kernel_size)
 
 
 def _double_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:

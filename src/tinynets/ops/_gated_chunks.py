@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ._box_filter import small
-from ._depthwise_pieces import channels_last, convolve, weight_gradient
+from ._depthwise_chunks import channels_last, convolve, weight_gradient
 from ._dispatch import CHUNK, chunks
 
 
