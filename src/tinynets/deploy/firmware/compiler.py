@@ -63,7 +63,7 @@ def build(sources: Sequence[Path], program: Path, command: Sequence[str], *inclu
             f"the C compiler {command[0]} cannot be run ({error.strerror}): install it, or set CC"
         ) from error
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines() or ["?"]
+        lines = [line for line in done.stderr.splitlines() if "error:" in line] or done.stderr.splitlines() or ["?"]
         raise RuntimeError(f"{command[0]} cannot compile the C code: {lines[0]}")
 
 
