@@ -1,7 +1,6 @@
 """What the tests of several processes train, and the start of those processes from a server that has imported torch."""
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import socket
@@ -9,7 +8,7 @@ import sys
 
 import torch
 from conftest import stripes
-from support import QUICK  # registers groupnorm_net
+from support import QUICK, forkserver  # registers groupnorm_net
 
 from tinynets.engine import ImageData, override, train
 from tinynets.engine.loop import Run
@@ -61,8 +60,7 @@ def train_stripes(out, stop=False, resume=False):
 
 def start(out, stop=False, resume=False, processes=2):
     """Train in several processes, started as torchrun starts them; gives their exit codes and what they wrote."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tinynets.engine", "tinynets.models"])
+    context = forkserver()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,6 +1,7 @@
 """What tests share: recipes, a model of a user's own, reading a run's figures, and the maintainers' tools."""
 
 import importlib.util
+import multiprocessing
 from pathlib import Path
 
 import timm
@@ -95,6 +96,13 @@ def train_everything(data, out, resume=True, recipe=EVERYTHING):
     """A small EGRR with everything on, its state saved at almost every step."""
     torch.set_num_threads(1)
     train("egrr_cifar100", data, recipe, out, model_args=EGRR_ARGS, resume=resume, save_seconds=0.05)
+
+
+def forkserver():
+    """Start processes from a server that has imported the package."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tinynets.engine", "tinynets.models"])
+    return context
 
 
 def load_tool(name):

@@ -34,5 +34,6 @@ def _trained(tmp_path_factory):
 @pytest.fixture
 def finished(_trained, tmp_path):
     """A short run on the embedded data, a copy of its own, and what the command printed."""
-    out, stdout = _trained
-    return shutil.copytree(out, tmp_path / "run"), stdout
+    source, stdout = _trained
+    out = shutil.copytree(source, tmp_path / "run")
+    return out, stdout.replace(str(source), str(out))

@@ -86,7 +86,7 @@ def test_train_reports_and_evaluate_agrees(run, finished):
     out, stdout = finished
     summary = json.loads((out / "summary.json").read_text())
     assert f"{summary['last']['test_top1']:.2f} %" in stdout
-    assert "run directory: " in stdout
+    assert f"run directory: {out}\n" in stdout
     assert summary["recipe"]["schedule"]["epochs"] == 2
     assert summary["recipe"]["batch_size"] == 16  # the recipe for digits
     metadata = json.loads(run("evaluate", out / "last.safetensors", "--json")[1])

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -10,7 +9,7 @@ import time
 
 import pytest
 import torch
-from support import EVERYTHING, QUICK, rows_of, train_everything
+from support import EVERYTHING, QUICK, forkserver, rows_of, train_everything
 
 from tinynets.engine import load_checkpoint, override, read_metrics, train, with_epochs
 from tinynets.engine.loop import Run
@@ -38,8 +37,7 @@ def assert_same_run(one, other):
 def test_sigkill_at_random_moments(tiny_data, tmp_path, kills):
     recipe = override(EVERYTHING, {"schedule.epochs": 4 * kills})
     train_everything(tiny_data, tmp_path / "whole", recipe=recipe)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tinynets.engine", "tinynets.models"])
+    context = forkserver()
     context.Process(target=print).start()  # starts the server
     moments = random.Random(kills)
     steps = []
