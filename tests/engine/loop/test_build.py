@@ -59,6 +59,13 @@ def test_pretrained_weights_get_a_new_classifier(tiny_data, tmp_path, capsys):
     assert "135 of 138 tensors loaded; new classifier for 3 classes; input adapted from 3 to 1 channels" in err
 
 
+def test_a_new_classifier_starts_at_equal_logits(tiny_data):
+    data = tiny_data.changed(None, 3, (32, 32))
+    model, _ = model_for_data("c1c2c3c4o_cifar10", data, SHORT, None)
+    find_start("c1c2c3c4o_cifar10").load(model, data)
+    assert torch.equal(model.eval()(torch.randn(2, 3, 32, 32)), torch.zeros(2, 3))
+
+
 def test_a_model_made_for_one_size_keeps_it(tiny_data, tmp_path):
     summary = train("simplecnn_mnist", tiny_data, SHORT, tmp_path, pretrained=True)
     assert tuple(summary["model_args"]["img_size"]) == (28, 28)

@@ -111,8 +111,8 @@ class Start:
         for key in [key for key in state if head and key.startswith(f"{head}.")]:
             if same and key in target:
                 state[key] = state[key][order]
-            else:
-                state[key] = target.get(key, state[key])
+            else:  # some models initialize it for ImageNet, with logits so large that a short run only unlearns them
+                state[key] = torch.zeros_like(target[key]) if key in target else state[key]
         if head and not same:
             notes.append(f"new classifier for {data.num_classes} classes")
         first = next((f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.Conv2d)), None)
