@@ -48,7 +48,7 @@ def top1(run, *argv):
 
 def test_a_timm_model_end_to_end(run, tmp_path):
     out = tmp_path / "run"
-    code, text, err = run("train", "test_resnet", "--data", "digits", "--epochs", 2, "--out", out)
+    code, text, err = run("train", "test_resnet", "--data", "digits", "--epochs", 1, "--val-size", 0.8, "--out", out)
     assert code == 0, err
     summary = json.loads((out / "summary.json").read_text())
     assert top1(run, out / "last.safetensors") == summary["last"]["test_top1"]
