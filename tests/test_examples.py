@@ -69,7 +69,7 @@ def test_fine_tuning_a_folder(tmp_path, capsys):
             Image.fromarray(image).save(folder / f"{index}.png")
     for options, expected in (([], 90), (["--freeze"], 75)):
         out = tmp_path / f"run{len(options)}"
-        play("finetune_imagefolder", tmp_path, "--epochs", 24, "--out", out, *options)
+        play("finetune_imagefolder", tmp_path, "--epochs", 12, "--out", out, *options)
         last = capsys.readouterr().out.splitlines()[-1]
-        assert last.endswith(f"% right after 24 epochs; run directory: {out}")
+        assert last.endswith(f"% right after 12 epochs; run directory: {out}")
         assert float(last.split(" % right")[0].split()[-1]) > expected, last

@@ -42,10 +42,11 @@ def kernels():
                 yield pytest.param(kernel, id=attribute)
 
 
-def test_interpreted_kernels_equal_the_formulas():
+@pytest.mark.parametrize("options", [[], pytest.param(["--all"], marks=pytest.mark.slow)])
+def test_interpreted_kernels_equal_the_formulas(options):
     program = Path(__file__).with_name("triton_interpreted.py")
     environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run([sys.executable, program], capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, program, *options], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
 
