@@ -67,9 +67,9 @@ def test_fine_tuning_a_folder(tmp_path, capsys):
             folder = tmp_path / part / ("dark", "bright")[label]
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(folder / f"{index}.png")
-    for options, expected in (([], 90), (["--freeze"], 75)):
+    for options, epochs, expected in (([], 12, 90), (["--freeze"], 24, 75)):
         out = tmp_path / f"run{len(options)}"
-        play("finetune_imagefolder", tmp_path, "--epochs", 12, "--out", out, *options)
+        play("finetune_imagefolder", tmp_path, "--epochs", epochs, "--out", out, *options)
         last = capsys.readouterr().out.splitlines()[-1]
-        assert last.endswith(f"% right after 12 epochs; run directory: {out}")
+        assert last.endswith(f"% right after {epochs} epochs; run directory: {out}")
         assert float(last.split(" % right")[0].split()[-1]) > expected, last

@@ -23,8 +23,8 @@ CONSTANTS = {
     "CENTRE_ONLY": 4,
     "GATED": True,
     "HAS_BIAS": True,
-    "BLOCK_PIXELS": 32,
-    "BLOCK_CHANNELS": 32,
+    "BLOCK_PIXELS": 16,
+    "BLOCK_CHANNELS": 16,
     "GATES_PADDED": 4,
     "TAPS_PADDED": 16,
 }
