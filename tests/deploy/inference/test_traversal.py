@@ -71,8 +71,8 @@ def test_channels_last_and_half_precision(model):
 
 
 def test_script_export_and_trace(name):
-    few = {"channels": (8, 16), "num_steps": (2, 3), "strides": (2, 2)}  # the graph grows with the steps
-    model = trained(name, **(few if name == "egrr_cifar100" else {}))
+    few = {"egrr_cifar100": EGRR_ARGS, "ecnet_cifar10": {"channels": 8, "iterations": 3}}  # the graph grows with them
+    model = trained(name, **few.get(name, {}))
     fused, x = tinynets.fuse(model), images(model)
     expected = fused(x)
     with warnings.catch_warnings():
