@@ -27,7 +27,7 @@ def run(capsys):
 def _trained(tmp_path_factory):
     out = tmp_path_factory.mktemp("finished") / "run"
     with contextlib.redirect_stdout(io.StringIO()) as stdout:
-        main(["train", "simplecnn_mnist", "--data", "digits", "--epochs", "2", "--out", str(out)])
+        main(["train", "simplecnn_mnist", "--data", "digits", "--epochs", "2", "--val-size", "0.5", "--out", str(out)])
     return out, stdout.getvalue()
 
 

@@ -30,7 +30,8 @@ def test_synthetic_images_are_reported(run, tmp_path):
 def test_int8_for_a_microcontroller(finished, run, tmp_path):
     out, _ = finished
     net = tmp_path / "net.tflite"
-    code, stdout, stderr = run("export", out, "--to", "tflite-int8", "--pixels", "--c-array", "--out", net)
+    options = ["--pixels", "--c-array", "--calibration", 32, "--images", 32]
+    code, stdout, stderr = run("export", out, "--to", "tflite-int8", *options, "--out", net)
     assert code == 0, stderr
     assert "on a microcontroller: " in stdout
     assert {path.name for path in tmp_path.glob("net.*")} == {"net.tflite", "net.h", "net.cc"}

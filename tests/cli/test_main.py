@@ -1,5 +1,6 @@
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -102,7 +103,8 @@ def test_train_reports_and_evaluate_agrees(run, finished):
 
 
 def test_evaluate_of_fused_models(run, tmp_path):
-    argv = ["--data", "digits", "--epochs", 1, "--model-kwargs", "width=0.1", "--out", tmp_path, "--val-size", 0.8]
+    small = ["--model-kwargs", "channels=[8]", "num_steps=[2]", "strides=[1]"]
+    argv = ["--data", "digits", "--epochs", 1, *small, "--out", tmp_path, "--val-size", 0.8]
     code, _, _ = run("train", "egrr_cifar100", *argv)
     assert code == 0
     plain, fused, hard = (
@@ -129,9 +131,8 @@ def test_train_flags_reach_the_recipe_and_the_model(run, tmp_path):
 
 
 def test_train_uses_the_named_recipe(run, tmp_path):
-    code, out, _ = run(
-        "train", "simplecnn_mnist", "--data", "digits", "--recipe", "original", "--out", tmp_path, "--json"
-    )
+    argv = ["--recipe", "original", "--val-size", 0.8, "--out", tmp_path, "--json"]
+    code, out, _ = run("train", "simplecnn_mnist", "--data", "digits", *argv)
     assert code == 0
     assert json.loads(out)["recipe"]["optimizer"]["name"] == "adam"
 
@@ -227,11 +228,15 @@ def test_interrupt(run, monkeypatch):
     assert run("info", "simplecnn_mnist") == (130, "", "tinynets: error: interrupted\n")
 
 
-def test_module_and_script_are_the_same_program():
+def test_module_and_script_are_the_same_program(monkeypatch, capsys):
     script = Path(sys.executable).with_name("tinynets")
-    for command in ([sys.executable, "-m", "tinynets"], [script]):
-        done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
-        assert done.stdout == f"tinynets {tinynets.__version__}\n"
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    monkeypatch.setattr(sys, "argv", ["tinynets", "--version"])
+    monkeypatch.delitem(sys.modules, "tinynets.__main__", raising=False)
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("tinynets", run_name="__main__", alter_sys=True)  # python -m tinynets
+    assert stopped.value.code in (0, None)
+    assert done.stdout == capsys.readouterr().out == f"tinynets {tinynets.__version__}\n"
 
 
 QUICK = "from tinynets_cli import main; main()"  # python -m tinynets imports torch

@@ -19,16 +19,21 @@ NAMES = (
 
 
 @pytest.fixture
-def trained(run, tmp_path):
+def odd(tmp_path):
     for place, part in enumerate(("train", "test")):
         for label, name in enumerate(NAMES):
             (tmp_path / "odd" / part / name).mkdir(parents=True)
             for index in range(8 - 4 * place):
                 pixels = np.random.default_rng((place, label, index)).integers(0, 40, (8, 8), np.uint8) + 36 * label
                 Image.fromarray(pixels).save(tmp_path / "odd" / part / name / f"{index}.png")
+    return tmp_path / "odd"
+
+
+@pytest.fixture
+def trained(run, odd, tmp_path):
     out = tmp_path / "run"
-    argv = ["--recipe", "digits", "--epochs", 8, "--batch-size", 8, "--val-size", 0]
-    code, _, err = run("train", "simplecnn_mnist", "--data", tmp_path / "odd", *argv, "--out", out)
+    argv = ["--recipe", "digits", "--epochs", 3, "--batch-size", 8, "--val-size", 0]
+    code, _, err = run("train", "simplecnn_mnist", "--data", odd, *argv, "--out", out)
     assert code == 0, err
     return out
 
@@ -55,7 +60,7 @@ def test_every_output(run, trained, tmp_path):
 def test_nothing_trained_is_overwritten(run, trained, tmp_path):
     before = (trained / "last.safetensors").read_bytes()
     argv = ["train", "simplecnn_mnist", "--data", tmp_path / "odd", "--out", trained, "--resume"]
-    argv += ["--recipe", "digits", "--epochs", 9, "--batch-size", 8, "--val-size", 0]
+    argv += ["--recipe", "digits", "--epochs", 4, "--batch-size", 8, "--val-size", 0]
     code, _, err = run("train", "c1c2c3c4o_cifar10", *argv[2:])
     assert (code, "the run trains simplecnn_mnist, not c1c2c3c4o_cifar10" in err) == (1, True)
     code, _, err = run(*argv, "--pretrained")
@@ -68,8 +73,8 @@ def test_nothing_trained_is_overwritten(run, trained, tmp_path):
     assert (trained / "last.safetensors").read_bytes() == before
 
 
-def test_invalid_data(run, trained, tmp_path):
-    root = tmp_path / "odd"
+def test_invalid_data(run, odd, tmp_path):
+    root = odd
     argv = ["--recipe", "digits", "--epochs", 1, "--batch-size", 8, "--out", tmp_path / "again"]
     code, _, err = run("train", "simplecnn_mnist", "--data", root, *argv, "--val-size", 0.05)
     assert (code, f"{len(NAMES)} of {len(NAMES)} classes have no validation image: 0.05 (val_size)" in err) == (0, True)

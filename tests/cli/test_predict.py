@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -151,27 +150,20 @@ def test_transparent_ink(run, tmp_path):
     assert (code, out.split(": ")[1][0]) == (0, "1")
 
 
-PROGRAM = """
-import sys
-from tinynets_cli import main
-folder, csv, missing = sys.argv[1:]
-main(["predict", "simplecnn_mnist", folder, "--csv", csv])
-main(["predict", "simplecnn_mnist", folder, "--json"])
-main(["predict", "simplecnn_mnist", missing])
-"""
-
-
-def test_names_that_the_console_cannot_encode(tmp_path):
+def test_names_that_the_console_cannot_encode(run, tmp_path, monkeypatch):
     folder = tmp_path / "猫"
     folder.mkdir()
     digit().save(folder / "犬 ñ.png")
     bad = os.fsdecode(os.fsencode(str(folder)) + b"/\xff\xfe.png")
     digit().save(bad)
-    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", PROGRAM, folder, tmp_path / "鳥.csv", folder / "無.png"]
-    done = subprocess.run(command, capture_output=True, env=environment)
-    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)  # the last one's
-    first, second, *rest = done.stdout.decode("cp1252").splitlines()
+    stdout, stderr = (io.TextIOWrapper(io.BytesIO(), "cp1252") for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setattr(sys, "stderr", stderr)
+    for argv, code in (([folder, "--csv", tmp_path / "鳥.csv"], 0), ([folder, "--json"], 0), ([folder / "無.png"], 1)):
+        assert run("predict", MODEL, *argv)[0] == code
+    stderr.flush()
+    assert stderr.buffer.getvalue().count(b"\n") == 1  # the last one's
+    first, second, *rest = stdout.buffer.getvalue().decode("cp1252").splitlines()
     assert "\\u732b" in first
     assert "\\udcff" in second or "\\udcff" in first
     assert len((tmp_path / "鳥.csv").read_text(encoding="utf-8").splitlines()) == 3

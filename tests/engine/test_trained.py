@@ -28,7 +28,7 @@ SHORT = override(QUICK, {"schedule.epochs": 1, "schedule.warmup_epochs": 0})
 @pytest.fixture
 def trained(tiny_data, tmp_path):
     """A run of a few steps, and what it is as a trained model."""
-    train("c1c2c3c4o_cifar10", tiny_data, QUICK, tmp_path / "run")
+    train("c1c2c3c4o_cifar10", tiny_data, SHORT, tmp_path / "run")
     return load_trained(tmp_path / "run/last.safetensors")
 
 

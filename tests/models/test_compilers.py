@@ -11,6 +11,15 @@ import torch
 
 import tinynets
 
+# the others consist of torch's own layers
+with_ops = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("egrr_cifar100", "ecnet_cifar10") else pytest.mark.slow)
+        for name in tinynets.list_models()
+    ],
+)
+
 
 @pytest.fixture
 def model(name):
@@ -19,9 +28,12 @@ def model(name):
 
 @pytest.fixture
 def quick(name):
-    """The model, but with one stage of two steps where the recursion is unrolled: the graph grows with the steps."""
-    few = {"channels": (8,), "num_steps": (2,), "strides": (2,)}
-    return tinynets.create_model(name, **(few if name == "egrr_cifar100" else {})).eval()
+    """The model, but with two steps where the recursion is unrolled: the graph grows with the steps."""
+    few = {
+        "egrr_cifar100": {"channels": (8,), "num_steps": (2,), "strides": (2,)},
+        "ecnet_cifar10": {"channels": 16, "iterations": 2},
+    }
+    return tinynets.create_model(name, **few.get(name, {})).eval()
 
 
 @pytest.fixture
@@ -39,20 +51,16 @@ def script():
     return quietly
 
 
-def test_script(model, x, script):
-    scripted = script(model)
-    torch.testing.assert_close(scripted(x), model(x))  # the plain formulas against the ops
+def test_script(quick, x, script):
+    scripted = script(quick)
+    torch.testing.assert_close(scripted(x), quick(x))  # the plain formulas against the ops
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         file = io.BytesIO()
         torch.jit.save(scripted, file)
         file.seek(0)
         assert torch.equal(torch.jit.load(file)(x), scripted(x))
-
-
-def test_script_trains(model, x, script):
-    scripted = script(model.train())
-    scripted(x).sum().backward()
+    scripted.train()(x).sum().backward()
     assert all(p.grad is not None for p in scripted.parameters())
 
 
@@ -70,6 +78,7 @@ def test_timm_feature_extractor(model, x):
     assert torch.equal(extractor(x)[last], model.forward_features(x))
 
 
+@with_ops
 def test_compile_whole_graph(quick, x):
     compiled = torch.compile(quick, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(x), quick(x))
@@ -87,16 +96,9 @@ def test_inductor(model, x):
     torch.testing.assert_close(compiled(x), model(x), rtol=1e-3, atol=1e-4)
 
 
-def test_export_with_a_dynamic_batch(quick, x):
-    check_export(quick, x)
-
-
 @pytest.mark.slow
-def test_export_of_the_whole_egrr():
-    check_export(tinynets.create_model("egrr_cifar100").eval(), torch.randn(2, 3, 32, 32))
-
-
-def check_export(model, x):
+def test_export_with_a_dynamic_batch(model, x):
+    """At full size; of small models `test_captures` does it."""
     program = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     torch.testing.assert_close(program.module()(x), model(x))
     more = torch.cat([x, x, x])

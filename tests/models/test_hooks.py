@@ -5,14 +5,14 @@ import itertools
 
 import pytest
 import torch
-from support import randomised
+from support import EGRR_ARGS, randomised
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 import tinynets
 from tinynets.layers import GatedDilatedConv2d, SymmetricConv1x1
 
-SMALL = {"ecnet_cifar10": {"channels": 16}}
+SMALL = {"ecnet_cifar10": {"channels": 16}, "egrr_cifar100": EGRR_ARGS}
 WEIGHTS = {nn.Conv2d: "weight", nn.Linear: "weight", GatedDilatedConv2d: "weight", SymmetricConv1x1: "packed"}
 
 

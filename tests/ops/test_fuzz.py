@@ -18,7 +18,7 @@ def assert_close(table):
 
 
 def test_random_calls_are_as_exact_as_the_plain_formula():
-    table = worst(28 * len(OPS))  # with three large maps; case 171 alone would take half a minute
+    table = worst(28 * len(OPS), first_seed=7_080)  # with large maps of every op; others take half a minute
     assert {op for op, _ in table} == set(OPS)
     assert_close(table)
 

@@ -56,7 +56,9 @@ def test_make_and_classify(small_c, pixels, tmp_path):
     assert b"cannot open nowhere" in missing.stderr
 
 
-@pytest.mark.parametrize("command", COMPILERS)
+@pytest.mark.parametrize(
+    "command", COMPILERS[:2] + [pytest.param(*c.values, marks=[*c.marks, pytest.mark.slow]) for c in COMPILERS[2:]]
+)
 def test_no_compiler_warnings_or_sanitizer_errors(small_c, pixels, tmp_path, command):
     scores = compiled_scores(small_c[0], pixels, tmp_path, [command, *STRICT])
     net = read_metadata(small_c[0])

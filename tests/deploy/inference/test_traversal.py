@@ -4,7 +4,7 @@ import warnings
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from support import randomised
+from support import EGRR_ARGS, randomised
 from timm.utils.model import freeze_batch_norm_2d
 from torch import nn
 
@@ -46,7 +46,7 @@ def test_is_the_same_function_without_norms(model):
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("name", tinynets.list_models())
 def test_a_hundred_random_nets(name, seed):
-    width = {"channels": 24} if name == "ecnet_cifar10" else {"width": 0.5}
+    width = {"ecnet_cifar10": {"channels": 24}, "egrr_cifar100": EGRR_ARGS}.get(name, {"width": 0.5})
     model = trained(name, seed, num_classes=7, **width)
     assert_equal_logits(tinynets.fuse(model), model, images(model, 2))
 
@@ -71,8 +71,8 @@ def test_channels_last_and_half_precision(model):
 
 
 def test_script_export_and_trace(name):
-    few = {"channels": (8, 16), "num_steps": (2, 3), "strides": (2, 2)}  # the graph grows with the steps
-    model = trained(name, **(few if name == "egrr_cifar100" else {}))
+    few = {"egrr_cifar100": EGRR_ARGS, "ecnet_cifar10": {"channels": 8, "iterations": 3}}  # the graph grows with them
+    model = trained(name, **few.get(name, {}))
     fused, x = tinynets.fuse(model), images(model)
     expected = fused(x)
     with warnings.catch_warnings():
