@@ -1,4 +1,3 @@
-import gc
 import os
 import shutil
 import tempfile
@@ -31,13 +30,6 @@ def pytest_configure(config):
     if "PYTEST_XDIST_WORKER" in os.environ:
         torch.set_num_threads(1)
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # of child processes
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _imports_are_not_searched_for_garbage():
-    """Every training ends with gc.collect(), which in a process with all these modules takes longer than the rest."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

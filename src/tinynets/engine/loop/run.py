@@ -255,7 +255,8 @@ class Run:
     def release(self) -> None:
         """Drop references to the process group before it is destroyed; in the reverse order torch may hang."""
         self.forward = None
-        gc.collect()
+        if self.distributed.world_size > 1:
+            gc.collect()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the complete state for resuming the run."""
