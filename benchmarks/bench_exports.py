@@ -13,12 +13,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import torch
 from _measure import made_by, read_csv, write_csv
 
-from tinynets.deploy import FORMATS, export, exporter
+from tinynets.deploy import FORMATS, export
 from tinynets.deploy.images import calibration_images
 from tinynets.engine import load_data, load_trained, match_data
 from tinynets.report import text_table
@@ -46,11 +45,10 @@ def main() -> None:
 
 
 def measure(name: str, formats: list[str], data_dir: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Formats and their rows. The logits of the PyTorch model are computed once."""
+    """Formats and their rows."""
     trained = load_trained(name)
     data = match_data(load_data(read_manifest()[name].metadata["data"], data_dir), trained)
-    logits = exporter._logits(trained.model, exporter.spec_of(name, trained.model), data.test_images)
-    with mock.patch.object(exporter, "_logits", return_value=logits), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         for to in formats:
             result = export(
                 name,
