@@ -9,10 +9,10 @@ from torch.utils.flop_counter import register_flop_formula
 
 from tinynets._checks import check_maps
 
-from . import _gated_chunks
-from ._box_filter import in_type_of
+from ._box_filter import in_type_of, small
 from ._checks import check_depthwise, check_gate
-from ._dispatch import custom_ops_apply, define_op, in_chunks, on_triton, packable, records_gradients
+from ._depthwise_conv2d import channels_last, convolve, weight_gradient
+from ._dispatch import CHUNK, chunks, custom_ops_apply, define_op, in_chunks, on_triton, packable, records_gradients
 
 
 def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: list[int]) -> Tensor:
@@ -51,7 +51,7 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
         if in_chunks(x) and not torch.is_autocast_enabled("cpu"):
             gate = in_type_of(x, gate)
             if not records_gradients(x, weight, bias, gate):
-                return _gated_chunks.forward(x, weight, bias, gate, dilations)
+                return _chunked(x, weight, bias, gate, dilations)
         if custom_ops_apply(x) and (x.is_cpu or packable(dilations)):
             device = x.device.type
             if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
@@ -79,12 +79,52 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilat
     return y
 
 
+def _chunked(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
+    """`_forward` in eager mode on the CPU, in chunks and in place, so that the branches stay in the cache."""
+    weight = weight.contiguous()
+    if small(x) or (x.numel() <= CHUNK and x.is_contiguous(memory_format=torch.channels_last)):
+        return _blend(x, weight, bias, gate, dilations)
+    y = torch.empty_like(x)
+    for chunk in chunks(x):
+        y[chunk] = _blend(channels_last(x[chunk]), weight, bias, gate[chunk], dilations)
+    return y
+
+
+def _blend(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
+    gates = gate.split(1, 1)
+    y = convolve(x, weight, dilations[0]).mul_(gates[0])
+    # branches are not assigned to names: each is freed before the next is computed, which reuses memory in the cache
+    for dilation, gate_k in zip(dilations[1:], gates[1:], strict=True):
+        y.addcmul_(convolve(x, weight, dilation), gate_k)
+    return y if bias is None else y.add_(bias.view(1, -1, 1, 1))
+
+
+def _chunked_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor, dilations: Sequence[int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    grad_x, grad_gate = torch.empty_like(x), torch.empty_like(gate)
+    grad_weight = torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
+    flipped = weight.flip(2, 3)
+    for chunk in chunks(x):
+        whole, upstream, out = channels_last(x[chunk]), channels_last(grad[chunk]), grad_x[chunk]
+        for k, dilation in enumerate(dilations):
+            branch = convolve(whole, weight, dilation)
+            torch.sum(branch.mul_(upstream), 1, out=grad_gate[chunk, k])
+            gated = torch.mul(upstream, gate[chunk, k : k + 1], out=branch)
+            grad_weight += weight_gradient(whole, weight, gated, dilation)
+            if k == 0:
+                out.copy_(convolve(gated, flipped, dilation))
+            else:
+                out.add_(convolve(gated, flipped, dilation))
+    return grad_x, grad_weight.to(weight.dtype), grad_gate
+
+
 def _run(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
     if on_triton(x):
         from ._triton.gated_dilated_conv2d import forward
 
         return forward(x, weight, bias, gate, dilations)
-    return _gated_chunks.forward(x, weight, bias, gate, dilations)
+    return _chunked(x, weight, bias, gate, dilations)
 
 
 def _run_backward(
@@ -94,7 +134,7 @@ def _run_backward(
         from ._triton.gated_dilated_conv2d import backward
 
         return backward(grad, x, weight, gate, dilations)
-    return _gated_chunks.backward(grad, x, weight, gate, dilations)
+    return _chunked_backward(grad, x, weight, gate, dilations)
 
 
 def _setup(ctx, inputs, output) -> None:

@@ -4,10 +4,26 @@ from torch.nn import functional as F
 
 from tinynets._checks import check_maps
 
-from . import _variance_chunks
-from ._box_filter import inverse_count, upcast, window_mean
+from ._box_filter import (
+    eager_inverse_count,
+    eager_window_mean,
+    eager_window_sum,
+    in_type_of,
+    inverse_count,
+    upcast,
+    window_mean,
+)
 from ._checks import check_window
-from ._dispatch import compiles_inference, custom_ops_apply, define_op, in_chunks, on_triton, records_gradients
+from ._dispatch import (
+    by_chunk,
+    chunks,
+    compiles_inference,
+    custom_ops_apply,
+    define_op,
+    in_chunks,
+    on_triton,
+    records_gradients,
+)
 
 
 def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
@@ -42,7 +58,7 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
         check_window(kernel_size)
     if not torch.jit.is_scripting():
         if in_chunks(x) and not records_gradients(x):
-            return _variance_chunks.forward(x, kernel_size)
+            return by_chunk(_chunk, x, kernel_size)
         if compiles_inference(x):
             return (_forward if torch.compiler.is_exporting() else _centered_on_map)(x, kernel_size)
         if custom_ops_apply(x):
@@ -82,20 +98,43 @@ def _centered_moments(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
     return shift * inverse, square * inverse
 
 
+def _chunk(x: Tensor, kernel_size: int) -> Tensor:
+    """`_centered_on_map` for eager mode on the CPU."""
+    difference = _centered(x)
+    mean = eager_window_mean(difference, kernel_size)
+    variance = eager_window_mean(difference.square_(), kernel_size).addcmul_(mean, mean, value=-1)
+    return in_type_of(x, variance.relu_())
+
+
+def _centered(x: Tensor) -> Tensor:
+    """Compute d = x - mean_map(x) in the accumulation dtype."""
+    wide = upcast(x)
+    return wide - F.avg_pool2d(wide, wide.shape[2:])
+
+
 def _run(x: Tensor, kernel_size: int) -> Tensor:
     if on_triton(x):
         from ._triton.local_variance import forward
 
         return forward(x, kernel_size)
-    return _variance_chunks.forward(x, kernel_size)
+    return by_chunk(_chunk, x, kernel_size)
 
 
 def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
+    """On the CPU: grad_x = d * sum(u) - sum(u * mean(d)), u = 2 * grad / count."""
     if on_triton(x):
         from ._triton.local_variance import backward
 
         return backward(grad, x, kernel_size)
-    return _variance_chunks.backward(grad, x, kernel_size)
+    grad_x = torch.empty_like(x)
+    inverse = eager_inverse_count(x, kernel_size)
+    for chunk in chunks(x):
+        difference = _centered(x[chunk])
+        weight = upcast(grad[chunk]) * (2 * inverse)
+        weighted_mean = eager_window_mean(difference, kernel_size).mul_(weight)
+        total = difference.mul_(eager_window_sum(weight, kernel_size))
+        torch.sub(total, eager_window_sum(weighted_mean, kernel_size), out=grad_x[chunk])
+    return grad_x
 
 
 def _double_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:

@@ -3,8 +3,7 @@ import torch
 from torchvision.transforms.v2 import functional as reference
 
 from tinynets.engine.augment import BatchRNG
-from tinynets.engine.augment.cutout import random_cutout
-from tinynets.engine.augment.geometry import random_affine, random_crop, random_flip
+from tinynets.engine.augment.geometry import random_affine, random_crop, random_cutout, random_flip
 
 
 def images(n=16, channels=3, height=9, width=7):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinynets.engine import load_data
-from tinynets.engine.data.labels import encode_labels
+from tinynets.engine.data.arrays import encode_labels
 
 TEN = np.arange(20) % 10
 

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from tinynets.engine import Mixing, Schedule
-from tinynets.engine.loop.schedules import learning_rate_setter, mixing_strength
+from tinynets.engine import Mixing, Recursion, Schedule
+from tinynets.engine.loop.schedules import active_steps, learning_rate_setter, mixing_strength, temperature
 
 
 def optimizer(kind=torch.optim.SGD, **kwargs):
@@ -59,3 +59,19 @@ def test_mixing_ramps_up_and_ends_clean():
     mixing = Mixing(mixup=1, ramp_epochs=4, off_epoch=7)
     assert [mixing_strength(mixing, epoch) for epoch in (0, 1, 4, 6.9, 7, 9)] == [0, 0.25, 1, 1, 0, 0]
     assert mixing_strength(Mixing(mixup=1), 0) == 1
+
+
+def test_depth_grows_from_one_to_all():
+    recursion = Recursion(depth_warmup_epochs=10)
+    depths = [active_steps(recursion, 6, epoch / 4) for epoch in range(48)]
+    assert depths[0] == 1
+    assert depths == sorted(depths)
+    assert set(depths) == {1, 2, 3, 4, 5, 6}
+    assert depths[39] == 5
+    assert depths[40] == 6
+    assert active_steps(Recursion(), 6, 0.0) == 6
+
+
+def test_tau_falls_geometrically():
+    recursion = Recursion(tau_end=0.01)
+    assert [temperature(recursion, p) for p in (0, 0.5, 1)] == pytest.approx([1, 0.1, 0.01])

@@ -5,8 +5,7 @@ from tinynets.engine.recipes import Augment
 
 from .batch_rng import BatchRNG
 from .color import random_hsv, random_light
-from .cutout import random_cutout
-from .geometry import random_affine, random_crop, random_flip
+from .geometry import random_affine, random_crop, random_cutout, random_flip
 from .normalize import Normalize
 from .policy import apply_policy
 

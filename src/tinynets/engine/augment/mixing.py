@@ -5,7 +5,7 @@ from torch.nn import functional as F
 from tinynets.engine.recipes import Mixing
 
 from .batch_rng import BatchRNG
-from .cutout import rectangles
+from .geometry import rectangles
 
 
 class Mixer:

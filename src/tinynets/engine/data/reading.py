@@ -1,21 +1,22 @@
 """Reading of a single image file: first frame, EXIF orientation, transparency, resizing and cropping."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from timm.data.transforms_factory import transforms_imagenet_eval
 from torch import Tensor
 
 from tinynets._checks import unknown
+from tinynets._text import printable
 
 from .color_mode import flatten, is_gray, rgb
 from .image_data import channels_first
-from .image_errors import error_context
 from .memory import check_memory
 
 _ORIENTATION = 0x0112  # EXIF tag
@@ -124,3 +125,30 @@ def _fix_transparency(image: Image.Image) -> None:
         image.info["transparency"] = key * (85 if raw == "L;2" else 17)
     elif isinstance(key, tuple) and raw == "RGB;16B":
         image.info["transparency"] = tuple(value >> 8 for value in key)
+
+
+@contextmanager
+def error_context(path: str | Path) -> Iterator[None]:
+    """Convert every error raised inside to a one-line error with the file name."""
+    name = printable(path)
+    try:
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"no image at {name}")
+        if not path.is_file():  # reading from a pipe would block forever
+            raise ValueError(f"{name} is {'a folder' if path.is_dir() else 'not a regular file'}, not an image")
+        if path.stat().st_size == 0:
+            raise ValueError(f"{name} is an empty file, not an image")
+    except (FileNotFoundError, ValueError) as error:
+        raise type(error)(str(error) if name in str(error) else f"{name} cannot be read ({error})") from error
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read ({error.strerror})") from error
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{name} is not a readable image (format unknown to Pillow)") from error
+    except PermissionError as error:
+        raise ValueError(f"{name} cannot be read ({error.strerror})") from error
+    except Exception as error:  # Pillow's decoders raise many exception types for damaged files
+        reason = printable(" ".join(str(error).split()) or type(error).__name__)
+        raise ValueError(f"{name} is not a readable image ({reason})") from error

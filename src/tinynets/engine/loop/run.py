@@ -20,8 +20,7 @@ from .distributed import DistributedContext
 from .images import RunImages
 from .loss import TrainingLoss, autocast, balanced_weights
 from .optimizer import create_optimizer
-from .recursion import RecursionSchedule
-from .schedules import learning_rate_setter, mixing_strength
+from .schedules import RecursionSchedule, learning_rate_setter, mixing_strength
 from .step_graphs import StepGraphs, make_capturable
 from .views import Views
 

@@ -3,16 +3,16 @@ import io
 import json
 import logging
 import os
+import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock, Timeout
 
 from tinynets._files import to_json, write_file
-
-from .state import load_state, save_state
 
 _logger = logging.getLogger(__name__)
 
@@ -25,8 +25,6 @@ FILES = (
     "state.pt",
     "state.previous.pt",
 )
-
-
 SPLIT = "split.json"
 
 
@@ -98,20 +96,20 @@ class RunDir:
         """
         path, backup = self.path / "state.pt", self.path / "state.previous.pt"
         if not path.exists():
-            return load_state(backup) if backup.exists() else None
+            return _load_state(backup) if backup.exists() else None
         try:
-            return load_state(path)
+            return _load_state(path)
         except ValueError as error:
             if not backup.exists():
                 raise
-            state = load_state(backup)
+            state = _load_state(backup)
             os.replace(path, self.path / "state.damaged.pt")  # so that it never becomes the backup
             _logger.warning(f"{error}; resuming from {backup.name}, the preceding state")
             return state
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Write state.pt, backing up the preceding state as state.previous.pt."""
-        save_state(self.path / "state.pt", state, backup=self.path / "state.previous.pt")
+        _save_state(self.path / "state.pt", state, backup=self.path / "state.previous.pt")
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write a dictionary as a JSON file."""
@@ -156,3 +154,30 @@ def read_metrics(path: str | Path) -> list[dict[str, float]]:
     """
     with open(Path(path) / "metrics.csv", newline="") as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _save_state(path: Path, state: dict[str, Any], backup: Path) -> None:
+    """Write the state for resuming a run atomically, moving the previous one to backup."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_file(path, buffer.getvalue(), backup)
+
+
+def _load_state(path: Path) -> dict[str, Any]:
+    """Read a file written by `_save_state` onto the CPU, without executing any code in it.
+
+    Raises:
+        ValueError: the file is damaged, is not a state, or contains code.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{path} is not a training state: it contains more than tensors and plain values (nothing was executed)"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} is not readable ({reason}): it may be truncated") from error
+    if not isinstance(state, dict) or "identity" not in state:
+        raise ValueError(f"{path} is not the state of a run")
+    return state
