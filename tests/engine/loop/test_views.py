@@ -123,6 +123,36 @@ def test_logits_of_another_recipe_or_a_damaged_file_are_computed_again(tiny_data
     assert not torch.equal(started(tiny_data, override(recipe, {"seed": 1}), cache).views.logits, logits)
 
 
+def test_logits_of_finished_views_survive_an_interruption(tiny_data, recipe, tmp_path):
+    cache = tmp_path / "logits.safetensors"
+    model, _ = model_for_data("simplecnn_mnist", tiny_data, recipe, None)
+    run, batches = Run(model, tiny_data, recipe, TEAM), iter(range(2))  # a view is one batch
+
+    def interrupt_in_the_second_view():
+        if next(batches) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.make_views(cache, "data", interrupt_in_the_second_view)
+    first = read_weights(cache)[0]["logits"]
+    assert len(first) == 1
+    continued = started(tiny_data, recipe, cache).views.logits
+    assert torch.equal(continued[:1], first)
+    assert torch.equal(continued, started(tiny_data, recipe, tmp_path / "other.safetensors").views.logits)
+
+
+def test_more_views_keep_the_logits_of_the_others(tiny_data, recipe, tmp_path, caplog):
+    caplog.set_level("INFO", "tinynets")
+    cache = tmp_path / "logits.safetensors"
+    two = started(tiny_data, override(recipe, {"distill.views": 2}), cache).views.logits
+    three = started(tiny_data, recipe, cache).views.logits
+    assert "for 1 views" in caplog.text
+    assert torch.equal(three[:2], two)
+    caplog.clear()
+    assert torch.equal(started(tiny_data, override(recipe, {"distill.views": 2}), cache).views.logits, two)
+    assert not caplog.messages
+
+
 def test_views_must_fit_into_memory(tiny_data, recipe, tmp_path):
     with pytest.raises(ValueError, match=r"1000000000 views of the training images would take .* lower distill\.views"):
         started(tiny_data, override(recipe, {"distill.views": 10**9}), tmp_path / "logits.safetensors")

@@ -58,32 +58,34 @@ class Views:
         distributed: DistributedContext,
         after_batch: Callable[[], None],
     ) -> None:
-        """Read the teacher's logits from the file cache, or compute them and write it."""
+        """Read the teacher's logits from the file cache, and compute those of the views that it lacks."""
         distill = self.recipe.distill
         key = {
             "teacher": distill.teacher,
-            "views": distill.views,
             "augment": asdict(self.recipe.augment),
             "seed": self.recipe.seed,
             "val_size": self.recipe.val_size,
             "data_sha256": data_sha256,
         }
-        logits = None
-        if distributed.is_main:
-            logits = _cached(cache, key)
-            if logits is None:
-                _logger.info(f"computing the logits of {distill.teacher} for {distill.views} views of each image, once")
-                logits = self._logits(teacher, after_batch)
-                save_weights(cache, {"logits": logits}, key)
+        logits = self._logits(teacher, cache, key, after_batch) if distributed.is_main else None
         self.logits = distributed.broadcast(logits).to(self.images.device)
 
     @torch.no_grad()
-    def _logits(self, teacher: Callable[[Tensor], Tensor], after_batch: Callable[[], None]) -> Tensor:
-        logits = []
-        for images in self.images.flatten(0, 1).split(250):
-            logits.append(teacher(self.clean(images)).half().cpu())
-            after_batch()
-        return torch.cat(logits).unflatten(0, (len(self.images), -1))
+    def _logits(
+        self, teacher: Callable[[Tensor], Tensor], cache: Path, key: dict, after_batch: Callable[[], None]
+    ) -> Tensor:
+        logits = _cached(cache, key)
+        missing = self.images[len(logits) :]
+        if len(missing):
+            _logger.info(f"computing the logits of {key['teacher']} for {len(missing)} views of each image, once")
+        for view in missing:
+            parts = []
+            for images in view.split(250):
+                parts.append(teacher(self.clean(images)).half().cpu())
+                after_batch()
+            logits = torch.cat([logits, torch.cat(parts).unsqueeze(0)])
+            save_weights(cache, {"logits": logits}, key)
+        return logits[: len(self.images)]
 
     def __call__(self, rows: Tensor, rng: BatchRNG) -> tuple[Tensor, Tensor]:
         """Return normalized random views (n, C, H, W) of the rows (n,), and their logits (n, classes), fp32."""
@@ -91,9 +93,10 @@ class Views:
         return self.batch(self.images[view, rows], rng), self.logits[view, rows].float()
 
 
-def _cached(path: Path, key: dict) -> Tensor | None:
+def _cached(path: Path, key: dict) -> Tensor:
+    """Return the logits in a file, of no view if it is missing, damaged or of another key."""
     try:
         state, metadata = read_weights(path)
     except (FileNotFoundError, ValueError):
-        return None
-    return state["logits"] if metadata == key else None
+        state, metadata = {}, None
+    return state["logits"] if metadata == key else torch.empty(0, dtype=torch.float16)
