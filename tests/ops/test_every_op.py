@@ -138,7 +138,7 @@ def test_chunks_of_a_batch_make_the_whole(name, monkeypatch):
     y = OPS[name][0](*inputs)
     grads = torch.autograd.grad(y, inputs, torch.ones_like(y))
     small = lambda x, elements=0: (slice(i, i + 2) for i in range(0, x.shape[0], 2))  # noqa: E731
-    for module in ("divisive_norm", "variance_chunks", "gated_chunks"):
+    for module in ("divisive_norm", "local_variance", "gated_dilated_conv2d"):
         monkeypatch.setattr(importlib.import_module(f"tinynets.ops._{module}"), "chunks", small)
     again = OPS[name][0](*inputs)
     torch.testing.assert_close(again, y)
