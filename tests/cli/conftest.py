@@ -37,3 +37,9 @@ def finished(_trained, tmp_path):
     source, stdout = _trained
     out = shutil.copytree(source, tmp_path / "run")
     return out, stdout.replace(str(source), str(out))
+
+
+@pytest.fixture
+def leave_out_drawing(monkeypatch):
+    """Call it before a `plot` that is not about the pictures: drawing takes seconds."""
+    return lambda: monkeypatch.setattr("tinynets.report.plots._save", lambda figure, path: None)

@@ -46,7 +46,7 @@ def top1(run, *argv):
     return json.loads(out)["top1"]
 
 
-def test_a_timm_model_end_to_end(run, tmp_path, monkeypatch):
+def test_a_timm_model_end_to_end(run, tmp_path, leave_out_drawing):
     out = tmp_path / "run"
     code, text, err = run("train", "test_resnet", "--data", "digits", "--epochs", 1, "--val-size", 0.8, "--out", out)
     assert code == 0, err
@@ -60,7 +60,7 @@ def test_a_timm_model_end_to_end(run, tmp_path, monkeypatch):
     assert "checkpoint of test_resnet: trained on digits, images of 8x8" in run("info", out)[1]
     metadata = json.loads(run("info", "test_vit", "--json")[1])
     assert (metadata["checkpoint"], metadata["weights"]) == (None, None)
-    monkeypatch.setattr("tinynets.report.plots._save", lambda figure, path: None)  # drawing takes seconds
+    leave_out_drawing()
     code, text, _ = run("plot", out, "--json")
     assert (code, "confusion.png" in json.loads(text)["files"]) == (0, True)
     metadata = json.loads(run("recipe", "test_resnet.r160_in1k", "--json")[1])

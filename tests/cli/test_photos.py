@@ -44,7 +44,7 @@ def split_of(out):
     return json.loads((out / "split.json").read_text())
 
 
-def test_the_split_of_a_run_is_used_by_every_later_command(run, trained, insects, monkeypatch):
+def test_the_split_of_a_run_is_used_by_every_later_command(run, trained, insects, leave_out_drawing):
     split = split_of(trained)
     assert (split["seed"], split["test_size"], split["val_size"]) == (3, 0.1, 0.1)
     count = len(split["test"])
@@ -57,7 +57,7 @@ def test_the_split_of_a_run_is_used_by_every_later_command(run, trained, insects
         assert (metadata["images"], metadata["top1"]) == (count, top1)
         assert "40 images are not in the run's split and are ignored" in err
         assert "has changed" not in err
-    monkeypatch.setattr("tinynets.report.plots._save", lambda figure, path: None)  # drawing takes seconds
+    leave_out_drawing()
     assert run("plot", trained)[0] == 0
     (trained / "summary.json").unlink()
     code, _, err = run("train", "--resume", "--out", trained)

@@ -145,7 +145,7 @@ def test_predict_errors_are_one_line(run, tmp_path, unshipped):
         assert message in err
 
 
-def test_plots(run, finished, beans, tmp_path, monkeypatch):
+def test_plots(run, finished, beans, tmp_path, leave_out_drawing):
     out, _ = finished
     code, text, _ = run("plot", out)
     assert code == 0
@@ -163,7 +163,7 @@ def test_plots(run, finished, beans, tmp_path, monkeypatch):
     recipe = ["--recipe", "digits", "--batch-size", 6, "--epochs", 1]
     run("train", "c1c2c3c4o_cifar10", "--data", beans, *recipe, "--out", other)
     beans.unlink()
-    monkeypatch.setattr("tinynets.report.plots._save", lambda figure, path: None)  # drawing takes seconds
+    leave_out_drawing()
     code, text, err = run("plot", other, out, "--out", tmp_path / "both", "--json")
     assert code == 0
     assert "only the curves of" in err

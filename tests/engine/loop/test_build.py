@@ -66,6 +66,28 @@ def test_a_new_classifier_starts_at_equal_logits(tiny_data):
     assert torch.equal(model.eval()(torch.randn(2, 3, 32, 32)), torch.zeros(2, 3))
 
 
+class NormedHead(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.head = nn.Sequential(nn.BatchNorm1d(64), nn.Linear(64, num_classes))
+
+    def get_classifier(self):
+        return self.head
+
+    def forward(self, x):
+        return self.head(x.flatten(1))
+
+
+def test_a_new_classifier_with_a_norm_can_learn(tiny_data):
+    start = dataclasses.replace(find_start("simplecnn_mnist"), state=NormedHead(10).state_dict())
+    model = NormedHead(3)
+    start.load(model, tiny_data)
+    logits = model(tiny_data.train_images[:9].float())
+    assert torch.equal(logits, torch.zeros(9, 3))
+    torch.nn.functional.cross_entropy(logits, tiny_data.train_labels[:9]).backward()
+    assert model.head[1].weight.grad.abs().max() > 0
+
+
 def test_a_model_made_for_one_size_keeps_it(tiny_data, tmp_path):
     summary = train("simplecnn_mnist", tiny_data, SHORT, tmp_path, pretrained=True)
     assert tuple(summary["model_args"]["img_size"]) == (28, 28)

@@ -111,8 +111,8 @@ class Start:
         for key in [key for key in state if head and key.startswith(f"{head}.")]:
             if same and key in target:
                 state[key] = state[key][order]
-            else:  # some models initialize it for ImageNet, with logits so large that a short run only unlearns them
-                state[key] = torch.zeros_like(target[key]) if key in target else state[key]
+            else:
+                state[key] = target.get(key, state[key])
         if head and not same:
             notes.append(f"new classifier for {data.num_classes} classes")
         first = next((f"{n}.weight" for n, m in model.named_modules() if isinstance(m, nn.Conv2d)), None)
@@ -120,6 +120,8 @@ class Start:
             notes.append(f"input adapted from {state[first].shape[1]} to {target[first].shape[1]} channels")
             state[first] = adapt_channels(state[first], target[first].shape[1])
         load_into(model, state, self.name)
+        if head and not same:
+            _zero_last_layer(layer)
         loaded = sum(torch.equal(tensor.cpu(), self.state[key]) for key, tensor in target.items() if key in self.state)
         trained_on = f", trained on {self.metadata.data}" if self.metadata.data else ""
         changes = "".join(f"; {part}" for part in notes)
@@ -127,6 +129,16 @@ class Start:
             f"starts from {self.name} ({self.metadata.model}{trained_on}): {loaded} of {len(target)} tensors loaded"
             f"{changes}; optimizer, schedule and random state are new"
         )
+
+
+def _zero_last_layer(classifier: Any) -> None:
+    """Start at equal logits; models initialized for ImageNet's classes may start at so large ones that they are slow.
+
+    Norms and earlier layers of the classifier keep their initialization, without which the layer would not learn.
+    """
+    last = [m for m in classifier.modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1:]
+    for parameter in (p for m in last for p in m.parameters()):
+        nn.init.zeros_(parameter)
 
 
 def find_start(name: str | Path) -> Start:

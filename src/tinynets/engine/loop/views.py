@@ -59,9 +59,8 @@ class Views:
         after_batch: Callable[[], None],
     ) -> None:
         """Read the teacher's logits from the file cache, and compute those of the views that it lacks."""
-        distill = self.recipe.distill
         key = {
-            "teacher": distill.teacher,
+            "teacher": self.recipe.distill.teacher,
             "augment": asdict(self.recipe.augment),
             "seed": self.recipe.seed,
             "val_size": self.recipe.val_size,
