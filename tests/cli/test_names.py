@@ -65,8 +65,7 @@ def test_nothing_trained_is_overwritten(run, trained, tmp_path):
     assert (code, "the run trains simplecnn_mnist, not c1c2c3c4o_cifar10" in err) == (1, True)
     code, _, err = run(*argv, "--pretrained")
     assert (code, "the run started from random weights, not from simplecnn_mnist" in err) == (1, True)
-    for state in trained.glob("state*.pt"):
-        state.unlink()
+    (trained / "state.pt").unlink()
     code, _, err = run(*argv)
     assert (code, len(err.splitlines())) == (1, 1)
     assert "of a run, but no state.pt to resume from" in err
