@@ -127,7 +127,7 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
 
     Raises:
         FileNotFoundError: there is no such file.
-        RuntimeError: weights are missing, damaged or could not be downloaded.
+        RuntimeError: weights are missing or damaged. What timm raises for a download that fails is passed on.
         ValueError: the name is unknown, the model has no weights, or the file is not a tinynets checkpoint.
 
     Examples:
