@@ -85,3 +85,19 @@ def test_invalid_data(run, odd, tmp_path):
             shutil.rmtree(root / part / name)
     code, _, err = run("train", "simplecnn_mnist", "--data", root, "--out", tmp_path / "one")
     assert (code, "odd has only one class, '$x$ & <y>': training needs two or more" in err) == (1, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of POSIX")
+def test_errors_and_messages_are_printable_lines(run, tmp_path):
+    name = "a\n\x1b[2Jb"
+    argv = ["evaluate", "simplecnn_mnist", "--no-cache", "--data", tmp_path / name]
+    _, _, missing = run(*argv)
+    (tmp_path / name / name).mkdir(parents=True)
+    _, _, empty = run(*argv)
+    Image.new("L", (28, 28)).save(tmp_path / name / name / f"{name}.png")
+    _, _, other_classes = run(*argv)
+    (tmp_path / name / name / f"{name}.png").write_bytes(b"no image")
+    _, _, unreadable = run(*argv)
+    for err, lines in ((missing, 1), (empty, 1), (other_classes, 2), (unreadable, 1)):
+        assert len(err.splitlines()) == lines
+        assert all(line.isprintable() and r"\x1b[2Jb" in line for line in err.splitlines())

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from tinynets._context import plain_defaults
-from tinynets._text import printable
 
 from .arrays import load_arrays
 from .builtin import DOWNLOADED, LOADERS
@@ -109,7 +108,7 @@ def load_data(
             _check_effect(name, data_dir, background, skip_bad, split_args)
             return _sized(load_arrays(path), img_size, source)
         raise ValueError(
-            f"unknown data set {str(name)!r}: there is no folder or file {printable(path.absolute())}, "
+            f"unknown data set {str(name)!r}: there is no folder or file {path.absolute()}, "
             f"and the built-in data sets are {', '.join(list_data())}"
         )
 
@@ -124,15 +123,15 @@ def _check_effect(
     """Raise ValueError for an option that has no effect on these data."""
     if data_dir is not None:
         raise ValueError(
-            f"data_dir (--data-dir) has no effect on {printable(name)}: it applies to {', '.join(sorted(DOWNLOADED))}; "
+            f"data_dir (--data-dir) has no effect on {name}: it applies to {', '.join(sorted(DOWNLOADED))}; "
             "choose your own data with --data"
         )
     for option, given in (("background (--background)", background != "white"), ("skip_bad (--skip-bad)", skip_bad)):
         if given:
-            raise ValueError(f"{option} has no effect on {printable(name)}: it applies to folders of image files")
+            raise ValueError(f"{option} has no effect on {name}: it applies to folders of image files")
     if given := [key for key, value in (split_args or {}).items() if value is not None]:
         option = f"{given[0]} (--test-size)" if given[0] == "test_size" else given[0]
-        raise ValueError(f"{option} has no effect on {printable(name)}: it applies to class folders without splits")
+        raise ValueError(f"{option} has no effect on {name}: it applies to class folders without splits")
 
 
 def _is_folder(name: str | Path | Mapping[str, Any]) -> bool:

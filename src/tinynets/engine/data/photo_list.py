@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tinynets._text import printable
-
 from .memory import check_memory, threads_that_fit
 from .parallel import core_count, for_each
 from .reading import Header, read_header
@@ -122,7 +120,7 @@ def check_room(listed: PhotoList, plan: Plan, count: int) -> None:
     threads = threads_that_fit(core_count(), plan.largest, size)
     check_memory(
         size + threads * plan.largest,
-        f"{printable(listed.root)}: {plan}",
+        f"{listed.root}: {plan}",
         "choose a smaller size with --img-size (img_size)"
         + (", or make the largest files smaller" if plan.largest else ""),
     )
@@ -139,7 +137,7 @@ def _choose_size(root: Path, headers: list[Header], options: PhotoOptions) -> tu
         return common, []
     kind = f"{common[0]}x{common[1]}" if len(sizes) == 1 else "different sizes"
     if options.default_size is None:
-        raise ValueError(f"{printable(root)} has images of {kind}: choose one size for all with --img-size (img_size)")
+        raise ValueError(f"{root} has images of {kind}: choose one size for all with --img-size (img_size)")
     size = f"{options.default_size[0]}x{options.default_size[1]}"
     return options.default_size, [f"images of {kind} are cropped and resized to {size} (--img-size for another size)"]
 

@@ -11,8 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinynets._text import printable
-
 from .cache import Cache, key_of
 from .image_data import ImageData, assemble
 from .memory import size_text, threads_that_fit
@@ -38,13 +36,13 @@ def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
             return _read_cached(listed, options, options.cache)
         except OSError as error:
             _logger.warning(
-                f"cannot cache decoded photos in {printable(options.cache)} ({error.strerror or error}): they stay in "
+                f"cannot cache decoded photos in {options.cache} ({error.strerror or error}): they stay in "
                 "memory, and the next run decodes them again (--cache for another folder)"
             )
     plan = make_plan(listed, options, read_headers(listed.photos))
     check_room(listed, plan, len(plan.photos))
     if plan.bytes > _LARGE:
-        _logger.info(f"{printable(listed.root)}: {plan} take {size_text(plan.bytes)} of memory")
+        _logger.info(f"{listed.root}: {plan} take {size_text(plan.bytes)} of memory")
     images = torch.empty(len(plan.photos), *plan.shape, dtype=torch.uint8, device="cpu")
     count = 0
 
@@ -77,7 +75,7 @@ def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageD
             data = _assemble(listed, options, plan, images, bad, metadata)
         else:
             if len(plan.photos) > _MANY:
-                _logger.info(f"decoding {plan} once, into {printable(cache.folder)} ({size_text(plan.bytes)})")
+                _logger.info(f"decoding {plan} once, into {cache.folder} ({size_text(plan.bytes)})")
             check_room(listed, plan, min(BLOCK, len(plan.photos)))
             with cache.writer(name, plan.bytes) as file:
                 bad = _decode(listed, options, plan, lambda block: file.write(block.numpy().data))
@@ -113,7 +111,7 @@ def _decode(listed: PhotoList, options: PhotoOptions, plan: Plan, keep: Callable
     for part in dict.fromkeys(photo.part for photo in listed.photos):
         if part not in readable:
             reason = next(iter(errors.values()))
-            raise ValueError(f"{printable(listed.root / part)} contains no readable image: {reason}")
+            raise ValueError(f"{listed.root / part} contains no readable image: {reason}")
     return bad
 
 
@@ -168,7 +166,7 @@ def _error_summary(root: Path, bad: dict[str, str], total: int) -> str:
     reasons = list(bad.values())
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
     return (
-        f"{len(reasons):,} of {total:,} images in {printable(root)} cannot be used: "
+        f"{len(reasons):,} of {total:,} images in {root} cannot be used: "
         f"{'; '.join(reasons[:10])}{more}: "
         "repair them, or skip them with --skip-bad (skip_bad=True)"
     )
