@@ -94,7 +94,7 @@ def test_a_default_recipe_comes_with_the_weights():
         (lambda: Recipe(drop_rate=1.0), "drop_rate"),
         (lambda: Recipe(drop_rate="none"), "drop_rate must be a finite number or none"),
         (lambda: Recipe(precision="fp8"), "unknown precision 'fp8'"),
-        (lambda: Recipe(compile=1), "compile must be true or false, got 1"),
+        (lambda: Augment(flip=1), r"augment\.flip must be true or false, got 1"),
         (lambda: Recipe(optimizer={"lr": 1}), "optimizer must be Optimizer"),
         (lambda: Optimizer("sdg"), r"unknown optimizer\.name 'sdg': did you mean sgd"),
         (lambda: Optimizer(lr=0), r"optimizer\.lr must be above 0"),

@@ -134,7 +134,7 @@ class Augment(Section):
         pad: padding of every side in pixels before a random crop to the original size.
         pad_mode: "constant" for zero padding, "reflect" for reflection padding.
         flip: flip images horizontally with probability 1/2.
-        policy: "autoaugment" (the CIFAR-10 policy), "trivialaugment" (wide) or None.
+        policy: "autoaugment" (the CIFAR-10 policy) or None.
         rotate: maximum rotation in either direction, in degrees.
         scale: maximum change of scale: factors from 1 - scale to 1 + scale.
         shift: maximum shift along both axes, as a fraction of the image size.
@@ -164,7 +164,7 @@ class Augment(Section):
     pad: NonNegativeInt = 0
     pad_mode: Literal["constant", "reflect"] = "constant"
     flip: bool = False
-    policy: Literal["autoaugment", "trivialaugment"] | None = None
+    policy: Literal["autoaugment"] | None = None
     rotate: NonNegative = 0.0
     scale: BelowOne = 0.0
     shift: BelowOne = 0.0
@@ -298,8 +298,6 @@ class Recipe(Section):
         recursion: settings of recursive models.
         distill: knowledge distillation.
         label_smoothing: label smoothing factor, the probability distributed uniformly over all classes.
-        class_weights: "balanced" weights every image by (images / classes) / images of its class; "none" weights all
-            images equally.
         clip_grad: maximum global gradient norm, 0 for no clipping.
         ema_decay: decay of the exponential moving average of weights and buffers, which is validated and saved. 0 for
             no average.
@@ -307,8 +305,7 @@ class Recipe(Section):
         freeze: "backbone" trains only the classifier, with all other weights and running statistics frozen; "none"
             trains all parameters.
         bn_images: number of clean training images for the recomputation of batch norm statistics at the end.
-        precision: "fp32", or autocast in "bf16" or "fp16" (with loss scaling).
-        compile: whether to use torch.compile for the forward and backward pass.
+        precision: "fp32", or autocast in "bf16".
         val_size: fraction of every class of the training set held out for validation. 0 to train on all images.
         seed: seed of the initial weights, the split, the order of the images, their augmentation and the model's noise.
 
@@ -330,14 +327,12 @@ class Recipe(Section):
     recursion: Recursion = field(default_factory=Recursion)
     distill: Distill = field(default_factory=Distill)
     label_smoothing: BelowOne = 0.0
-    class_weights: Literal["none", "balanced"] = "none"
     clip_grad: NonNegative = 0.0
     ema_decay: BelowOne = 0.0
     drop_rate: BelowOne | None = None
     freeze: Literal["none", "backbone"] = "none"
     bn_images: NonNegativeInt = 0
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    compile: bool = False
+    precision: Literal["fp32", "bf16"] = "fp32"
     val_size: BelowOne = 0.1
     seed: NonNegativeInt = 0
 
