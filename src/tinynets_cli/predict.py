@@ -9,7 +9,6 @@ from typing import Any
 
 from .data import warn_of_polarity
 from .options import (
-    background_option,
     common_options,
     device_of,
     device_options,
@@ -22,7 +21,7 @@ from .options import (
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "predict",
-        parents=[common_options(), model_options(), device_options(), background_option()],
+        parents=[common_options(), model_options(), device_options()],
         help="the most probable classes of image files",
     )
     command.add_argument(
@@ -49,7 +48,6 @@ def run(args: argparse.Namespace) -> None:
         check_writable(args.csv)
     trained = trained_of(args)
     metadata, mode, size = trained.metadata, trained.mode, trained.img_size
-    background = args.background or (metadata.data_source or {}).get("background", "white")
     trained.model.to(device_of(args))
     paths, errors, notes = _find_images(args.images)
     for text in notes:
@@ -58,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     wrong = 0
     for start in range(0, len(paths), args.batch_size):
         batch = paths[start : start + args.batch_size]
-        images, bad = read_images(batch, mode, size, background, progress=args.json, config=trained.config)
+        images, bad = read_images(batch, mode, size, progress=args.json, config=trained.config)
         errors += [{"image": batch[index], "error": reason} for index, reason in bad.items()]
         if len(images) == 0:
             continue

@@ -14,7 +14,6 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from .color_mode import rgb
 from .reading import check_size, read_image
 
 _T = TypeVar("_T")
@@ -25,7 +24,6 @@ def read_images(
     paths: Sequence[str | Path],
     mode: str,
     img_size: tuple[int, int],
-    background: str = "white",
     threads: int | None = None,
     progress: bool = True,
     config: Mapping[str, Any] | None = None,
@@ -36,7 +34,6 @@ def read_images(
         paths: the files.
         mode: "L" for one channel, "RGB" for three.
         img_size: (H, W) of the result.
-        background: color behind transparent pixels, by name or as "#rrggbb".
         threads: number of threads, None for the number of cores.
         progress: show a progress bar on stderr, if that is a terminal, after one second.
         config: as in `read_image`.
@@ -55,11 +52,10 @@ def read_images(
         >>> images.shape, failed
         (torch.Size([1, 3, 32, 32]), {1: 'no image at missing.png'})
     """
-    rgb(background)
     check_size(img_size)
     blocks = [torch.empty(0, len(mode), *img_size, dtype=torch.uint8, device="cpu")]
     title = "reading" if progress else None
-    bad = read_blocks(paths, mode, img_size, background, threads, config, blocks.append, title)
+    bad = read_blocks(paths, mode, img_size, threads, config, blocks.append, title)
     return torch.cat(blocks), bad
 
 
@@ -67,7 +63,6 @@ def read_blocks(
     paths: Sequence[str | Path],
     mode: str,
     img_size: tuple[int, int],
-    background: str,
     threads: int | None,
     config: Mapping[str, Any] | None,
     keep: Callable[[Tensor], Any],
@@ -83,7 +78,7 @@ def read_blocks(
     block = torch.empty(min(BLOCK, len(paths)), len(mode), *img_size, dtype=torch.uint8, device="cpu")
 
     def read(index: int) -> None:
-        block[index % BLOCK] = read_image(paths[index], mode, img_size, background, config)
+        block[index % BLOCK] = read_image(paths[index], mode, img_size, config)
 
     def hand_over(indices: Sequence[int], failed: Mapping[int, str]) -> None:
         keep(block[[index % BLOCK for index in indices if index not in failed]])
