@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .memory import check_memory, threads_that_fit
-from .parallel import core_count, for_each
+from .parallel import for_each
 from .reading import Header, read_header
 
 _KEPT_SIDE = 128  # pixels
@@ -68,15 +67,14 @@ class PhotoList:
 
 @dataclass(frozen=True)
 class Plan:
-    """A decoding plan: photos with readable headers, (C, H, W) of the images, remarks about that size, unreadable files
-    with the reason, and the peak memory per decoding thread.
+    """A decoding plan: photos with readable headers, (C, H, W) of the images, remarks about that size, and unreadable
+    files with the reason.
     """
 
     photos: list[Photo]
     shape: tuple[int, int, int]
     notes: list[str]
     bad: dict[str, str]
-    largest: int
 
     @property
     def bytes(self) -> int:
@@ -108,20 +106,7 @@ def make_plan(listed: PhotoList, options: PhotoOptions, headers: Sequence[Any]) 
     known = [Header((h, w), bool(gray)) for h, w, gray in (by_path[str(photo.path)] for photo in photos)]
     size, notes = _choose_size(listed.root, known, options) if known else ((1, 1), [])
     channels = 1 if _choose_mode(known, options.in_chans) == "L" else 3
-    largest = max((header.decoding_bytes for header in known), default=0)
-    return Plan(photos, (channels, *size), notes, dict(listed.unreadable or {}) | bad, largest)
-
-
-def check_room(listed: PhotoList, plan: Plan, count: int) -> None:
-    """Raise ValueError if that many images and one decoding thread do not fit into memory."""
-    size = count * math.prod(plan.shape)
-    threads = threads_that_fit(core_count(), plan.largest, size)
-    check_memory(
-        size + threads * plan.largest,
-        f"{listed.root}: {plan}",
-        "choose a smaller size with --img-size (img_size)"
-        + (", or make the largest files smaller" if plan.largest else ""),
-    )
+    return Plan(photos, (channels, *size), notes, dict(listed.unreadable or {}) | bad)
 
 
 def _choose_size(root: Path, headers: list[Header], options: PhotoOptions) -> tuple[tuple[int, int], list[str]]:

@@ -1,7 +1,6 @@
 """Decoding of the photos of a data set to a common size and number of channels."""
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,9 +12,9 @@ from torch import Tensor
 
 from .cache import Cache, key_of
 from .image_data import ImageData, assemble
-from .memory import size_text, threads_that_fit
-from .parallel import BLOCK, core_count, read_blocks
-from .photo_list import PhotoList, PhotoOptions, Plan, check_room, make_plan, read_headers
+from .memory import check_memory, size_text
+from .parallel import read_blocks
+from .photo_list import PhotoList, PhotoOptions, Plan, make_plan, read_headers
 from .similar import near_duplicates
 
 _logger = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
                 "memory, and the next run decodes them again (--cache for another folder)"
             )
     plan = make_plan(listed, options, read_headers(listed.photos))
-    check_room(listed, plan, len(plan.photos))
+    check_memory(plan.bytes, f"{listed.root}: {plan}", "choose a smaller size with --img-size (img_size)")
     if plan.bytes > _LARGE:
         _logger.info(f"{listed.root}: {plan} take {size_text(plan.bytes)} of memory")
     images = torch.empty(len(plan.photos), *plan.shape, dtype=torch.uint8, device="cpu")
@@ -76,7 +75,6 @@ def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageD
         else:
             if len(plan.photos) > _MANY:
                 _logger.info(f"decoding {plan} once, into {cache.folder} ({size_text(plan.bytes)})")
-            check_room(listed, plan, min(BLOCK, len(plan.photos)))
             with cache.writer(name, plan.bytes) as file:
                 bad = _decode(listed, options, plan, lambda block: file.write(block.numpy().data))
             images = cache.images(name, (len(plan.photos) - len(bad), *plan.shape))
@@ -101,9 +99,8 @@ def _status(path: Path) -> tuple[str, int, int]:
 def _decode(listed: PhotoList, options: PhotoOptions, plan: Plan, keep: Callable[[Tensor], Any]) -> dict[int, str]:
     """Pass all images to keep, block by block; return the indices of unreadable ones, with the reason."""
     channels, *size = plan.shape
-    threads = threads_that_fit(core_count(), plan.largest, min(BLOCK, len(plan.photos)) * math.prod(plan.shape))
     paths, mode = [photo.path for photo in plan.photos], "L" if channels == 1 else "RGB"
-    bad = read_blocks(paths, mode, (size[0], size[1]), threads, options.config, keep)
+    bad = read_blocks(paths, mode, (size[0], size[1]), options.config, keep)
     errors = plan.bad | {str(paths[index]): reason for index, reason in bad.items()}
     if errors and not options.skip_bad:
         raise ValueError(_error_summary(listed.root, errors, len(listed.photos) + len(listed.unreadable or {})))
