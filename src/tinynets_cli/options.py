@@ -153,8 +153,6 @@ def device_of(args: argparse.Namespace) -> str:
     import torch
 
     if args.device != "auto":
-        if args.device.startswith("cuda") and not torch.cuda.is_available():
-            raise ValueError(f"--device {args.device} cannot be used: no CUDA device is available, choose --device cpu")
         return args.device
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 import torch
-from support import EGRR_ARGS, QUICK
+from support import QUICK
 
 from tinynets.engine import Optimizer, load_checkpoint, override, train
 from tinynets.engine.loop import Run
@@ -205,10 +205,3 @@ def test_a_teacher_without_weights_is_refused(tiny_data, tmp_path, unshipped):
     with pytest.raises(ValueError, match=f"{unshipped} ships no pretrained weights"):
         train("simplecnn_mnist", tiny_data, override(QUICK, {"distill.teacher": unshipped}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_cuda_without_a_gpu(tiny_data, tmp_path):
-    if torch.cuda.is_available():
-        pytest.skip("there is one")
-    with pytest.raises(RuntimeError, match="no CUDA device is available: train with --device cpu"):
-        train("egrr_cifar100", tiny_data, QUICK, tmp_path / "run", device="cuda", model_args=EGRR_ARGS)

@@ -194,6 +194,8 @@ def test_early_stopping(tiny_data, tmp_path):
     assert len(scores) - 1 - scores.index(max(scores)) == 3
     resumed = train("groupnorm_net", tiny_data, recipe, tmp_path, resume=True)
     assert resumed["last"]["epoch"] == summary["last"]["epoch"]
+    with pytest.raises(ValueError, match=r"schedule\.patience needs validation images: val_size \(0\) leaves none"):
+        train("groupnorm_net", tiny_data, override(recipe, {"val_size": 0}), tmp_path / "without")
 
 
 def test_muon_orthogonalizes_in_the_precision_asked_for():

@@ -112,7 +112,6 @@ def test_a_default_recipe_comes_with_the_weights():
         (lambda: Schedule(epochs=3, warmup_epochs=3), r"schedule\.warmup_epochs \(3\) must be below"),
         (lambda: Schedule(epochs=3, cosine_epochs=2), r"schedule\.cosine_epochs"),
         (lambda: Schedule(kind="linear"), r"unknown schedule\.kind 'linear'"),
-        (lambda: Recipe(schedule=Schedule(patience=3), val_size=0), r"schedule\.patience needs a validation split"),
         (lambda: Optimizer(muon_precision="fp16"), r"unknown optimizer\.muon_precision 'fp16'"),
         (lambda: Augment(pad=-1), r"augment\.pad"),
         (lambda: Augment(pad_mode="edge"), r"unknown augment\.pad_mode 'edge'"),

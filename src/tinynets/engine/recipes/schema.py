@@ -350,8 +350,6 @@ class Recipe(Section):
         }.items():
             if span > epochs:
                 raise ValueError(f"{name} ({span:g}) must not be above schedule.epochs ({epochs})")
-        if self.schedule.patience and not self.val_size:
-            raise ValueError("schedule.patience needs a validation split: val_size must be above 0")
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to nested dictionaries, the inverse of `recipe_from_dict`."""
