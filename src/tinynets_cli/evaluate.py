@@ -11,7 +11,7 @@ from .data import load_data_of, warn_of_polarity
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "evaluate",
-        parents=[options.common_options(), options.model_options(), options.data_options(), options.device_options()],
+        parents=[options.common_options(), options.data_options(), options.device_options()],
         help="accuracy, loss, calibration and speed",
     )
     command.add_argument(
@@ -28,11 +28,11 @@ def add_command(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     import tinynets
-    from tinynets.engine import Normalize, evaluate, match_data
+    from tinynets.engine import Normalize, evaluate, load_trained, match_data
     from tinynets.engine.data import wrong_polarity
     from tinynets.engine.loop.malloc import freed_memory_kept
 
-    trained = options.trained_of(args)
+    trained = load_trained(args.model)
     model, metadata = trained.model, trained.metadata
     whole_test = {"test_size": 1.0}  # of class folders other than those of the run
     data = load_data_of(

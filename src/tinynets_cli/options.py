@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tinynets.engine import Recipe, Trained
+    from tinynets.engine import Recipe
 
 logger = logging.getLogger("tinynets")
 
@@ -155,13 +155,6 @@ def device_of(args: argparse.Namespace) -> str:
     if args.device != "auto":
         return args.device
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def trained_of(args: argparse.Namespace) -> "Trained":
-    """The trained model that args.model names, with its metadata."""
-    from tinynets.engine import load_trained
-
-    return load_trained(args.model, **model_args(args))
 
 
 def report(args: argparse.Namespace, metadata: dict[str, Any], text: Callable[[], str]) -> None:
