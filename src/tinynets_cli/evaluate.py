@@ -50,9 +50,6 @@ def run(args: argparse.Namespace) -> None:
     device = options.device_of(args)
     with freed_memory_kept() if device == "cpu" else nullcontext():
         result = evaluate(model.to(device), images, labels, normalize, args.batch_size, args.tta)
-    missing = [name for name, top1 in zip(data.class_names, result["per_class"], strict=True) if top1 is None]
-    if missing and not any(text.startswith(f"{args.split} has no images") for text in data.notes):
-        options.logger.warning(f"{data.name} {args.split} has no images of {', '.join(missing)}")
     per_class = dict(zip(data.class_names, result.pop("per_class"), strict=True))
     form = "fused, hard gates" if args.hard else "fused" if args.fuse else "as trained"
     result = {"model": args.model, "form": form, "data": data.name, "split": args.split, "tta": args.tta, **result}
