@@ -42,7 +42,7 @@ def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
     check_memory(plan.bytes, f"{listed.root}: {plan}", "choose a smaller size with --img-size (img_size)")
     if plan.bytes > _LARGE:
         _logger.info(f"{listed.root}: {plan} take {size_text(plan.bytes)} of memory")
-    images = torch.empty(len(plan.photos), *plan.shape, dtype=torch.uint8, device="cpu")
+    images = torch.empty(len(plan.photos), *plan.shape, dtype=torch.uint8)
     count = 0
 
     def keep(block: Tensor) -> None:
@@ -123,7 +123,7 @@ def _assemble(
     """Build the data set of these images, with remarks; metadata are the statistics and remarks, if already known."""
     photos = [photo for index, photo in enumerate(plan.photos) if index not in bad]
     label_of = {name: label for label, name in enumerate(listed.class_names)}
-    labels = torch.tensor([label_of[photo.label] for photo in photos], dtype=torch.int64, device="cpu")
+    labels = torch.tensor([label_of[photo.label] for photo in photos], dtype=torch.int64)
     splits: dict[str, tuple[Tensor, Tensor]] = {}
     files: dict[str, tuple[str, ...]] = {}
     start = 0
