@@ -20,7 +20,6 @@ from .similar import near_duplicates
 _logger = logging.getLogger(__name__)
 
 _MANY = 2000  # photos; decoding more is logged
-_LARGE = 10**9  # bytes; using more memory is logged
 _USUAL = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}  # equivalent to no config
 
 
@@ -40,8 +39,6 @@ def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
             )
     plan = make_plan(listed, options, read_headers(listed.photos))
     check_memory(plan.bytes, f"{listed.root}: {plan}", "choose a smaller size with --img-size (img_size)")
-    if plan.bytes > _LARGE:
-        _logger.info(f"{listed.root}: {plan} take {size_text(plan.bytes)} of memory")
     images = torch.empty(len(plan.photos), *plan.shape, dtype=torch.uint8)
     count = 0
 
