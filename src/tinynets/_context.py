@@ -1,10 +1,25 @@
 """Context managers that change global settings temporarily."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
+
+
+@contextmanager
+def plain_defaults() -> Iterator[None]:
+    """Set the default dtype to fp32 and the default device to the CPU."""
+    dtype = torch.get_default_dtype()
+    on_cpu = torch.empty(0).is_cpu  # torch.get_default_device() fails in torch 2.7 after set_default_device(None)
+    with nullcontext() if on_cpu else torch.device("cpu"):
+        if dtype != torch.float32:
+            torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            if dtype != torch.float32:
+                torch.set_default_dtype(dtype)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from tinynets._checks import check_positive, unknown
+from tinynets._context import plain_defaults
 from tinynets._modules import unwrapped
 
 from .export_spec import ExportSpec
@@ -127,7 +128,7 @@ def bench(
     spec = spec_of(name, unwrapped(model), img_size=img_size)
     rows: list[Timing] = []
     _logger.info(f"timing {name} in {', '.join(chosen)}: fewer runtimes, batch sizes and threads take less time")
-    with tempfile.TemporaryDirectory() as folder:
+    with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         files = _files(chosen, spec, Path(folder), must=runtimes is not None)
         chosen = list(files)
         modules = _modules(model, [runtime for runtime in chosen if RUNTIMES[runtime] is None])

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tinynets._checks import check_positive, unknown
+from tinynets._context import plain_defaults
 from tinynets._files import check_new_folder, check_writable, write_file, write_folder
 from tinynets._modules import image_size_of, unwrapped
 
@@ -157,7 +158,7 @@ def export(
     tested = images
     if kind.exact and len(images) < _PROVED:
         tested = torch.cat([images.cpu(), synthetic_images(_PROVED - len(images), spec.input_size)])
-    with tempfile.TemporaryDirectory() as folder:
+    with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model{kind.suffix}"
         seconds = _write(kind, spec, draft, calibration)
         if kind.c_source:
@@ -192,7 +193,8 @@ def spec_of(
     if size is None:
         raise ValueError("the image size of the model is unknown: pass img_size=(H, W)")
     check_positive(height=size[0], width=size[1])
-    form = portable(model).float().cpu()
+    with plain_defaults():
+        form = portable(model).float().cpu()
     return ExportSpec(name, form, (len(mean), size[0], size[1]), tuple(mean), tuple(std), tuple(class_names), pixels)
 
 

@@ -2,12 +2,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tinynets._context import plain_defaults
+
 
 def calibration_images(images: Tensor, count: int = 256) -> Tensor:
     """Sample calibration images from training images with a fixed seed, as for shipped files and `tinynets export`."""
     return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:count]]
 
 
+@plain_defaults()
 def synthetic_images(count: int, size: tuple[int, int, int]) -> Tensor:
     """Generate deterministic synthetic images, uint8 (count, C, H, W): smooth noise of varied scale and contrast."""
     channels, height, width = size

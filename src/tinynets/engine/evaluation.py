@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tinynets._checks import check_positive, unknown
-from tinynets._context import evaluation_mode
+from tinynets._context import evaluation_mode, plain_defaults
 from tinynets._modules import float_tensor, unwrapped
 
 from .augment import Normalize
@@ -18,6 +18,7 @@ _SHIFTS = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]
 TTA = ("none", "flip", "shift", "flip+shift")
 
 
+@plain_defaults()
 @torch.inference_mode()
 def predict(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: int = 500, tta: str = "none") -> Tensor:
     """Compute the logits of a model in evaluation mode.
@@ -49,6 +50,7 @@ def predict(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: 
     return torch.cat([logits.mean(0).cpu() for logits in _view_logits(model, images, normalize, batch_size, views)])
 
 
+@plain_defaults()
 @torch.inference_mode()
 def shift_consistency(model: nn.Module, images: Tensor, normalize: Normalize, batch_size: int = 500) -> float:
     """Measure how often the predicted class is invariant to a shift by one pixel.
@@ -130,6 +132,7 @@ def evaluate(
     return {**metrics(logits, labels.cpu()), "images_per_second": len(images) / seconds, "images": len(images)}
 
 
+@plain_defaults()
 def metrics(logits: Tensor, labels: Tensor) -> dict[str, Any]:
     """Compute accuracy, loss and calibration from logits.
 
@@ -192,6 +195,7 @@ def confusion_matrix(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2).view(classes, classes)
 
 
+@plain_defaults()
 def calibration_bins(logits: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
     """Bin images by the model's confidence, the largest softmax probability.
 

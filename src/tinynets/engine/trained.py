@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchvision.datasets import MNIST
 
 from tinynets._checks import unknown
+from tinynets._context import plain_defaults
 from tinynets._modules import image_size_of
 from tinynets.models import full_name, list_models
 from tinynets.weights import find_weights
@@ -133,7 +134,8 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
     """
     path = checkpoint_path(name)
     if path is None:
-        net = create_any_model(str(name), pretrained=True, **model_args).eval()
+        with plain_defaults():
+            net = create_any_model(str(name), pretrained=True, **model_args).eval()
         return Trained(str(name), net, metadata_of(str(name), net, model_args))
     if model_args:
         names = ", ".join(model_args)

@@ -7,6 +7,7 @@ from safetensors.torch import save
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
+from tinynets._context import plain_defaults
 from tinynets._files import to_json, write_file
 from tinynets._modules import unwrapped
 
@@ -58,7 +59,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     try:
-        with safe_open(path, framework="pt") as file:
+        with plain_defaults(), safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as error:
@@ -98,7 +99,8 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"no weights file at {path}")
     try:
-        return load_state_dict(str(path), weights_only=True)
+        with plain_defaults():
+            return load_state_dict(str(path), weights_only=True)
     except Exception as error:  # errors differ between formats
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path} is not a readable weights file ({reason}): copy or train it again") from error

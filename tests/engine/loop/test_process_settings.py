@@ -10,7 +10,7 @@ import pytest
 import torch
 from support import QUICK
 
-from tinynets.engine import override, train
+from tinynets.engine import Normalize, evaluate, load_data, override, train
 from tinynets.engine.loop import malloc
 from tinynets.engine.loop.distributed import distributed_context
 from tinynets.engine.loop.interrupt import interruptible
@@ -83,6 +83,33 @@ def test_handlers_that_cannot_be_restored_are_unchanged(monkeypatch):
     with interruptible():
         pass
     assert set_to == []
+
+
+@pytest.mark.parametrize("default", ["meta", "cpu"])
+def test_default_device_and_dtype(tiny_data, tmp_path, default):
+    plain = train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "plain")
+    torch.set_default_device(default)
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "run")
+        assert load_data("digits").train_images.device.type == "cpu"
+        assert torch.get_default_device().type == default
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+    assert {**again["last"], "seconds": 0} == {**plain["last"], "seconds": 0}
+
+
+def test_evaluation_under_another_default_device(tiny_data, tmp_path):
+    from tinynets.engine import load_trained
+
+    train("simplecnn_mnist", tiny_data, SHORT, tmp_path / "run")
+    normalize = Normalize(tiny_data.mean, tiny_data.std)
+    with torch.device("meta"):
+        model = load_trained(tmp_path / "run").model
+        result = evaluate(model, *tiny_data.split("test"), normalize)
+    assert 0 <= result["top1"] <= 100
 
 
 class Writer:

@@ -17,7 +17,9 @@ class Normalize:
     """
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        self.mean, self.std = (torch.tensor(values, dtype=torch.float32).view(-1, 1, 1) for values in (mean, std))
+        self.mean, self.std = (
+            torch.tensor(values, dtype=torch.float32, device="cpu").view(-1, 1, 1) for values in (mean, std)
+        )
 
     def __call__(self, images: Tensor) -> Tensor:
         """Normalize uint8 (N, C, H, W). Returns fp32 (N, C, H, W), channels_last."""

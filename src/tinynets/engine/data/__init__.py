@@ -3,6 +3,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tinynets._context import plain_defaults
+
 from .arrays import load_arrays
 from .builtin import DOWNLOADED, LOADERS
 from .cache import default_cache
@@ -80,30 +82,31 @@ def load_data(
         >>> data.class_names, data.train_images.shape
         (('cat', 'dog'), torch.Size([4, 1, 28, 28]))
     """
-    cache_dir = default_cache() if cache is True else Path(cache) if cache else None
-    split_args = {"test_size": test_size, "val_size": val_size, "seed": seed, "split": split}
-    if isinstance(name, Mapping):
-        _check_effect("arrays", data_dir, skip_bad, split_args)
-        return load_arrays(name)
-    if isinstance(name, str) and name in LOADERS:
-        _check_effect(name, None if name in DOWNLOADED else data_dir, skip_bad, split_args)
-        source = {"name": name, "data_dir": None if name == "digits" else str(Path(data_dir or "data").absolute())}
-        cache_args = {"cache": cache_dir} if name == "tiny_imagenet" else {}
-        return _sized(LOADERS[name](data_dir, **cache_args), img_size, source)
-    path = Path(name)
-    source = {"name": str(path.absolute())}
-    if path.is_dir():
-        _check_effect(name, data_dir)
-        options = PhotoOptions(_size(img_size), _size(default_size), in_chans, skip_bad, config, cache_dir)
-        data = load_folder(path, options, split_args if split is None else read_split(Path(split)))
-        return dataclasses.replace(data, source=source | (data.source or {}))
-    if path.exists():
-        _check_effect(name, data_dir, skip_bad, split_args)
-        return _sized(load_arrays(path), img_size, source)
-    raise ValueError(
-        f"unknown data set {str(name)!r}: there is no folder or file {path.absolute()}, "
-        f"and the built-in data sets are {', '.join(list_data())}"
-    )
+    with plain_defaults():
+        cache_dir = default_cache() if cache is True else Path(cache) if cache else None
+        split_args = {"test_size": test_size, "val_size": val_size, "seed": seed, "split": split}
+        if isinstance(name, Mapping):
+            _check_effect("arrays", data_dir, skip_bad, split_args)
+            return load_arrays(name)
+        if isinstance(name, str) and name in LOADERS:
+            _check_effect(name, None if name in DOWNLOADED else data_dir, skip_bad, split_args)
+            source = {"name": name, "data_dir": None if name == "digits" else str(Path(data_dir or "data").absolute())}
+            cache_args = {"cache": cache_dir} if name == "tiny_imagenet" else {}
+            return _sized(LOADERS[name](data_dir, **cache_args), img_size, source)
+        path = Path(name)
+        source = {"name": str(path.absolute())}
+        if path.is_dir():
+            _check_effect(name, data_dir)
+            options = PhotoOptions(_size(img_size), _size(default_size), in_chans, skip_bad, config, cache_dir)
+            data = load_folder(path, options, split_args if split is None else read_split(Path(split)))
+            return dataclasses.replace(data, source=source | (data.source or {}))
+        if path.exists():
+            _check_effect(name, data_dir, skip_bad, split_args)
+            return _sized(load_arrays(path), img_size, source)
+        raise ValueError(
+            f"unknown data set {str(name)!r}: there is no folder or file {path.absolute()}, "
+            f"and the built-in data sets are {', '.join(list_data())}"
+        )
 
 
 def _check_effect(

@@ -51,7 +51,7 @@ def read_images(
         (torch.Size([1, 3, 32, 32]), {1: 'no image at missing.png'})
     """
     check_size(img_size)
-    blocks = [torch.empty(0, len(mode), *img_size, dtype=torch.uint8)]
+    blocks = [torch.empty(0, len(mode), *img_size, dtype=torch.uint8, device="cpu")]
     title = "reading" if progress else None
     bad = read_blocks(paths, mode, img_size, config, blocks.append, title)
     return torch.cat(blocks), bad
@@ -72,7 +72,7 @@ def read_blocks(
     Returns:
         The reason for each unreadable file, which is in no block, by index in paths.
     """
-    block = torch.empty(min(BLOCK, len(paths)), len(mode), *img_size, dtype=torch.uint8)
+    block = torch.empty(min(BLOCK, len(paths)), len(mode), *img_size, dtype=torch.uint8, device="cpu")
 
     def read(index: int) -> None:
         block[index % BLOCK] = read_image(paths[index], mode, img_size, config)

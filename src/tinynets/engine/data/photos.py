@@ -39,7 +39,7 @@ def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
             )
     plan = make_plan(listed, options, read_headers(listed.photos))
     check_memory(plan.bytes, f"{listed.root}: {plan}", "choose a smaller size with --img-size (img_size)")
-    images = torch.empty(len(plan.photos), *plan.shape, dtype=torch.uint8)
+    images = torch.empty(len(plan.photos), *plan.shape, dtype=torch.uint8, device="cpu")
     count = 0
 
     def keep(block: Tensor) -> None:
@@ -120,7 +120,7 @@ def _assemble(
     """Build the data set of these images, with remarks; metadata are the statistics and remarks, if already known."""
     photos = [photo for index, photo in enumerate(plan.photos) if index not in bad]
     label_of = {name: label for label, name in enumerate(listed.class_names)}
-    labels = torch.tensor([label_of[photo.label] for photo in photos], dtype=torch.int64)
+    labels = torch.tensor([label_of[photo.label] for photo in photos], dtype=torch.int64, device="cpu")
     splits: dict[str, tuple[Tensor, Tensor]] = {}
     files: dict[str, tuple[str, ...]] = {}
     start = 0

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tinynets._context import cudnn_benchmark, preserve_rng_state
+from tinynets._context import cudnn_benchmark, plain_defaults, preserve_rng_state
 from tinynets._modules import unwrapped
 from tinynets.engine.data import ImageData
 from tinynets.engine.recipes import Recipe
@@ -45,8 +45,8 @@ def train(
     skipped) and split.json (the split of class folders). The test set is evaluated once, at the end, with the last and
     the best weights. Under torchrun, training is distributed over its processes.
 
-    Global settings are restored at the end: glibc's malloc (see `loop/malloc.py`), torch's global generators, and
-    signal handlers.
+    Global settings are restored at the end: glibc's malloc (see `loop/malloc.py`), torch's global generators, default
+    device and dtype, and signal handlers.
 
     Args:
         model: name of a tinynets or timm model, whose classes, channels and image size follow the data; or a module
@@ -90,6 +90,7 @@ def train(
     """
     started = time.perf_counter()
     with contextlib.ExitStack() as stack:
+        stack.enter_context(plain_defaults())
         distributed = stack.enter_context(distributed_context(device))
         stack.enter_context(preserve_rng_state(distributed.device))
         stack.enter_context(cudnn_benchmark(distributed.device))

@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from tinynets._context import plain_defaults
 from tinynets._modules import own_config, unwrapped
 from tinynets.engine.any_model import create_any_model
 from tinynets.weights import load_into, read_weights, save_weights
@@ -143,7 +144,8 @@ def load_checkpoint(path: str | Path, model: nn.Module | None = None) -> tuple[n
                 f"{path} contains the weights of a custom module, {checkpoint.model}: create it in Python and "
                 "load them with tinynets.engine.load_trained(path, model=...)"
             )
-        model = create_any_model(checkpoint.model, **checkpoint.model_args)
+        with plain_defaults():
+            model = create_any_model(checkpoint.model, **checkpoint.model_args)
         assert model is not None
     load_into(model, state, str(path))
     configure(model, checkpoint)
