@@ -75,6 +75,7 @@ def load_data_of(
         img_size=_first(args.img_size, source.get("img_size"), size),
         default_size=size_of(model),
         in_chans=_first(source.get("in_chans"), in_chans),
+        background=args.background or source.get("background", "white"),
         skip_bad=args.skip_bad or source.get("skip_bad", False),
         config=_first(source.get("config"), config),
         cache=args.cache or not args.no_cache,

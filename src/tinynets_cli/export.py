@@ -78,8 +78,8 @@ def run(args: argparse.Namespace) -> None:
     tensors: dict[str, Any] = {}
     if kind.integer or args.data or args.data_dir or _is_available(metadata):
         tensors = _images(args, trained, count if kind.integer else 0, _TRIED if kind.c_source else None)
-    elif args.images or args.skip_bad:
-        raise ValueError("--images and --skip-bad have no effect without data: choose data with --data")
+    elif args.images or args.background or args.skip_bad:
+        raise ValueError("--images, --background and --skip-bad have no effect without data: choose data with --data")
     result = export(
         trained.model,
         args.to,

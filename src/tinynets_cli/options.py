@@ -51,7 +51,7 @@ def model_options() -> argparse.ArgumentParser:
 
 
 def data_options() -> argparse.ArgumentParser:
-    group = _group()
+    group = argparse.ArgumentParser(add_help=False, parents=[background_option()])
     group.add_argument(
         "--data",
         help="an image folder with one subfolder per class, or with train/ and test/ or val/; an .npz; cifar10, "
@@ -72,6 +72,14 @@ def data_options() -> argparse.ArgumentParser:
         help="where decoded photos are kept for the next start (default: the user's cache folder)",
     )
     where.add_argument("--no-cache", action="store_true", help="keep decoded photos in memory only")
+    return group
+
+
+def background_option() -> argparse.ArgumentParser:
+    group = _group()
+    group.add_argument(
+        "--background", help="color behind transparent pixels, such as black or #808080 (default: white)"
+    )
     return group
 
 

@@ -8,13 +8,13 @@ import os
 from typing import Any
 
 from .data import warn_of_polarity
-from .options import common_options, device_of, device_options, logger
+from .options import background_option, common_options, device_of, device_options, logger
 
 
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "predict",
-        parents=[common_options(), device_options()],
+        parents=[common_options(), device_options(), background_option()],
         help="the most probable classes of image files",
     )
     command.add_argument(
@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> None:
         check_writable(args.csv)
     trained = load_trained(args.model)
     metadata, mode, size = trained.metadata, trained.mode, trained.img_size
+    background = args.background or (metadata.data_source or {}).get("background", "white")
     trained.model.to(device_of(args))
     paths, errors, notes = _find_images(args.images)
     for text in notes:
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     wrong = 0
     for start in range(0, len(paths), args.batch_size):
         batch = paths[start : start + args.batch_size]
-        images, bad = read_images(batch, mode, size, progress=args.json, config=trained.config)
+        images, bad = read_images(batch, mode, size, background, progress=args.json, config=trained.config)
         errors += [{"image": batch[index], "error": reason} for index, reason in bad.items()]
         if len(images) == 0:
             continue

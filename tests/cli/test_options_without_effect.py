@@ -13,6 +13,7 @@ TRAIN = ("train", *DIGITS, "--epochs", "1")
     ("argv", "message"),
     [
         ((*TRAIN, "--data-dir", "."), "data_dir (--data-dir) has no effect on digits"),
+        ((*TRAIN, "--background", "black"), "background (--background) has no effect on digits"),
         ((*TRAIN, "--skip-bad"), "skip_bad (--skip-bad) has no effect on digits"),
         ((*TRAIN, "--set", "distill.temperature=2"), "distill.temperature has no effect without distill.teacher"),
         ((*TRAIN, "--set", "augment.cutout_prob=0.5"), "augment.cutout_prob has no effect without augment.cutout"),

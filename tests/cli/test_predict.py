@@ -145,7 +145,9 @@ def test_transparent_ink(run, tmp_path):
     code, out, _ = run("predict", MODEL, tmp_path / "black.png", "--invert", "--top", 1)
     assert (code, out.split(": ")[1][0]) == (0, "1")
     code, _, err = run("predict", MODEL, tmp_path / "white.png")
-    assert (code, "one flat color on a white background" in err) == (1, True)
+    assert (code, "choose another background" in err) == (1, True)
+    code, out, _ = run("predict", MODEL, tmp_path / "white.png", "--background", "black", "--top", 1)
+    assert (code, out.split(": ")[1][0]) == (0, "1")
 
 
 def test_names_that_the_console_cannot_encode(run, tmp_path, monkeypatch):

@@ -73,6 +73,8 @@ class Trained:
     ) -> list[Any]:
         """Classify images.
 
+        Transparent pixels of files are composited on the background that the model was trained with.
+
         Args:
             images: an image file, several of them, or uint8 (N, C, H, W).
             top: number of classes to return.
@@ -99,10 +101,11 @@ class Trained:
             probabilities, classes = logits.softmax(1).topk(min(top, logits.shape[1]), dim=1)
             pairs = zip(classes.tolist(), probabilities.tolist(), strict=True)
             return [[(names[c], p) for c, p in zip(*pair, strict=True)] for pair in pairs]
+        background = (self.metadata.data_source or {}).get("background", "white")
         predictions = []
         for start in range(0, len(images), batch_size):
             paths = images[start : start + batch_size]
-            pixels, failed = read_images(paths, self.mode, self.img_size, config=self.config)
+            pixels, failed = read_images(paths, self.mode, self.img_size, background, config=self.config)
             for reason in failed.values():
                 raise ValueError(reason)
             predictions += self.predict(pixels, top, batch_size)

@@ -80,14 +80,14 @@ def test_what_changes_is_decoded_again(insects, decoded, tmp_path):
         return load_data(insects, cache=tmp_path / "cache", **{"img_size": (8, 8), **options})
 
     load()
-    for options in ({"img_size": (6, 8)}, {"in_chans": 1}, {"seed": 1}):
+    for options in ({"img_size": (6, 8)}, {"in_chans": 1}, {"background": "black"}, {"seed": 1}):
         load(**options)
-    assert len(decoded) == 4
+    assert len(decoded) == 5
     os.utime(insects / "ant/0.png", (1, 1))
     load()
     (insects / "ant/1.png").unlink()
     assert len(load().train_labels) + len(load().val_labels) + len(load().test_labels) == 39
-    assert decoded[4:] == [40, 39]
+    assert decoded[5:] == [40, 39]
 
 
 def test_the_files_stay_as_they_are(insects, decoded, tmp_path):

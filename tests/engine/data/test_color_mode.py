@@ -106,13 +106,15 @@ def strokes(alpha):
     return Image.fromarray(pixels)
 
 
+@pytest.mark.parametrize(("background", "behind"), [("white", 255), ("black", 0), ("#808080", 128)])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_is_composited_on_white(mode):
-    flat = np.array(flatten(strokes(255).convert(mode)).convert("L"))
-    assert (flat[5, 3], flat[5, 8], flat[0, 0]) == (255, 0, 255)
-    half = np.array(flatten(strokes(128).convert(mode)).convert("L"))
-    assert half[5, 8] == pytest.approx(255 / 2, abs=2)
-    assert half[0, 0] == 255
+def test_transparency_is_composited(mode, background, behind):
+    image = strokes(255).convert(mode)
+    flat = np.array(flatten(image, background).convert("L"))
+    assert (flat[5, 3], flat[5, 8], flat[0, 0]) == (255, 0, behind)
+    half = np.array(flatten(strokes(128).convert(mode), background).convert("L"))
+    assert half[5, 8] == pytest.approx(behind / 2, abs=2)
+    assert half[0, 0] == behind
 
 
 def png(path, bits, kind, pixels, trns=None, palette=None):
@@ -151,14 +153,17 @@ def test_transparent_values_of_pngs(tmp_path, bits, kind, row, trns, palette, sh
     assert read_image(tmp_path / "x.png", "L")[0, 0].tolist() == pytest.approx(shown, abs=1)
 
 
-def test_white_ink_on_nothing_is_refused(tmp_path):
+def test_ink_of_the_color_of_the_background_is_refused(tmp_path):
     pixels = np.zeros((8, 8, 4), np.uint8)
     pixels[2:5, 2:5] = 255  # white on transparent
     Image.fromarray(pixels).save(tmp_path / "white.png")
-    with pytest.raises(ValueError, match=r"white\.png .*one flat color on a white background: save it"):
+    with pytest.raises(ValueError, match=r"white\.png .*one flat color on a white background: choose another"):
         read_image(tmp_path / "white.png", "L")
+    assert read_image(tmp_path / "white.png", "L", background="black").unique().tolist() == [0, 255]
     Image.fromarray(np.zeros((8, 8, 4), np.uint8)).save(tmp_path / "nothing.png")
     assert read_image(tmp_path / "nothing.png", "L").unique().tolist() == [255]
+    with pytest.raises(ValueError, match="background must be a color such as white"):
+        read_image(tmp_path / "white.png", "L", background="whitish")
 
 
 @pytest.mark.parametrize(

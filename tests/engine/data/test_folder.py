@@ -213,6 +213,8 @@ def test_invalid_folders(tmp_path):
     (tmp_path / "e/test").mkdir(parents=True)
     with pytest.raises(ValueError, match="e/train contains no images, and no class folders"):
         load_data(tmp_path / "e")
+    with pytest.raises(ValueError, match="background must be a color"):
+        load_data(write_folder(tmp_path / "f"), background="none")
 
 
 def test_class_folders_without_splits_are_split(tmp_path):
@@ -330,5 +332,6 @@ def test_options_without_effect_are_refused(tmp_path):
     root = write_folder(tmp_path)
     with pytest.raises(ValueError, match=r"data_dir \(--data-dir\) has no effect on .*: it applies to cifar10, cifar1"):
         load_data(root, tmp_path)
-    with pytest.raises(ValueError, match="has no effect on digits: it applies to folders of image files"):
-        load_data("digits", skip_bad=True)
+    for options in ({"background": "black"}, {"skip_bad": True}):
+        with pytest.raises(ValueError, match="has no effect on digits: it applies to folders of image files"):
+            load_data("digits", **options)

@@ -46,12 +46,16 @@ def test_blocks_are_handed_over_in_order_without_bad_files(tmp_path, monkeypatch
     for index in (1, 4, 5, 6, 7):  # a whole block and one of another
         paths[index].write_bytes(b"no image")
     blocks = []
-    bad = parallel.read_blocks(paths, "L", (3, 3), None, lambda block: blocks.append(block[:, 0, 0, 0].tolist()))
+    bad = parallel.read_blocks(
+        paths, "L", (3, 3), "white", None, lambda block: blocks.append(block[:, 0, 0, 0].tolist())
+    )
     assert list(bad) == [1, 4, 5, 6, 7]
     assert blocks == [[0, 2, 3], [], [8, 9, 10]]
 
 
-def test_the_size_is_checked_once():
+def test_arguments_are_checked_once():
+    with pytest.raises(ValueError, match="background must be a color"):
+        read_images(["none.png"], "L", (4, 4), "whitish")
     with pytest.raises(ValueError, match="img_size must be"):
         read_images(["none.png"], "L", (4, 0))
 

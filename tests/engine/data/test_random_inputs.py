@@ -170,7 +170,7 @@ def check_reading(file):
                 pixels = read_image(path, "RGB")
         except ValueError as error:
             one_line(error, path)
-            assert image is None or image.mode == "RGBA"  # white ink may be refused
+            assert image is None or image.mode == "RGBA"  # ink of the background's color may be refused
             return
         if image is not None:
             assert np.abs(pixels.numpy() - shown(image)).max() <= 1.01

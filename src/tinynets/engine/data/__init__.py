@@ -35,6 +35,7 @@ def load_data(
     *,
     default_size: Sequence[int] | None = None,
     in_chans: int | None = None,
+    background: str = "white",
     skip_bad: bool = False,
     config: Mapping[str, Any] | None = None,
     test_size: float | None = None,
@@ -55,6 +56,7 @@ def load_data(
             resized.
         default_size: (H, W) if img_size is None, for a folder with large images or images of different sizes.
         in_chans: number of channels of a folder's images, 1 or 3. None for 1 if all images are gray, else 3.
+        background: color behind the transparent pixels of a folder's images.
         skip_bad: skip unreadable images of a folder, which are listed in the result's `skipped`.
         config: preprocessing of a folder's images, as in `read_image`.
         test_size: test fraction of every class, for class folders without train/ and test/. The split is a function of
@@ -86,10 +88,10 @@ def load_data(
         cache_dir = default_cache() if cache is True else Path(cache) if cache else None
         split_args = {"test_size": test_size, "val_size": val_size, "seed": seed, "split": split}
         if isinstance(name, Mapping):
-            _check_effect("arrays", data_dir, skip_bad, split_args)
+            _check_effect("arrays", data_dir, background, skip_bad, split_args)
             return load_arrays(name)
         if isinstance(name, str) and name in LOADERS:
-            _check_effect(name, None if name in DOWNLOADED else data_dir, skip_bad, split_args)
+            _check_effect(name, None if name in DOWNLOADED else data_dir, background, skip_bad, split_args)
             source = {"name": name, "data_dir": None if name == "digits" else str(Path(data_dir or "data").absolute())}
             cache_args = {"cache": cache_dir} if name == "tiny_imagenet" else {}
             return _sized(LOADERS[name](data_dir, **cache_args), img_size, source)
@@ -97,11 +99,13 @@ def load_data(
         source = {"name": str(path.absolute())}
         if path.is_dir():
             _check_effect(name, data_dir)
-            options = PhotoOptions(_size(img_size), _size(default_size), in_chans, skip_bad, config, cache_dir)
+            options = PhotoOptions(
+                _size(img_size), _size(default_size), in_chans, background, skip_bad, config, cache_dir
+            )
             data = load_folder(path, options, split_args if split is None else read_split(Path(split)))
             return dataclasses.replace(data, source=source | (data.source or {}))
         if path.exists():
-            _check_effect(name, data_dir, skip_bad, split_args)
+            _check_effect(name, data_dir, background, skip_bad, split_args)
             return _sized(load_arrays(path), img_size, source)
         raise ValueError(
             f"unknown data set {str(name)!r}: there is no folder or file {path.absolute()}, "
@@ -112,6 +116,7 @@ def load_data(
 def _check_effect(
     name: object,
     data_dir: Any = None,
+    background: str = "white",
     skip_bad: bool = False,
     split_args: Mapping[str, Any] | None = None,
 ) -> None:
@@ -121,8 +126,9 @@ def _check_effect(
             f"data_dir (--data-dir) has no effect on {name}: it applies to {', '.join(sorted(DOWNLOADED))}; "
             "choose your own data with --data"
         )
-    if skip_bad:
-        raise ValueError(f"skip_bad (--skip-bad) has no effect on {name}: it applies to folders of image files")
+    for option, given in (("background (--background)", background != "white"), ("skip_bad (--skip-bad)", skip_bad)):
+        if given:
+            raise ValueError(f"{option} has no effect on {name}: it applies to folders of image files")
     if given := [key for key, value in (split_args or {}).items() if value is not None]:
         option = f"{given[0]} (--test-size)" if given[0] == "test_size" else given[0]
         raise ValueError(f"{option} has no effect on {name}: it applies to class folders without splits")

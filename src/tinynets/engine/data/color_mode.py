@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 
 GRAY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B")
 _DEEP = ("I", "I;16", "I;16B")
@@ -11,8 +11,8 @@ _COLOR = ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 _BITS, _PHOTOMETRIC = 258, 262  # TIFF tags
 
 
-def flatten(image: Image.Image) -> Image.Image:
-    """Convert an image to mode "L" or "RGB": 8 bits, with transparency composited on white.
+def flatten(image: Image.Image, background: str = "white") -> Image.Image:
+    """Convert an image to mode "L" or "RGB": 8 bits, with transparency composited on the background.
 
     16-bit grayscale ranges from 0 to 65535.
 
@@ -24,7 +24,7 @@ def flatten(image: Image.Image) -> Image.Image:
     if image.mode in _DEEP:
         return _eight_bits(image)
     if image.has_transparency_data:
-        return _composite(image)
+        return _composite(image, background)
     return image.convert("L" if image.mode in ("L", "1") else "RGB")
 
 
@@ -38,15 +38,27 @@ def is_gray(image: Image.Image) -> bool:
     return bool((colors == colors[:, :1]).all())
 
 
-def _composite(image: Image.Image) -> Image.Image:
+def rgb(color: str) -> tuple[int, int, int]:
+    """Convert a color such as "white" or "#808080" to an RGB tuple.
+
+    Raises:
+        ValueError: it is not a color.
+    """
+    try:
+        return ImageColor.getrgb(color)[:3]
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"background must be a color such as white, black or #808080, got {color!r}") from error
+
+
+def _composite(image: Image.Image, background: str) -> Image.Image:
     layer = image.convert("RGBA")
-    canvas = Image.new("RGBA", layer.size, "white")
+    canvas = Image.new("RGBA", layer.size, (*rgb(background), 255))
     canvas.alpha_composite(layer)
     flat = canvas.convert("RGB")
     alphas: Any = layer.getchannel("A").getextrema()
     colors: Any = flat.getextrema()
     if alphas[0] != alphas[1] and all(low == high for low, high in colors):
-        raise ValueError("it is one flat color on a white background: save it without transparency")
+        raise ValueError(f"it is one flat color on a {background} background: choose another background")
     return flat
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .color_mode import rgb
 from .image_data import ImageData
 from .listing import Listing, walk_images
 from .photo_list import Photo, PhotoList, PhotoOptions
@@ -32,6 +33,7 @@ def load_folder(root: Path, options: PhotoOptions, split: Mapping[str, Any] | No
         ValueError: a folder or its images are missing, images cannot be read or differ in size, they do not fit into
             memory, or the folder has splits of its own and split is not empty.
     """
+    rgb(options.background)
     check_size(options.img_size)
     check_size(options.default_size)
     folders = find_parts(root)

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from .color_mode import rgb
 from .reading import check_size, read_image
 
 _T = TypeVar("_T")
@@ -24,6 +25,7 @@ def read_images(
     paths: Sequence[str | Path],
     mode: str,
     img_size: tuple[int, int],
+    background: str = "white",
     progress: bool = True,
     config: Mapping[str, Any] | None = None,
 ) -> tuple[Tensor, dict[int, str]]:
@@ -33,6 +35,7 @@ def read_images(
         paths: the files.
         mode: "L" for one channel, "RGB" for three.
         img_size: (H, W) of the result.
+        background: color behind transparent pixels, by name or as "#rrggbb".
         progress: show a progress bar on stderr, if that is a terminal, after one second.
         config: as in `read_image`.
 
@@ -50,10 +53,11 @@ def read_images(
         >>> images.shape, failed
         (torch.Size([1, 3, 32, 32]), {1: 'no image at missing.png'})
     """
+    rgb(background)
     check_size(img_size)
     blocks = [torch.empty(0, len(mode), *img_size, dtype=torch.uint8, device="cpu")]
     title = "reading" if progress else None
-    bad = read_blocks(paths, mode, img_size, config, blocks.append, title)
+    bad = read_blocks(paths, mode, img_size, background, config, blocks.append, title)
     return torch.cat(blocks), bad
 
 
@@ -61,6 +65,7 @@ def read_blocks(
     paths: Sequence[str | Path],
     mode: str,
     img_size: tuple[int, int],
+    background: str,
     config: Mapping[str, Any] | None,
     keep: Callable[[Tensor], Any],
     title: str | None = "reading",
@@ -75,7 +80,7 @@ def read_blocks(
     block = torch.empty(min(BLOCK, len(paths)), len(mode), *img_size, dtype=torch.uint8, device="cpu")
 
     def read(index: int) -> None:
-        block[index % BLOCK] = read_image(paths[index], mode, img_size, config)
+        block[index % BLOCK] = read_image(paths[index], mode, img_size, background, config)
 
     def hand_over(indices: Sequence[int], failed: Mapping[int, str]) -> None:
         keep(block[[index % BLOCK for index in indices if index not in failed]])

@@ -31,6 +31,7 @@ class PhotoOptions:
             size without default_size), else default_size.
         default_size: (H, W) of the model.
         in_chans: 1 for grayscale, 3 for color. None for 1 if all images are gray, else 3.
+        background: color behind transparent pixels.
         skip_bad: skip unreadable images, and list them in the result's `skipped`.
         config: as in `read_image`.
         cache: folder for decoded photos, None for none.
@@ -39,6 +40,7 @@ class PhotoOptions:
     img_size: tuple[int, int] | None = None
     default_size: tuple[int, int] | None = None
     in_chans: int | None = None
+    background: str = "white"
     skip_bad: bool = False
     config: Mapping[str, Any] | None = None
     cache: Path | None = None

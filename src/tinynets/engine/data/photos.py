@@ -62,7 +62,7 @@ def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageD
         if headers != known:
             cache.keep("headers", headers)
         plan = make_plan(listed, options, headers)
-        settings = [options.skip_bad, _USUAL | dict(options.config or {}), listed.class_names]
+        settings = [options.background, options.skip_bad, _USUAL | dict(options.config or {}), listed.class_names]
         name = key_of(plan.shape, settings, [(photo.name, photo.part, photo.label) for photo in plan.photos])
         metadata = cache.metadata(name)
         images = cache.images(name, (metadata["images"], *plan.shape)) if metadata else None
@@ -97,7 +97,7 @@ def _decode(listed: PhotoList, options: PhotoOptions, plan: Plan, keep: Callable
     """Pass all images to keep, block by block; return the indices of unreadable ones, with the reason."""
     channels, *size = plan.shape
     paths, mode = [photo.path for photo in plan.photos], "L" if channels == 1 else "RGB"
-    bad = read_blocks(paths, mode, (size[0], size[1]), options.config, keep)
+    bad = read_blocks(paths, mode, (size[0], size[1]), options.background, options.config, keep)
     errors = plan.bad | {str(paths[index]): reason for index, reason in bad.items()}
     if errors and not options.skip_bad:
         raise ValueError(_error_summary(listed.root, errors, len(listed.photos) + len(listed.unreadable or {})))
@@ -129,7 +129,7 @@ def _assemble(
         splits[part], files[part] = (images[rows], labels[rows]), tuple(photo.name for photo in photos[rows])
     if "test" not in files:
         files["test"] = files.pop("val")
-    settings = {"img_size": list(plan.shape[1:]), "in_chans": plan.shape[0]}
+    settings = {"img_size": list(plan.shape[1:]), "in_chans": plan.shape[0], "background": options.background}
     data = assemble(
         listed.root.resolve().name,
         splits,

@@ -15,7 +15,7 @@ from torch import Tensor
 from tinynets._checks import unknown
 from tinynets._text import printable
 
-from .color_mode import flatten, is_gray
+from .color_mode import flatten, is_gray, rgb
 from .image_data import channels_first
 
 _ORIENTATION = 0x0112  # EXIF tag
@@ -33,9 +33,10 @@ def read_image(
     path: str | Path,
     mode: str,
     img_size: tuple[int, int] | None = None,
+    background: str = "white",
     config: Mapping[str, Any] | None = None,
 ) -> Tensor:
-    """Read an image file as a viewer displays it: first frame, EXIF-oriented, with transparency composited on white.
+    """Read an image file as displayed by an image viewer: first frame, EXIF-oriented, with transparency composited.
 
     With img_size the image is resized and cropped by timm's evaluation transform, with the same pixels as
     `timm.data.create_transform` of the same configuration.
@@ -44,6 +45,7 @@ def read_image(
         path: a file of any format that Pillow supports.
         mode: "L" for one channel, "RGB" for three.
         img_size: (H, W). None for the file's own size.
+        background: color behind transparent pixels, by name or as "#rrggbb".
         config: timm's crop_pct, crop_mode and interpolation. None for those of tinynets models: bilinear resizing of
             the short side with antialiasing, and a center crop.
 
@@ -63,9 +65,10 @@ def read_image(
     """
     if mode not in ("L", "RGB"):
         raise unknown("mode", mode, ("L", "RGB"))
+    rgb(background)
     check_size(img_size)
     with error_context(path), Image.open(path) as opened:
-        return _pixels(opened, mode, img_size, config or _PLAIN)
+        return _pixels(opened, mode, img_size, background, config or _PLAIN)
 
 
 def read_header(path: str | Path) -> Header:
@@ -89,13 +92,15 @@ def check_size(img_size: tuple[int, int] | None) -> None:
         raise ValueError(f"img_size must be a height and a width of at least 1, got {img_size}")
 
 
-def _pixels(image: Image.Image, mode: str, img_size: tuple[int, int] | None, config: Mapping[str, Any]) -> Tensor:
+def _pixels(
+    image: Image.Image, mode: str, img_size: tuple[int, int] | None, background: str, config: Mapping[str, Any]
+) -> Tensor:
     """Convert an image to uint8 (C, H, W)."""
     _fix_transparency(image)
     image.load()
     with contextlib.suppress(Exception):  # broken EXIF, which image viewers ignore
         ImageOps.exif_transpose(image, in_place=True)
-    flat = flatten(image).convert(mode)
+    flat = flatten(image, background).convert(mode)
     if img_size is not None:
         size = img_size[0], img_size[1]
         transform: Any = transforms_imagenet_eval(size, use_prefetcher=True, **config)  # to uint8
