@@ -110,7 +110,7 @@ def test_classes_are_matched_by_name(run, trained, tmp_path):
     assert "predicts cat, dog: choose data with the classes of the model (--data)" in err
 
 
-def test_a_folder_named_like_a_data_set(run, tmp_path, monkeypatch):
+def test_a_folder_named_like_a_data_set(run, tmp_path, monkeypatch, caplog):
     make_folder(tmp_path / "digits", size=8)
     monkeypatch.chdir(tmp_path)
     code, _, err = run("train", "c1c2c3c4o_cifar10", "--data", "./digits", *SHORT, "--out", "run")
@@ -118,7 +118,9 @@ def test_a_folder_named_like_a_data_set(run, tmp_path, monkeypatch):
     metadata = json.loads(run("evaluate", "run", "--json")[1])
     assert list(metadata["per_class"]) == ["cat", "dog"]
     assert load_data(tmp_path / "digits").class_names == ("cat", "dog")
+    caplog.clear()
     assert len(load_data("digits").class_names) == 10
+    assert caplog.messages == ["digits refers to the built-in data set; for the folder use ./digits"]
 
 
 def test_data_that_have_changed_are_reported(run, trained, pets):

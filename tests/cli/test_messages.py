@@ -47,9 +47,11 @@ def test_logging_state_is_restored(spoken):
     assert (logger.handlers, logger.level, logger.propagate) == ([], logging.NOTSET, True)
 
 
-def test_a_python_program_sees_only_warnings(monkeypatch, capfd):
+def test_a_python_program_sees_only_warnings(tmp_path, monkeypatch, capfd):
+    (tmp_path / "digits" / "train").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(logging.root, "handlers", [])  # pytest's; a program has none
-    logging.getLogger("tinynets.engine").warning("bad")
+    tinynets.engine.load_data("digits")
     model = tinynets.create_model("simplecnn_mnist")
     tinynets.deploy.bench(model, runtimes=["eager"], batch_sizes=[1], threads=[1], seconds=0.01)
-    assert capfd.readouterr() == ("", "bad\n")
+    assert capfd.readouterr() == ("", "digits refers to the built-in data set; for the folder use ./digits\n")

@@ -44,6 +44,17 @@ def test_unknown_names_and_missing_directories(tmp_path):
         load_data("mnist", tmp_path / "nowhere")
 
 
+def test_a_folder_of_images_as_the_data_directory_is_reported(tmp_path, caplog, monkeypatch):
+    monkeypatch.setitem(builtin.DOWNLOADED, "mnist", builtin.LOADERS["digits"])
+    monkeypatch.setitem(builtin.LOADERS, "mnist", builtin.LOADERS["digits"])
+    load_data("mnist", tmp_path)
+    assert not caplog.messages
+    (tmp_path / "train").mkdir()
+    load_data("mnist", tmp_path)
+    (message,) = caplog.messages
+    assert message.startswith(f"loading the built-in mnist; for the images in {tmp_path} use --data ")
+
+
 def test_split_is_stratified_and_whole():
     labels = torch.tensor([0] * 40 + [1] * 20 + [2] * 8)[torch.randperm(68)]
     train, val = split_validation(labels, 0.2, torch.Generator().manual_seed(0))

@@ -1,4 +1,5 @@
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from .photo_list import PhotoOptions
 from .polarity import wrong_polarity
 from .reading import read_image
 from .splitting import read_split
+
+_logger = logging.getLogger(__name__)
 
 __all__ = [
     "ImageData",
@@ -92,6 +95,8 @@ def load_data(
             return load_arrays(name)
         if isinstance(name, str) and name in LOADERS:
             _check_effect(name, None if name in DOWNLOADED else data_dir, background, skip_bad, split_args)
+            _warn_of_namesake(name)
+            _warn_of_images(name, data_dir)
             source = {"name": name, "data_dir": None if name == "digits" else str(Path(data_dir or "data").absolute())}
             cache_args = {"cache": cache_dir} if name == "tiny_imagenet" else {}
             return _sized(LOADERS[name](data_dir, **cache_args), img_size, source)
@@ -153,6 +158,18 @@ def _sized(data: ImageData, img_size: Sequence[int] | None, source: dict[str, An
 
 def _size(size: Sequence[int] | None) -> tuple[int, int] | None:
     return None if size is None else (size[0], size[1])
+
+
+def _warn_of_namesake(name: str) -> None:
+    if any((Path(name) / part).is_dir() for part in ("train", "test", "val")):
+        _logger.warning(f"{name} refers to the built-in data set; for the folder use ./{name}")
+
+
+def _warn_of_images(name: str, data_dir: str | Path | None) -> None:
+    """Warn if data_dir looks like a folder of the user's images, into which built-in data would be downloaded."""
+    if data_dir is not None and any((Path(data_dir) / part).is_dir() for part in ("train", "test", "val")):
+        folder = printable(data_dir)
+        _logger.warning(f"loading the built-in {name}; for the images in {folder} use --data instead of --data-dir")
 
 
 def list_data() -> list[str]:
