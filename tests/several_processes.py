@@ -30,6 +30,7 @@ RECIPE = override(
         "augment.cutout": 2,
         "label_smoothing": 0.1,
         "clip_grad": 5.0,
+        "class_weights": "balanced",
     },
 )
 

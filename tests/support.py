@@ -29,6 +29,7 @@ EVERYTHING = Recipe(
     mixing=Mixing(mixup=0.3, cutmix=0.3, ricap=0.2, ramp_epochs=2, off_epoch=8),
     recursion=Recursion(depth_warmup_epochs=8, tau_end=0.1),
     label_smoothing=0.1,
+    class_weights="balanced",
     clip_grad=1.0,
     ema_decay=0.95,
     drop_rate=0.2,

@@ -222,7 +222,7 @@ def test_photos_of_different_sizes_need_no_option(run, tmp_path):
     photos = write_photos(tmp_path / "my photos")
     (photos / "train/dog/bad.jpg").write_bytes(b"no image")
     (photos / "train/dog/._1.jpg").write_bytes(b"resource fork")
-    recipe = ["--recipe", "digits", "--batch-size", 6, "--epochs", 2]
+    recipe = ["--recipe", "digits", "--batch-size", 6, "--epochs", 2, "--set", "class_weights=balanced"]
     argv = ["train", "c1c2c3c4o_cifar10", "--data", photos, *recipe, "--out", tmp_path / "run"]
     code, _, err = run(*argv)
     assert code == 1
@@ -233,6 +233,7 @@ def test_photos_of_different_sizes_need_no_option(run, tmp_path):
     assert code == 0
     assert "images of different sizes are cropped and resized to 32x32" in err
     assert (tmp_path / "run/skipped.txt").read_text().startswith(str(photos / "train/dog/bad.jpg"))
+    assert json.loads(out)["recipe"]["class_weights"] == "balanced"
     weights = tmp_path / "run/last.safetensors"
     metadata = json.loads(run("evaluate", weights, "--data", photos, "--skip-bad", "--json")[1])
     assert metadata["top1"] == json.loads(out)["last"]["test_top1"]

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 import tinynets
 from tinynets.engine import Checkpoint, Distill, load_trained, override, read_recipe, save_checkpoint, train
 from tinynets.engine.loop import DistributedContext, Run, model_for_data
-from tinynets.engine.loop.loss import TrainingLoss, distillation, load_teacher
+from tinynets.engine.loop.loss import TrainingLoss, balanced_weights, distillation, load_teacher
 
 
 def test_distillation_image_by_image():
@@ -30,13 +30,38 @@ def test_standardized_logits_are_shift_and_scale_invariant():
     assert distillation(2 * teacher, teacher, distill) < 1e-6
 
 
-def test_data_without_training_images_are_refused(tiny_data):
-    empty = dataclasses.replace(
-        tiny_data, train_images=tiny_data.train_images[:0], train_labels=tiny_data.train_labels[:0]
-    )
-    model, _ = model_for_data("simplecnn_mnist", empty, QUICK, None)
+def test_balanced_weights_let_every_class_count_alike():
+    labels = torch.tensor([0] * 6 + [1] * 3 + [3] * 3)
+    weights = balanced_weights(labels, 5)
+    torch.testing.assert_close(weights, torch.tensor([2 / 3, 4 / 3, 0, 4 / 3, 0]))
+    torch.testing.assert_close(weights[labels].mean(), torch.tensor(1.0))
+
+
+def test_weighted_loss(tiny_data):
+    logits, labels, x = torch.randn(8, 3), torch.tensor([0, 0, 0, 0, 0, 1, 1, 2]), torch.randn(8, 1, 8, 8)
+    weights = balanced_weights(labels, 3)
+    recipe = override(QUICK, {"class_weights": "balanced"})
+    loss = TrainingLoss(recipe, tiny_data, torch.device("cpu"), weights)
+    each = F.cross_entropy(logits, labels, reduction="none") * weights[labels]
+    torch.testing.assert_close(loss(logits, labels, x), each.mean())
+    torch.testing.assert_close(loss(logits, F.one_hot(labels, 3).float(), x), each.mean())  # as after mixing
+    halves = (loss(logits[:4], labels[:4], x[:4]) + loss(logits[4:], labels[4:], x[4:])) / 2
+    torch.testing.assert_close(halves, each.mean())  # however a batch is split over processes
+
+
+def test_weights_are_those_of_the_images_that_are_trained_on(tiny_data):
+    kept = (tiny_data.train_labels != 1) | (torch.arange(96) < 24)
+    images, labels = tiny_data.train_images[kept], tiny_data.train_labels[kept]
+    data = dataclasses.replace(tiny_data, train_images=images, train_labels=labels)
+    recipe = override(QUICK, {"class_weights": "balanced", "val_size": 0.25})
+    model, _ = model_for_data("simplecnn_mnist", data, recipe, None)
+    run = Run(model, data, recipe, DistributedContext(0, 1, torch.device("cpu")))
+    torch.testing.assert_close(run.loss_function.class_weights, torch.tensor([54 / 72, 54 / 18, 54 / 72]))
+    with pytest.raises(ValueError, match="unknown class_weights 'even'"):
+        override(QUICK, {"class_weights": "even"})
+    empty = dataclasses.replace(data, train_images=images[:0], train_labels=labels[:0])
     with pytest.raises(ValueError, match="stripes has no training images: it can only be used for evaluation"):
-        Run(model, empty, QUICK, DistributedContext(0, 1, torch.device("cpu")))
+        Run(model, empty, recipe, DistributedContext(0, 1, torch.device("cpu")))
 
 
 def test_cross_entropy_alone_and_blended(tiny_data):

@@ -25,11 +25,16 @@ class TrainingLoss:
     loss = (1 - weight) CE(student, targets) + weight T^2 KL(softmax(teacher / T) || softmax(student / T)), averaged
     over the batch. "logit_std" standardizes the logits of every image first.
 
+    class_weights: (C,), factors on the cross-entropy of each class; the mean still divides by the number of images.
+
     Sources: Hinton et al., Distilling the Knowledge in a Neural Network, 2015; Sun et al., Logit Standardization in
     Knowledge Distillation, 2024.
     """
 
-    def __init__(self, recipe: Recipe, data: ImageData, device: torch.device) -> None:
+    def __init__(
+        self, recipe: Recipe, data: ImageData, device: torch.device, class_weights: Tensor | None = None
+    ) -> None:
+        self.class_weights = class_weights
         self.label_smoothing, self.distill = recipe.label_smoothing, recipe.distill
         self.device, self.precision = device, recipe.precision
         self.teacher = load_teacher(recipe.distill.teacher, data, device) if recipe.distill.teacher else None
@@ -48,13 +53,29 @@ class TrainingLoss:
         teacher_logits = None
         if self.distill.views:
             targets, teacher_logits = targets.chunk(2, 1)
-        loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        if self.class_weights is None:
+            loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        else:  # torch's weighted mean would depend on the classes in the batch, and so on how a batch is split
+            weights = self.class_weights
+            loss = F.cross_entropy(logits, targets, weights, label_smoothing=self.label_smoothing, reduction="none")
+            loss = loss.mean()
         if self.teacher is None:
             return loss
         if teacher_logits is None:
             teacher_logits = self.teacher_logits(x)
         weight = self.distill.weight
         return (1 - weight) * loss + weight * distillation(logits, teacher_logits, self.distill)
+
+
+def balanced_weights(labels: Tensor, classes: int) -> Tensor:
+    """Return class weights (classes,) inversely proportional to class frequency.
+
+    Their mean over the images is 1; a class without images has weight 0.
+
+    labels: int64 (N,), of the training images.
+    """
+    counts = torch.bincount(labels, minlength=classes).float()
+    return torch.where(counts > 0, len(labels) / ((counts > 0).sum() * counts), torch.zeros_like(counts))
 
 
 def distillation(logits: Tensor, teacher_logits: Tensor, distill: Distill) -> Tensor:

@@ -18,7 +18,7 @@ from .batch_norm import update_bn, update_lagging_bn
 from .build import freeze_backbone
 from .distributed import DistributedContext
 from .images import RunImages
-from .loss import TrainingLoss, autocast
+from .loss import TrainingLoss, autocast, balanced_weights
 from .optimizer import create_optimizer
 from .schedules import RecursionSchedule, learning_rate_setter, mixing_strength
 from .step_graphs import StepGraphs, make_capturable
@@ -64,7 +64,9 @@ class Run:
         self.set_learning_rate = learning_rate_setter(self.optimizer, recipe.schedule, self.steps)
         self.set_learning_rate(0)
         self.ema = ModelEmaV3(copied(self.model), decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
-        self.loss_function = TrainingLoss(recipe, data, self.device)
+        balanced = recipe.class_weights == "balanced"
+        weights = balanced_weights(self.images.train_labels, data.num_classes) if balanced else None
+        self.loss_function = TrainingLoss(recipe, data, self.device, weights)
         self.views: Views | None = None
         self.forward: Any = distributed.parallel(self.model, find_unused=recipe.recursion.depth_warmup_epochs > 0)
         self.graphs: StepGraphs | None = None

@@ -298,6 +298,8 @@ class Recipe(Section):
         recursion: settings of recursive models.
         distill: knowledge distillation.
         label_smoothing: label smoothing factor, the probability distributed uniformly over all classes.
+        class_weights: "balanced" weights every image by (images / classes) / images of its class; "none" weights all
+            images equally.
         clip_grad: maximum global gradient norm, 0 for no clipping.
         ema_decay: decay of the exponential moving average of weights and buffers, which is validated and saved. 0 for
             no average.
@@ -327,6 +329,7 @@ class Recipe(Section):
     recursion: Recursion = field(default_factory=Recursion)
     distill: Distill = field(default_factory=Distill)
     label_smoothing: BelowOne = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
     clip_grad: NonNegative = 0.0
     ema_decay: BelowOne = 0.0
     drop_rate: BelowOne | None = None
