@@ -1,4 +1,4 @@
-"""What reading a folder of large photos costs: seconds, images/s, peak memory beside what was announced (Linux).
+"""What reading a folder of large photos costs: seconds, images/s and peak memory (Linux).
 
     python benchmarks/bench_folder.py                                # 2,000 photos of 4000x3000 for a 32x32 model
     python benchmarks/bench_folder.py --images 200 --size 224        # fewer, for a larger one
@@ -18,7 +18,6 @@ from PIL import Image
 from tinynets.engine import load_data
 from tinynets.engine.data.memory import size_text
 from tinynets.engine.data.parallel import core_count
-from tinynets.engine.data.reading import read_header
 
 DISTINCT = 8
 
@@ -58,17 +57,15 @@ def main() -> None:
         seconds = time.perf_counter() - started
         status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
         used = 1024 * int(status["VmHWM"].split()[0]) - before
-        header = read_header(root / "0.jpg")
         megabytes = sum((root / f"{seed}.jpg").stat().st_size for seed in range(DISTINCT)) / DISTINCT / 1e6
     pixels = data.train_images.numel() + data.test_images.numel()
-    announced = pixels + core_count() * header.decoding_bytes
     print(
         f"{args.images:,} photos of {args.width}x{args.height} ({megabytes:.1f} MB each) as {args.size}x{args.size}: "
         f"{seconds:.0f} s, {args.images / seconds:.1f} images/s on {core_count()} cores"
     )
     print(
-        f"memory taken by reading: {size_text(used)}, announced {size_text(announced)}, "
-        f"of which images {size_text(pixels)}; at full size {size_text(3 * args.images * args.width * args.height)}"
+        f"memory taken by reading: {size_text(used)}, of which images {size_text(pixels)}; "
+        f"at full size {size_text(3 * args.images * args.width * args.height)}"
     )
 
 

@@ -25,7 +25,7 @@ EVERYTHING = Recipe(
     batch_size=8,
     optimizer=Optimizer("adamw", lr=3e-3),
     schedule=Schedule(epochs=20, warmup_epochs=2),
-    augment=Augment(pad=1, flip=True, policy="trivialaugment", rotate=10, shift=0.1, cutout=2),
+    augment=Augment(pad=1, flip=True, policy="autoaugment", rotate=10, shift=0.1, cutout=2),
     mixing=Mixing(mixup=0.3, cutmix=0.3, ricap=0.2, ramp_epochs=2, off_epoch=8),
     recursion=Recursion(depth_warmup_epochs=8, tau_end=0.1),
     label_smoothing=0.1,

@@ -18,13 +18,6 @@ def test_a_failed_write_keeps_the_previous_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_file_before_becomes_the_backup(tmp_path):
-    path, backup = tmp_path / "state.pt", tmp_path / "previous.pt"
-    for content in ("one", "two"):
-        write_file(path, content, backup)
-    assert (path.read_text(), backup.read_text()) == ("two", "one")
-
-
 @posix
 def test_a_pipe_is_written_to(tmp_path):
     path = tmp_path / "pipe"

@@ -76,7 +76,6 @@ def _training(recipe: "Recipe", epochs: int, seeds: list[float]) -> str:
         "flip": augment.flip,
         "affine": augment.rotate or augment.scale or augment.shift or augment.shear,
         "AutoAugment": augment.policy == "autoaugment",
-        "TrivialAugment": augment.policy == "trivialaugment",
         "Cutout": augment.cutout,
         "mixup": mixing.mixup,
         "CutMix": mixing.cutmix,

@@ -49,7 +49,7 @@ def load(name: str | Path, **model_args: Any) -> "Trained":
 
     Raises:
         FileNotFoundError: there is no such file.
-        RuntimeError: weights are missing, damaged or could not be downloaded.
+        RuntimeError: weights are missing or damaged. What timm raises for a download that fails is passed on.
         ValueError: the name is unknown, the model has no weights, or the file is not a tinynets checkpoint.
 
     Examples:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-def write_file(path: str | Path, content: bytes | str, backup: Path | None = None) -> None:
+def write_file(path: str | Path, content: bytes | str) -> None:
     """Write a file atomically: temporary file, fsync, rename.
 
     Symbolic links are followed. An existing file's mode and, where permitted, owner are preserved. Pipes, terminals and
@@ -16,7 +16,6 @@ def write_file(path: str | Path, content: bytes | str, backup: Path | None = Non
     Args:
         path: the file.
         content: bytes or text.
-        backup: where the existing file is moved once the new content is on disk.
 
     Raises:
         OSError: the file cannot be written (one-line message).
@@ -36,8 +35,6 @@ def write_file(path: str | Path, content: bytes | str, backup: Path | None = Non
             os.fsync(file.fileno())
         if target.exists():
             _keep_owner(target, partial)
-            if backup is not None:
-                os.replace(target, backup)
         os.replace(partial, target)
     except OSError as error:
         if partial is not None:

@@ -11,7 +11,7 @@ from .data import load_data_of, warn_of_polarity
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "evaluate",
-        parents=[options.common_options(), options.model_options(), options.data_options(), options.device_options()],
+        parents=[options.common_options(), options.data_options(), options.device_options()],
         help="accuracy, loss, calibration and speed",
     )
     command.add_argument(
@@ -28,11 +28,11 @@ def add_command(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     import tinynets
-    from tinynets.engine import Normalize, evaluate, match_data
+    from tinynets.engine import Normalize, evaluate, load_trained, match_data
     from tinynets.engine.data import wrong_polarity
     from tinynets.engine.loop.malloc import freed_memory_kept
 
-    trained = options.trained_of(args)
+    trained = load_trained(args.model)
     model, metadata = trained.model, trained.metadata
     whole_test = {"test_size": 1.0}  # of class folders other than those of the run
     data = load_data_of(
@@ -50,9 +50,6 @@ def run(args: argparse.Namespace) -> None:
     device = options.device_of(args)
     with freed_memory_kept() if device == "cpu" else nullcontext():
         result = evaluate(model.to(device), images, labels, normalize, args.batch_size, args.tta)
-    missing = [name for name, top1 in zip(data.class_names, result["per_class"], strict=True) if top1 is None]
-    if missing and not any(text.startswith(f"{args.split} has no images") for text in data.notes):
-        options.logger.warning(f"{data.name} {args.split} has no images of {', '.join(missing)}")
     per_class = dict(zip(data.class_names, result.pop("per_class"), strict=True))
     form = "fused, hard gates" if args.hard else "fused" if args.fuse else "as trained"
     result = {"model": args.model, "form": form, "data": data.name, "split": args.split, "tta": args.tta, **result}

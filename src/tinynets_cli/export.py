@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .data import load_data_of
-from .options import common_options, data_options, logger, model_options, report, trained_of
+from .options import common_options, data_options, logger, report
 
 if TYPE_CHECKING:
     from tinynets.deploy import Exported
@@ -19,7 +19,7 @@ _TRIED = 1000  # images for C, which is slow on a PC
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "export",
-        parents=[common_options(), model_options(), data_options()],
+        parents=[common_options(), data_options()],
         help="export a model to ONNX Runtime, phones, browsers or microcontrollers",
     )
     command.add_argument(
@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> None:
     from tinynets.deploy import export, find_format
     from tinynets.deploy.firmware.folder import read_metadata
     from tinynets.deploy.microcontroller import arena_bytes, has_micro, write_c_array
+    from tinynets.engine import load_trained
 
     kind = find_format(args.to)
     kind.require()
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(f"--project, --flash and --ram have no effect on {args.to}: they apply to c and c-fp32")
     count = _CALIBRATION if args.calibration is None else args.calibration
     check_positive(calibration=count, images=1 if args.images is None else args.images)
-    trained = trained_of(args)
+    trained = load_trained(args.model)
     metadata = trained.metadata
     out = Path(args.out or f"{_stem(args.model)}-{args.to}{kind.suffix}")
     tensors: dict[str, Any] = {}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from .options import common_options, model_args, model_options, report
 
 if TYPE_CHECKING:
-    from tinynets.engine import Trained
     from tinynets.weights import Weights
 
 
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
 
         metadata["firmware"] = asdict(estimate(model, table.input_size))
     field_text = f"{field}\n\nreceptive field: {field.size:g} pixels\n" if field else ""
-    weights_text = _trained(trained) if trained else _shipped(weights) if is_ours(args.model) else ""
+    weights_text = _shipped(weights) if is_ours(args.model) else ""
     firmware_text = f"\n{_firmware_text(metadata['firmware'])}" if args.firmware else ""
     report(args, metadata, lambda: f"{table}\n\n{field_text}{weights_text}".rstrip() + firmware_text)
 
@@ -77,25 +76,6 @@ def _shipped(weights: "Weights | None") -> str:
         return "weights: none yet"
     return (
         f"weights: {weights.tag}, {weights.metadata['top1']:.2f} % top-1 on the test set of {weights.metadata['data']}"
-    )
-
-
-def _trained(trained: "Trained") -> str:
-    """What a checkpoint says about itself."""
-    from tinynets._text import printable
-
-    metadata = trained.metadata
-    where = (
-        f" ({metadata.data_source['name']})"
-        if metadata.data_source and metadata.data_source["name"] != metadata.data
-        else ""
-    )
-    size = "x".join(map(str, metadata.img_size)) if metadata.img_size else "any size"
-    results = ", ".join(f"{name} {value:.4g}" for name, value in metadata.results.items())
-    return (
-        f"checkpoint of {metadata.model}: trained on {metadata.data}{where}, "
-        f"images of {size}\n"
-        f"classes: {printable(', '.join(metadata.class_names))}\n{results}"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tinynets.engine import Recipe, Trained
+    from tinynets.engine import Recipe
 
 logger = logging.getLogger("tinynets")
 
@@ -161,17 +161,8 @@ def device_of(args: argparse.Namespace) -> str:
     import torch
 
     if args.device != "auto":
-        if args.device.startswith("cuda") and not torch.cuda.is_available():
-            raise ValueError(f"--device {args.device} cannot be used: no CUDA device is available, choose --device cpu")
         return args.device
     return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def trained_of(args: argparse.Namespace) -> "Trained":
-    """The trained model that args.model names, with its metadata."""
-    from tinynets.engine import load_trained
-
-    return load_trained(args.model, **model_args(args))
 
 
 def report(args: argparse.Namespace, metadata: dict[str, Any], text: Callable[[], str]) -> None:

@@ -8,21 +8,13 @@ import os
 from typing import Any
 
 from .data import warn_of_polarity
-from .options import (
-    background_option,
-    common_options,
-    device_of,
-    device_options,
-    logger,
-    model_options,
-    trained_of,
-)
+from .options import background_option, common_options, device_of, device_options, logger
 
 
 def add_command(commands: Any) -> None:
     command = commands.add_parser(
         "predict",
-        parents=[common_options(), model_options(), device_options(), background_option()],
+        parents=[common_options(), device_options(), background_option()],
         help="the most probable classes of image files",
     )
     command.add_argument(
@@ -41,13 +33,13 @@ def add_command(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     from tinynets._checks import check_positive
     from tinynets._files import check_writable, to_json, write_file
-    from tinynets.engine import read_images
+    from tinynets.engine import load_trained, read_images
     from tinynets.engine.data import wrong_polarity
 
     check_positive(top=args.top, batch_size=args.batch_size)
     if args.csv:
         check_writable(args.csv)
-    trained = trained_of(args)
+    trained = load_trained(args.model)
     metadata, mode, size = trained.metadata, trained.mode, trained.img_size
     background = args.background or (metadata.data_source or {}).get("background", "white")
     trained.model.to(device_of(args))

@@ -60,7 +60,6 @@ def add_command(commands: Any) -> None:
         type=float,
         help="fraction of every class held out for testing, if there is no train/ folder (default: 0.1)",
     )
-    command.add_argument("--save-seconds", type=float, default=60.0, help="seconds between saved states (default: 60)")
     command.add_argument("--tensorboard", action="store_true", help="also log to DIR/tensorboard")
     command.set_defaults(run=run)
 
@@ -117,7 +116,6 @@ def run(args: argparse.Namespace) -> None:
         device=device_of(args),
         model_args=previous.get("model_args", {}) | model_args(args),
         resume=args.resume,
-        save_seconds=args.save_seconds,
         tensorboard=args.tensorboard,
         pretrained=args.pretrained,
         init=args.init,

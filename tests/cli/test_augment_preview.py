@@ -4,7 +4,7 @@ from PIL import Image
 
 from tinynets.engine import load_data
 
-COMMAND = ("augment-preview", "simplecnn_mnist", "--data", "digits", "--images", 4)
+COMMAND = ("augment-preview", "simplecnn_mnist", "--data", "digits")
 
 
 def test_the_picture(run, tmp_path):
@@ -23,20 +23,20 @@ def test_a_row_is_an_image_with_its_class_and_its_views(run, tmp_path, monkeypat
         lambda images, path, titles, columns: drawn.update(images=images, titles=titles, columns=columns),
     )
     halves = ["--set", "mixing.cutmix=1"]  # of two images each
-    code, _, err = run(*COMMAND, "--views", 2, *halves, "--out", tmp_path / "p.png")
+    code, _, err = run(*COMMAND, *halves, "--out", tmp_path / "p.png")
     assert code == 0, err
-    assert (drawn["columns"], len(drawn["images"]), len(drawn["titles"])) == (3, 12, 12)
+    assert (drawn["columns"], len(drawn["images"]), len(drawn["titles"])) == (8, 64, 64)
     data = load_data("digits")
-    originals = (255 * drawn["images"][::3]).round().to(torch.uint8)
-    for original, title in zip(originals, drawn["titles"][::3], strict=True):
+    originals = (255 * drawn["images"][::8]).round().to(torch.uint8)
+    for original, title in zip(originals, drawn["titles"][::8], strict=True):
         (index,) = (data.train_images == original).flatten(1).all(1).nonzero().flatten().tolist()
         assert title == data.class_names[data.train_labels[index]]
-    for column in (1, 2):
-        views = drawn["images"][column::3]
-        assert not torch.equal(views, drawn["images"][::3])
+    for column in range(1, 8):
+        views = drawn["images"][column::8]
+        assert not torch.equal(views, drawn["images"][::8])
         assert views.min() >= 0  # pixels again, not normalized
         assert views.max() <= 1
-        for original, title in zip(drawn["titles"][::3], drawn["titles"][column::3], strict=True):
+        for original, title in zip(drawn["titles"][::8], drawn["titles"][column::8], strict=True):
             names, shares = title.split()[::2], [float(share) for share in title.split()[1::2]]
             assert original in names
             assert sum(shares) == pytest.approx(1, abs=0.15)  # rounded, and very small values are omitted

@@ -65,8 +65,7 @@ def test_nothing_trained_is_overwritten(run, trained, tmp_path):
     assert (code, "the run trains simplecnn_mnist, not c1c2c3c4o_cifar10" in err) == (1, True)
     code, _, err = run(*argv, "--pretrained")
     assert (code, "the run started from random weights, not from simplecnn_mnist" in err) == (1, True)
-    for state in trained.glob("state*.pt"):
-        state.unlink()
+    (trained / "state.pt").unlink()
     code, _, err = run(*argv)
     assert (code, len(err.splitlines())) == (1, 1)
     assert "of a run, but no state.pt to resume from" in err
@@ -86,3 +85,19 @@ def test_invalid_data(run, odd, tmp_path):
             shutil.rmtree(root / part / name)
     code, _, err = run("train", "simplecnn_mnist", "--data", root, "--out", tmp_path / "one")
     assert (code, "odd has only one class, '$x$ & <y>': training needs two or more" in err) == (1, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of POSIX")
+def test_errors_and_messages_are_printable_lines(run, tmp_path):
+    name = "a\n\x1b[2Jb"
+    argv = ["evaluate", "simplecnn_mnist", "--no-cache", "--data", tmp_path / name]
+    _, _, missing = run(*argv)
+    (tmp_path / name / name).mkdir(parents=True)
+    _, _, empty = run(*argv)
+    Image.new("L", (28, 28)).save(tmp_path / name / name / f"{name}.png")
+    _, _, other_classes = run(*argv)
+    (tmp_path / name / name / f"{name}.png").write_bytes(b"no image")
+    _, _, unreadable = run(*argv)
+    for err, lines in ((missing, 1), (empty, 1), (other_classes, 2), (unreadable, 1)):
+        assert len(err.splitlines()) == lines
+        assert all(line.isprintable() and r"\x1b[2Jb" in line for line in err.splitlines())

@@ -68,7 +68,7 @@ def test_a_tag_names_the_same_weights():
 
 
 def test_a_timm_model_with_its_own_weights(monkeypatch):
-    """Names that timm knows are timm's to load; ImageNet's classes have their names."""
+    """Names that timm knows are timm's to load."""
     import timm
 
     real = timm.create_model
@@ -78,21 +78,7 @@ def test_a_timm_model_with_its_own_weights(monkeypatch):
     )
     resnet = load_trained("test_resnet.r160_in1k")
     assert asked == [("test_resnet.r160_in1k", True)]
-    assert resnet.metadata.class_names[0] == "n01440764 tench, Tinca tinca"
-    assert resnet.metadata.img_size == (160, 160)
-    assert class_order(("n01443537", "n01440764"), resnet.metadata.class_names) == [1, 0]
-
-
-def test_a_failed_download_is_a_one_line_error(monkeypatch):
-    import timm
-
-    def offline(*args, **kwargs):
-        raise KeyError("no\nnetwork")
-
-    monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(RuntimeError, match="the weights of hf-hub:a/b could not be downloaded") as caught:
-        load_trained("hf-hub:a/b")
-    assert "\n" not in str(caught.value)
+    assert (resnet.metadata.class_names, resnet.metadata.img_size) == ((), (160, 160))
 
 
 def test_what_a_checkpoint_knows_of_its_data(trained, tiny_data):
@@ -143,7 +129,6 @@ def test_a_name_is_the_whole_name():
     assert class_order(fruit, digits) is None
     assert class_order(digits, tuple("0123456789")) == class_order(tuple("0123456789"), digits) == list(range(10))
     assert class_order(("0 - zero", "0"), digits) is None  # two names of one class
-    assert class_order(("n01440764 a", "n01440764 b"), ("n01440764 tench", "n01443537 goldfish")) is None
 
 
 def test_sizes_and_channels_become_the_models(trained, tiny_data):

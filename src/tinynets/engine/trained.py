@@ -1,12 +1,11 @@
 """Loading of trained models by name or file, with their normalization, image size and class names."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from timm.data import ImageNetInfo, infer_imagenet_subset, resolve_data_config
+from timm.data import resolve_data_config
 from torch import Tensor, nn
 from torchvision.datasets import MNIST
 
@@ -127,7 +126,7 @@ def load_trained(name: str | Path, model: nn.Module | None = None, **model_args:
 
     Raises:
         FileNotFoundError: there is no such file.
-        RuntimeError: weights are missing, damaged or could not be downloaded.
+        RuntimeError: weights are missing or damaged. What timm raises for a download that fails is passed on.
         ValueError: the name is unknown, the model has no weights, or the file is not a tinynets checkpoint.
 
     Examples:
@@ -177,7 +176,7 @@ def metadata_of(name: str, model: Any, model_args: dict[str, Any]) -> Checkpoint
     cfg = getattr(model, "pretrained_cfg", None) or {}
     if not (cfg.get("mean") and cfg.get("std")):
         raise ValueError(f"the normalization of {name} is unknown: set mean and std in its pretrained_cfg")
-    names = tuple(cfg.get("label_names") or _imagenet_names(model))
+    names = tuple(cfg.get("label_names") or ())
     return Checkpoint(name, model_args, "", tuple(cfg["mean"]), tuple(cfg["std"]), names, image_size_of(model))
 
 
@@ -227,10 +226,9 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
 def class_order(names: tuple[str, ...], known: tuple[str, ...]) -> list[int] | None:
     """Return the index of each name among the known names; None if one is missing or no names are known.
 
-    Names must match exactly, except for two sets with aliases: MNIST's classes are "5" or, in torchvision, "5 - five",
-    and ImageNet's are "n02123045" or, in timm, "n02123045 tabby, tabby cat".
+    Names must match exactly, except for MNIST's classes: "5" or, in torchvision, "5 - five".
     """
-    indices = {second: index for index, name in enumerate(known) if (second := _second_name(name))}
+    indices = {_SECOND_NAMES[name]: index for index, name in enumerate(known) if name in _SECOND_NAMES}
     indices |= {name: index for index, name in enumerate(known)}
     order = [indices[name] for name in names if name in indices]
     return order if known and len(order) == len(names) == len(set(order)) else None
@@ -240,19 +238,5 @@ _DIGITS = {name: name[0] for name in MNIST.classes}
 _SECOND_NAMES = _DIGITS | {digit: name for name, digit in _DIGITS.items()}
 
 
-def _second_name(name: str) -> str | None:
-    return name.partition(" ")[0] if re.fullmatch(r"n\d{8} .+", name) else _SECOND_NAMES.get(name)
-
-
 def _listed(names: tuple[str, ...], most: int = 6) -> str:
     return ", ".join(names[:most]) + (f", ... ({len(names)})" if len(names) > most else "")
-
-
-def _imagenet_names(model: Any) -> list[str]:
-    """Return the WordNet id and name of each class, for models of ImageNet or of one of its supersets."""
-    if (subset := infer_imagenet_subset(model)) is None:
-        return []
-    info = ImageNetInfo(subset)
-    described = info.label_descriptions(as_dict=True)
-    assert isinstance(described, dict)
-    return [f"{label} {described[label]}" for label in info.label_names()]

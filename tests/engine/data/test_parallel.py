@@ -33,7 +33,7 @@ def test_more_files_than_are_handed_out_at_once(tmp_path, monkeypatch):
     paths = [tmp_path / f"{i}.png" for i in range(11)]
     for index, path in enumerate(paths):
         Image.new("L", (3, 3), index).save(path)
-    images, bad = read_images(paths, "L", (3, 3), threads=2)
+    images, bad = read_images(paths, "L", (3, 3))
     assert bad == {}
     assert images[:, 0, 0, 0].tolist() == list(range(11))
 
@@ -47,7 +47,7 @@ def test_blocks_are_handed_over_in_order_without_bad_files(tmp_path, monkeypatch
         paths[index].write_bytes(b"no image")
     blocks = []
     bad = parallel.read_blocks(
-        paths, "L", (3, 3), "white", 2, None, lambda block: blocks.append(block[:, 0, 0, 0].tolist())
+        paths, "L", (3, 3), "white", None, lambda block: blocks.append(block[:, 0, 0, 0].tolist())
     )
     assert list(bad) == [1, 4, 5, 6, 7]
     assert blocks == [[0, 2, 3], [], [8, 9, 10]]

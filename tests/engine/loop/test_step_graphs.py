@@ -46,7 +46,8 @@ class Toy:
         self.parameter = torch.nn.Parameter(torch.ones(2))
         self.optimizer = optimizer([self.parameter], lr=0.5)
         self.settings, self.rates = [], []
-        self.step = StepGraphs(self.gradients, self.update, self.optimizer)
+        self.optimizer.step = self.update
+        self.step = StepGraphs(self.gradients, self.optimizer)
 
     def gradients(self, setting, x):
         self.settings.append(setting)

@@ -25,7 +25,6 @@ def test_a_run_writes_all_files(tiny_data, tmp_path):
         "last.safetensors",
         "metrics.csv",
         "recipe.json",
-        "state.previous.pt",
         "state.pt",
         "summary.json",
     ]

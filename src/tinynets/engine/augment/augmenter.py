@@ -7,7 +7,7 @@ from .batch_rng import BatchRNG
 from .color import random_hsv, random_light
 from .geometry import random_affine, random_crop, random_cutout, random_flip
 from .normalize import Normalize
-from .policy import apply_policy
+from .policy import apply_autoaugment
 
 
 class Augmenter(Normalize):
@@ -50,7 +50,7 @@ class Augmenter(Normalize):
         if a.flip:
             images = random_flip(images, rng)
         if a.policy:
-            images = apply_policy(images, a.policy, rng)
+            images = apply_autoaugment(images, rng)
         x = images.float() / 255
         if a.rotate or a.scale or a.shear or a.shift:
             x = random_affine(x, a.rotate, a.scale, a.shear, a.shift, rng, a.affine_prob)

@@ -1,21 +1,18 @@
-"""torchvision's augmentation policies, applied per image."""
+"""torchvision's AutoAugment, applied per image."""
 
 import torch
 from torch import Tensor
-from torchvision.transforms import AutoAugment, AutoAugmentPolicy, TrivialAugmentWide
+from torchvision.transforms import AutoAugment, AutoAugmentPolicy
 
 from tinynets._context import preserve_rng_state
 
 from .batch_rng import BatchRNG
 
-POLICIES = {
-    "autoaugment": AutoAugment(AutoAugmentPolicy.CIFAR10),
-    "trivialaugment": TrivialAugmentWide(),
-}
+_CIFAR10 = AutoAugment(AutoAugmentPolicy.CIFAR10)
 
 
-def apply_policy(images: Tensor, name: str, rng: BatchRNG) -> Tensor:
-    """Apply one of `POLICIES` to each image.
+def apply_autoaugment(images: Tensor, rng: BatchRNG) -> Tensor:
+    """Apply the CIFAR-10 policy to each image.
 
     torch's global generator, which torchvision draws from, is seeded separately for every image.
 
@@ -26,5 +23,5 @@ def apply_policy(images: Tensor, name: str, rng: BatchRNG) -> Tensor:
         changed = []
         for image, seed in zip(images, seeds, strict=True):
             torch.default_generator.manual_seed(seed)
-            changed.append(POLICIES[name](image))
+            changed.append(_CIFAR10(image))
     return torch.stack(changed)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from tinynets._context import plain_defaults
-from tinynets._text import printable
 
 from .arrays import load_arrays
 from .builtin import DOWNLOADED, LOADERS
@@ -114,7 +113,7 @@ def load_data(
             _check_effect(name, data_dir, background, skip_bad, split_args)
             return _sized(load_arrays(path), img_size, source)
         raise ValueError(
-            f"unknown data set {str(name)!r}: there is no folder or file {printable(path.absolute())}, "
+            f"unknown data set {str(name)!r}: there is no folder or file {path.absolute()}, "
             f"and the built-in data sets are {', '.join(list_data())}"
         )
 
@@ -129,15 +128,15 @@ def _check_effect(
     """Raise ValueError for an option that has no effect on these data."""
     if data_dir is not None:
         raise ValueError(
-            f"data_dir (--data-dir) has no effect on {printable(name)}: it applies to {', '.join(sorted(DOWNLOADED))}; "
+            f"data_dir (--data-dir) has no effect on {name}: it applies to {', '.join(sorted(DOWNLOADED))}; "
             "choose your own data with --data"
         )
     for option, given in (("background (--background)", background != "white"), ("skip_bad (--skip-bad)", skip_bad)):
         if given:
-            raise ValueError(f"{option} has no effect on {printable(name)}: it applies to folders of image files")
+            raise ValueError(f"{option} has no effect on {name}: it applies to folders of image files")
     if given := [key for key, value in (split_args or {}).items() if value is not None]:
         option = f"{given[0]} (--test-size)" if given[0] == "test_size" else given[0]
-        raise ValueError(f"{option} has no effect on {printable(name)}: it applies to class folders without splits")
+        raise ValueError(f"{option} has no effect on {name}: it applies to class folders without splits")
 
 
 def _is_folder(name: str | Path | Mapping[str, Any]) -> bool:
@@ -169,7 +168,7 @@ def _warn_of_namesake(name: str) -> None:
 def _warn_of_images(name: str, data_dir: str | Path | None) -> None:
     """Warn if data_dir looks like a folder of the user's images, into which built-in data would be downloaded."""
     if data_dir is not None and any((Path(data_dir) / part).is_dir() for part in ("train", "test", "val")):
-        folder = printable(data_dir)
+        folder = str(data_dir)
         _logger.warning(f"loading the built-in {name}; for the images in {folder} use --data instead of --data-dir")
 
 

@@ -10,8 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinynets._text import printable
-
 from .image_data import ImageData, assemble, channels_first
 from .memory import check_memory
 
@@ -32,7 +30,7 @@ def load_arrays(source: Path | Mapping[str, Any]) -> ImageData:
         ValueError: arrays are missing, damaged, pickled, of another type, shape or range, or too large for
             the memory (one-line message with the file and array).
     """
-    file = "the dictionary of arrays" if isinstance(source, Mapping) else printable(source)
+    file = "the dictionary of arrays" if isinstance(source, Mapping) else source
     try:
         if isinstance(source, Mapping):
             arrays = {str(key): np.asarray(value) for key, value in source.items()}
@@ -56,7 +54,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
     except Exception as error:  # zipfile and numpy raise many exception types
-        raise ValueError(f"it is not readable: damaged, or pickled ({printable(error)})") from error
+        raise ValueError(f"it is not readable: damaged, or pickled ({error})") from error
 
 
 def _assembled(title: str, arrays: dict[str, np.ndarray]) -> ImageData:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tinynets._text import printable
-
 from .color_mode import rgb
 from .image_data import ImageData
 from .listing import Listing, walk_images
@@ -44,7 +42,7 @@ def load_folder(root: Path, options: PhotoOptions, split: Mapping[str, Any] | No
         if given := [name for name in ("test_size", "val_size") if (split or {}).get(name) is not None]:
             option = given[0].replace("_", "-")
             raise ValueError(
-                f"{given[0]} (--{option}) has no effect on {printable(root)}: it applies to class folders without "
+                f"{given[0]} (--{option}) has no effect on {root}: it applies to class folders without "
                 f"splits, this one has {' and '.join(f'{folder.name}/' for folder in folders.values())}"
             )
         found = _Found()
@@ -81,7 +79,7 @@ class _Found:
 
 def _split_classes(root: Path, split: Mapping[str, Any]) -> tuple[_Found, dict[str, Any]]:
     """Return the split photos of class folders, and the arguments of `load_data` that reproduce the split."""
-    found, title = _Found(), printable(root.resolve().name)
+    found, title = _Found(), root.resolve().name
     paths: dict[str, dict[str, Path]] = {}
     for name, files in found.add(root, root).items():
         paths[name] = {unicodedata.normalize("NFC", path.relative_to(root).as_posix()): path for path in files}
@@ -105,8 +103,8 @@ def _apply_split(
     present = [file for files in paths.values() for file in files]
     if missing := sorted(part_of.keys() - set(present)):
         raise ValueError(
-            f"{len(missing):,} images of the run's split are missing from {printable(root)}, such as "
-            f"{printable(missing[0])}: restore them, or start another run"
+            f"{len(missing):,} images of the run's split are missing from {root}, such as "
+            f"{missing[0]}: restore them, or start another run"
         )
     if new := len(present) - len(part_of):
         notes.append(f"{new:,} images are not in the run's split and are ignored")
@@ -123,7 +121,7 @@ def find_parts(root: Path) -> dict[str, Path]:
     for part, names in _SPLITS.items():
         matches = [path for path in folders if path.name.lower() in names]
         if len(matches) > 1:
-            raise ValueError(f"{printable(root)} has both {matches[0].name}/ and {matches[1].name}/: keep one of them")
+            raise ValueError(f"{root} has both {matches[0].name}/ and {matches[1].name}/: keep one of them")
         if matches:
             found[part] = matches[0]
     others = len(folders) - len(found)
@@ -131,11 +129,9 @@ def find_parts(root: Path) -> dict[str, Path]:
         return {}
     if not found or list(found) == ["train"]:
         inside = sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
-        content = (
-            f"contains {printable(', '.join(inside[:5]))}{', ...' if len(inside) > 5 else ''}" if inside else "is empty"
-        )
+        content = f"contains {', '.join(inside[:5])}{', ...' if len(inside) > 5 else ''}" if inside else "is empty"
         raise ValueError(
-            f"{printable(root)} must contain a folder for every class, or train/ and test/ or val/ with these folders; "
+            f"{root} must contain a folder for every class, or train/ and test/ or val/ with these folders; "
             f"it {content}"
         )
     return found
@@ -147,8 +143,7 @@ def _check_case(root: Path, names: tuple[str, ...]) -> None:
     for name in names:
         if (other := seen.setdefault(name.casefold(), name)) != name:
             raise ValueError(
-                f"{printable(root)} has the classes {printable(other)} and {printable(name)}, which differ only by case"
-                ": merge them, or rename one"
+                f"{root} has the classes {other} and {name}, which differ only by case: merge them, or rename one"
             )
 
 
@@ -172,7 +167,7 @@ def _check_found(folder: Path, listing: Listing, classes: dict[str, list[Path]])
         where = f" in {', '.join(list(classes)[:5])}" if classes else ", and no class folders"
         reasons = [*listing.unreadable.values(), *listing.notes()]
         inside = f" ({'; '.join(reasons)})" if reasons else ""
-        raise ValueError(f"{printable(folder)} contains no images{printable(where)}{inside}")
+        raise ValueError(f"{folder} contains no images{where}{inside}")
 
 
 def _remarks(part: str, listing: Listing, classes: dict[str, list[Path]]) -> list[str]:

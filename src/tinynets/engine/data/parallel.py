@@ -26,7 +26,6 @@ def read_images(
     mode: str,
     img_size: tuple[int, int],
     background: str = "white",
-    threads: int | None = None,
     progress: bool = True,
     config: Mapping[str, Any] | None = None,
 ) -> tuple[Tensor, dict[int, str]]:
@@ -37,7 +36,6 @@ def read_images(
         mode: "L" for one channel, "RGB" for three.
         img_size: (H, W) of the result.
         background: color behind transparent pixels, by name or as "#rrggbb".
-        threads: number of threads, None for the number of cores.
         progress: show a progress bar on stderr, if that is a terminal, after one second.
         config: as in `read_image`.
 
@@ -59,7 +57,7 @@ def read_images(
     check_size(img_size)
     blocks = [torch.empty(0, len(mode), *img_size, dtype=torch.uint8, device="cpu")]
     title = "reading" if progress else None
-    bad = read_blocks(paths, mode, img_size, background, threads, config, blocks.append, title)
+    bad = read_blocks(paths, mode, img_size, background, config, blocks.append, title)
     return torch.cat(blocks), bad
 
 
@@ -68,7 +66,6 @@ def read_blocks(
     mode: str,
     img_size: tuple[int, int],
     background: str,
-    threads: int | None,
     config: Mapping[str, Any] | None,
     keep: Callable[[Tensor], Any],
     title: str | None = "reading",
@@ -88,14 +85,13 @@ def read_blocks(
     def hand_over(indices: Sequence[int], failed: Mapping[int, str]) -> None:
         keep(block[[index % BLOCK for index in indices if index not in failed]])
 
-    return for_each(read, range(len(paths)), title, threads, hand_over)[1]
+    return for_each(read, range(len(paths)), title, hand_over)[1]
 
 
 def for_each(
     do: Callable[[int], _T],
     indices: Sequence[int],
     title: str | None,
-    threads: int | None = None,
     after_batch: Callable[[Sequence[int], Mapping[int, str]], None] = lambda indices, failed: None,
 ) -> tuple[dict[int, _T], dict[int, str]]:
     """Call do(index) for all indices with several threads; return results and messages of errors by index.
@@ -114,7 +110,7 @@ def for_each(
 
     with (
         warnings.catch_warnings(),  # of all threads
-        ThreadPoolExecutor(threads or core_count()) as pool,
+        ThreadPoolExecutor(core_count()) as pool,
         _bar(title, len(indices)) as bar,
     ):
         warnings.filterwarnings("ignore", module=r"PIL(\.|$)")

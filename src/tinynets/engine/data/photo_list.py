@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tinynets._text import printable
-
-from .memory import check_memory, threads_that_fit
-from .parallel import core_count, for_each
+from .parallel import for_each
 from .reading import Header, read_header
 
 _KEPT_SIDE = 128  # pixels
@@ -72,15 +69,14 @@ class PhotoList:
 
 @dataclass(frozen=True)
 class Plan:
-    """A decoding plan: photos with readable headers, (C, H, W) of the images, remarks about that size, unreadable files
-    with the reason, and the peak memory per decoding thread.
+    """A decoding plan: photos with readable headers, (C, H, W) of the images, remarks about that size, and unreadable
+    files with the reason.
     """
 
     photos: list[Photo]
     shape: tuple[int, int, int]
     notes: list[str]
     bad: dict[str, str]
-    largest: int
 
     @property
     def bytes(self) -> int:
@@ -112,20 +108,7 @@ def make_plan(listed: PhotoList, options: PhotoOptions, headers: Sequence[Any]) 
     known = [Header((h, w), bool(gray)) for h, w, gray in (by_path[str(photo.path)] for photo in photos)]
     size, notes = _choose_size(listed.root, known, options) if known else ((1, 1), [])
     channels = 1 if _choose_mode(known, options.in_chans) == "L" else 3
-    largest = max((header.decoding_bytes for header in known), default=0)
-    return Plan(photos, (channels, *size), notes, dict(listed.unreadable or {}) | bad, largest)
-
-
-def check_room(listed: PhotoList, plan: Plan, count: int) -> None:
-    """Raise ValueError if that many images and one decoding thread do not fit into memory."""
-    size = count * math.prod(plan.shape)
-    threads = threads_that_fit(core_count(), plan.largest, size)
-    check_memory(
-        size + threads * plan.largest,
-        f"{printable(listed.root)}: {plan}",
-        "choose a smaller size with --img-size (img_size)"
-        + (", or make the largest files smaller" if plan.largest else ""),
-    )
+    return Plan(photos, (channels, *size), notes, dict(listed.unreadable or {}) | bad)
 
 
 def _choose_size(root: Path, headers: list[Header], options: PhotoOptions) -> tuple[tuple[int, int], list[str]]:
@@ -139,7 +122,7 @@ def _choose_size(root: Path, headers: list[Header], options: PhotoOptions) -> tu
         return common, []
     kind = f"{common[0]}x{common[1]}" if len(sizes) == 1 else "different sizes"
     if options.default_size is None:
-        raise ValueError(f"{printable(root)} has images of {kind}: choose one size for all with --img-size (img_size)")
+        raise ValueError(f"{root} has images of {kind}: choose one size for all with --img-size (img_size)")
     size = f"{options.default_size[0]}x{options.default_size[1]}"
     return options.default_size, [f"images of {kind} are cropped and resized to {size} (--img-size for another size)"]
 

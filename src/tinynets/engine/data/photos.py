@@ -1,7 +1,6 @@
 """Decoding of the photos of a data set to a common size and number of channels."""
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,19 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tinynets._text import printable
-
 from .cache import Cache, key_of
 from .image_data import ImageData, assemble
-from .memory import size_text, threads_that_fit
-from .parallel import BLOCK, core_count, read_blocks
-from .photo_list import PhotoList, PhotoOptions, Plan, check_room, make_plan, read_headers
+from .memory import check_memory, size_text
+from .parallel import read_blocks
+from .photo_list import PhotoList, PhotoOptions, Plan, make_plan, read_headers
 from .similar import near_duplicates
 
 _logger = logging.getLogger(__name__)
 
 _MANY = 2000  # photos; decoding more is logged
-_LARGE = 10**9  # bytes; using more memory is logged
 _USUAL = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}  # equivalent to no config
 
 
@@ -38,13 +34,11 @@ def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
             return _read_cached(listed, options, options.cache)
         except OSError as error:
             _logger.warning(
-                f"cannot cache decoded photos in {printable(options.cache)} ({error.strerror or error}): they stay in "
+                f"cannot cache decoded photos in {options.cache} ({error.strerror or error}): they stay in "
                 "memory, and the next run decodes them again (--cache for another folder)"
             )
     plan = make_plan(listed, options, read_headers(listed.photos))
-    check_room(listed, plan, len(plan.photos))
-    if plan.bytes > _LARGE:
-        _logger.info(f"{printable(listed.root)}: {plan} take {size_text(plan.bytes)} of memory")
+    check_memory(plan.bytes, f"{listed.root}: {plan}", "choose a smaller size with --img-size (img_size)")
     images = torch.empty(len(plan.photos), *plan.shape, dtype=torch.uint8, device="cpu")
     count = 0
 
@@ -77,8 +71,7 @@ def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageD
             data = _assemble(listed, options, plan, images, bad, metadata)
         else:
             if len(plan.photos) > _MANY:
-                _logger.info(f"decoding {plan} once, into {printable(cache.folder)} ({size_text(plan.bytes)})")
-            check_room(listed, plan, min(BLOCK, len(plan.photos)))
+                _logger.info(f"decoding {plan} once, into {cache.folder} ({size_text(plan.bytes)})")
             with cache.writer(name, plan.bytes) as file:
                 bad = _decode(listed, options, plan, lambda block: file.write(block.numpy().data))
             images = cache.images(name, (len(plan.photos) - len(bad), *plan.shape))
@@ -103,9 +96,8 @@ def _status(path: Path) -> tuple[str, int, int]:
 def _decode(listed: PhotoList, options: PhotoOptions, plan: Plan, keep: Callable[[Tensor], Any]) -> dict[int, str]:
     """Pass all images to keep, block by block; return the indices of unreadable ones, with the reason."""
     channels, *size = plan.shape
-    threads = threads_that_fit(core_count(), plan.largest, min(BLOCK, len(plan.photos)) * math.prod(plan.shape))
     paths, mode = [photo.path for photo in plan.photos], "L" if channels == 1 else "RGB"
-    bad = read_blocks(paths, mode, (size[0], size[1]), options.background, threads, options.config, keep)
+    bad = read_blocks(paths, mode, (size[0], size[1]), options.background, options.config, keep)
     errors = plan.bad | {str(paths[index]): reason for index, reason in bad.items()}
     if errors and not options.skip_bad:
         raise ValueError(_error_summary(listed.root, errors, len(listed.photos) + len(listed.unreadable or {})))
@@ -113,7 +105,7 @@ def _decode(listed: PhotoList, options: PhotoOptions, plan: Plan, keep: Callable
     for part in dict.fromkeys(photo.part for photo in listed.photos):
         if part not in readable:
             reason = next(iter(errors.values()))
-            raise ValueError(f"{printable(listed.root / part)} contains no readable image: {reason}")
+            raise ValueError(f"{listed.root / part} contains no readable image: {reason}")
     return bad
 
 
@@ -168,7 +160,7 @@ def _error_summary(root: Path, bad: dict[str, str], total: int) -> str:
     reasons = list(bad.values())
     more = f"; and {len(reasons) - 10:,} more" if len(reasons) > 10 else ""
     return (
-        f"{len(reasons):,} of {total:,} images in {printable(root)} cannot be used: "
+        f"{len(reasons):,} of {total:,} images in {root} cannot be used: "
         f"{'; '.join(reasons[:10])}{more}: "
         "repair them, or skip them with --skip-bad (skip_bad=True)"
     )

@@ -17,10 +17,8 @@ from tinynets._text import printable
 
 from .color_mode import flatten, is_gray, rgb
 from .image_data import channels_first
-from .memory import check_memory
 
 _ORIENTATION = 0x0112  # EXIF tag
-_LARGE = 1 << 24  # pixels
 _PLAIN = {"crop_pct": 1.0, "interpolation": "bilinear"}
 
 
@@ -29,11 +27,6 @@ class Header(NamedTuple):
 
     size: tuple[int, int]
     gray: bool
-
-    @property
-    def decoding_bytes(self) -> int:
-        """Peak memory of decoding the file, in bytes per thread."""
-        return 24 * self.size[0] * self.size[1]
 
 
 def read_image(
@@ -103,8 +96,6 @@ def _pixels(
     image: Image.Image, mode: str, img_size: tuple[int, int] | None, background: str, config: Mapping[str, Any]
 ) -> Tensor:
     """Convert an image to uint8 (C, H, W)."""
-    if image.width * image.height > _LARGE:
-        check_memory(Header((image.height, image.width), False).decoding_bytes, "decoding it", "downscale it")
     _fix_transparency(image)
     image.load()
     with contextlib.suppress(Exception):  # broken EXIF, which image viewers ignore

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tinynets._text import printable
-
 TEST_SIZE = VAL_SIZE = 0.1
 PARTS = ("train", "val", "test")
 
@@ -91,4 +89,4 @@ def read_split(path: Path) -> dict[str, Any]:
         split = json.loads(path.read_text("utf-8"))
         return {**split, **{part: tuple(split[part]) for part in PARTS}}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{printable(path)} is not a valid split of a run: remove it, or restore it") from error
+        raise ValueError(f"{path} is not a valid split of a run: remove it, or restore it") from error

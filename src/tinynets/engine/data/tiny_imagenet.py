@@ -9,8 +9,6 @@ from pathlib import Path
 
 from torchvision.datasets.utils import download_url
 
-from tinynets._text import printable
-
 from .image_data import ImageData
 from .locking import locked
 from .photo_list import Photo, PhotoList, PhotoOptions
@@ -42,7 +40,7 @@ def load_tiny_imagenet(root: Path, cache: Path | None = None) -> ImageData:
         if not folder.is_dir():
             _download(root)
     if missing := [name for name in _NEEDED if not (folder / name).exists()]:
-        raise ValueError(f"{printable(folder)} is missing {missing[0]}: remove the folder to download it again")
+        raise ValueError(f"{folder} is missing {missing[0]}: remove the folder to download it again")
     wnids = sorted((folder / "wnids.txt").read_text().split())
     names = _class_names(folder, wnids)
     photos = _photos(folder, dict(zip(wnids, names, strict=True)))
@@ -63,7 +61,7 @@ def _download(root: Path) -> None:
     except Exception as error:
         *_, reason = (type(error).__name__, *str(error).strip().splitlines())
         raise RuntimeError(
-            f"tiny_imagenet is not in {printable(root)} and could not be downloaded ({reason}): connect to the "
+            f"tiny_imagenet is not in {root} and could not be downloaded ({reason}): connect to the "
             f"internet, or copy the files of {URL} there"
         ) from error
     finally:
@@ -85,7 +83,7 @@ def _photos(folder: Path, names: dict[str, str]) -> list[Photo]:
         files = sorted(os.listdir(images)) if images.is_dir() else []
         files = [file for file in files if file.endswith(".JPEG")]
         if not files:
-            raise ValueError(f"{printable(images)} contains no images: remove the folder {FOLDER} to download it again")
+            raise ValueError(f"{images} contains no images: remove the folder {FOLDER} to download it again")
         photos += [Photo(images / file, label, "train", f"train/{wnid}/images/{file}") for file in files]
     table = (folder / "val" / "val_annotations.txt").read_text()
     labels = sorted(line.split("\t")[:2] for line in table.splitlines())

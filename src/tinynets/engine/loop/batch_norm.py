@@ -39,7 +39,7 @@ def update_lagging_bn(
 ) -> tuple[float, float] | None:
     """Recompute the running statistics if they lag behind the weights, as they do after a few dozen steps.
 
-    They lag if `estimate_norms` corrects the prediction of more than 5 % of these images; otherwise they are unchanged.
+    They lag if `update_bn` corrects the prediction of more than 5 % of these images; otherwise they are unchanged.
 
     Args:
         model: the model.

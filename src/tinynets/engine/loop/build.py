@@ -35,7 +35,7 @@ def model_for_data(name: str, data: ImageData, recipe: Recipe, model_args: dict[
         The model, and the arguments that create it again.
 
     Raises:
-        ValueError: the name is unknown, or the model rejects an argument.
+        ValueError: the name is unknown.
 
     Examples:
         >>> from tinynets.engine import get_recipe, load_data

@@ -53,7 +53,7 @@ class RunImages:
         self._images, self._rows = data.train_images.to(distributed.device), train.to(distributed.device)
         self.train_labels = data.train_labels[train].to(distributed.device)
         if recipe.schedule.patience and len(self.val_labels) == 0:
-            raise ValueError(f"schedule.patience needs validation images: {data.name} has too few for val_size")
+            raise ValueError(f"schedule.patience needs validation images: val_size ({recipe.val_size:g}) leaves none")
         self.steps = len(self.train_labels) // recipe.batch_size
         if self.steps == 0:
             raise ValueError(

@@ -13,12 +13,10 @@ from tinynets.engine.trained import checkpoint_path, class_order, load_trained
 
 _logger = logging.getLogger(__name__)
 
-_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Autocast in a recipe's precision; inactive for fp32."""
-    return torch.autocast(device.type, _TYPES.get(precision), enabled=precision != "fp32")
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 class TrainingLoss:

@@ -64,15 +64,14 @@ class Run:
         self.set_learning_rate = learning_rate_setter(self.optimizer, recipe.schedule, self.steps)
         self.set_learning_rate(0)
         self.ema = ModelEmaV3(copied(self.model), decay=recipe.ema_decay, use_warmup=True) if recipe.ema_decay else None
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "fp16")
         balanced = recipe.class_weights == "balanced"
         weights = balanced_weights(self.images.train_labels, data.num_classes) if balanced else None
         self.loss_function = TrainingLoss(recipe, data, self.device, weights)
         self.views: Views | None = None
         self.forward: Any = distributed.parallel(self.model, find_unused=recipe.recursion.depth_warmup_epochs > 0)
-        if recipe.compile:
-            self.forward = torch.compile(self.forward)
-        self.graphs = self._graphs()
+        self.graphs: StepGraphs | None = None
+        if self.device.type == "cuda" and distributed.world_size == 1:
+            self.graphs = StepGraphs(self._gradients, self.optimizer)
 
         self.step = 0
         self.order_state = self.generator.get_state()
@@ -170,7 +169,7 @@ class Run:
             stats = self.graphs(depth, x, targets, labels)
         else:
             stats = self._gradients(depth, x, targets, labels)
-            self._update()
+            self.optimizer.step()
         self.loss_sum += stats[0] / self.distributed.world_size  # here: a resumed run may have another world size
         self.hits += stats[1]
         self.first_bad = torch.where((self.first_bad < 0) & ~self.loss_sum.isfinite(), self.step, self.first_bad)
@@ -187,29 +186,12 @@ class Run:
             logits = self.forward(x)
         logits = logits.float()
         loss = self.loss_function(logits, targets, x)
-        self.scaler.scale(loss).backward()
+        loss.backward()
         stats = torch.stack([loss.detach(), (logits.detach().argmax(1) == labels).sum()])
         self.distributed.all_reduce(stats)
         if self.recipe.clip_grad:
-            self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_grad)
         return stats
-
-    def _update(self) -> None:
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-
-    def _graphs(self) -> StepGraphs | None:
-        """Use CUDA graphs for the steps if all steps are alike and there is a single process."""
-        recipe = self.recipe
-        if (
-            self.device.type != "cuda"
-            or self.distributed.world_size > 1
-            or recipe.compile
-            or recipe.precision == "fp16"
-        ):
-            return None
-        return StepGraphs(self._gradients, self._update, self.optimizer)
 
     def _seed_noise(self) -> None:
         """Seed dropout and gate noise by the step number, so that a resumed run draws the same values."""
@@ -264,7 +246,6 @@ class Run:
             "model": self.model.state_dict(),
             "ema": None if self.ema is None else self.ema.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
             "generator": self.generator.get_state(),
             "order_generator": self.order_state,
             "loss_sum": self.loss_sum,
@@ -279,7 +260,6 @@ class Run:
             self.ema.module.load_state_dict(state["ema"])
         make_capturable(state["optimizer"]["param_groups"], self.graphs is not None and self.graphs.captures_update)
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
         self.generator.set_state(state["generator"])
         self.order_state = state["order_generator"]
         self.loss_sum.copy_(state["loss_sum"])

@@ -26,12 +26,11 @@ class StepGraphs:
 
     Args:
         gradients: function of (setting, *inputs) that computes the gradients and returns a tensor of stats.
-        update: the optimizer's step.
         optimizer: the optimizer, whose groups are made capturable.
     """
 
-    def __init__(self, gradients: Callable[..., Tensor], update: Callable[[], Any], optimizer: Optimizer) -> None:
-        self.gradients, self.update, self.optimizer = gradients, update, optimizer
+    def __init__(self, gradients: Callable[..., Tensor], optimizer: Optimizer) -> None:
+        self.gradients, self.optimizer = gradients, optimizer
         self.captures_update = make_capturable(optimizer.param_groups, True)
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         device = self.parameters[0].device
@@ -56,7 +55,7 @@ class StepGraphs:
             for parameter, grad in zip(self.parameters, graph.grads, strict=True):
                 parameter.grad = grad
         if not self.captures_update:
-            self.update()
+            self.optimizer.step()
         return stats
 
     def _step(self, setting: Hashable, inputs: tuple[Tensor, ...]) -> Tensor:
@@ -72,7 +71,7 @@ class StepGraphs:
         stats = self.gradients(setting, *inputs)
         if self.captures_update:
             with self._rates_on_device():
-                self.update()
+                self.optimizer.step()
         return stats
 
     def _capture(self, kind: Hashable, setting: Hashable, inputs: tuple[Tensor, ...]) -> "_Graph | None":

@@ -134,7 +134,7 @@ class Augment(Section):
         pad: padding of every side in pixels before a random crop to the original size.
         pad_mode: "constant" for zero padding, "reflect" for reflection padding.
         flip: flip images horizontally with probability 1/2.
-        policy: "autoaugment" (the CIFAR-10 policy), "trivialaugment" (wide) or None.
+        policy: "autoaugment" (the CIFAR-10 policy) or None.
         rotate: maximum rotation in either direction, in degrees.
         scale: maximum change of scale: factors from 1 - scale to 1 + scale.
         shift: maximum shift along both axes, as a fraction of the image size.
@@ -164,7 +164,7 @@ class Augment(Section):
     pad: NonNegativeInt = 0
     pad_mode: Literal["constant", "reflect"] = "constant"
     flip: bool = False
-    policy: Literal["autoaugment", "trivialaugment"] | None = None
+    policy: Literal["autoaugment"] | None = None
     rotate: NonNegative = 0.0
     scale: BelowOne = 0.0
     shift: BelowOne = 0.0
@@ -307,8 +307,7 @@ class Recipe(Section):
         freeze: "backbone" trains only the classifier, with all other weights and running statistics frozen; "none"
             trains all parameters.
         bn_images: number of clean training images for the recomputation of batch norm statistics at the end.
-        precision: "fp32", or autocast in "bf16" or "fp16" (with loss scaling).
-        compile: whether to use torch.compile for the forward and backward pass.
+        precision: "fp32", or autocast in "bf16".
         val_size: fraction of every class of the training set held out for validation. 0 to train on all images.
         seed: seed of the initial weights, the split, the order of the images, their augmentation and the model's noise.
 
@@ -336,8 +335,7 @@ class Recipe(Section):
     drop_rate: BelowOne | None = None
     freeze: Literal["none", "backbone"] = "none"
     bn_images: NonNegativeInt = 0
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    compile: bool = False
+    precision: Literal["fp32", "bf16"] = "fp32"
     val_size: BelowOne = 0.1
     seed: NonNegativeInt = 0
 
@@ -355,8 +353,6 @@ class Recipe(Section):
         }.items():
             if span > epochs:
                 raise ValueError(f"{name} ({span:g}) must not be above schedule.epochs ({epochs})")
-        if self.schedule.patience and not self.val_size:
-            raise ValueError("schedule.patience needs a validation split: val_size must be above 0")
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to nested dictionaries, the inverse of `recipe_from_dict`."""

@@ -1,7 +1,6 @@
 import csv
 import io
 import json
-import logging
 import os
 import pickle
 from collections.abc import Iterable, Iterator
@@ -14,17 +13,7 @@ from filelock import FileLock, Timeout
 
 from tinynets._files import to_json, write_file
 
-_logger = logging.getLogger(__name__)
-
-FILES = (
-    "recipe.json",
-    "metrics.csv",
-    "summary.json",
-    "best.safetensors",
-    "last.safetensors",
-    "state.pt",
-    "state.previous.pt",
-)
+FILES = ("recipe.json", "metrics.csv", "summary.json", "best.safetensors", "last.safetensors", "state.pt")
 SPLIT = "split.json"
 
 
@@ -32,8 +21,7 @@ class RunDir:
     """The directory of a training run.
 
     It contains recipe.json, metrics.csv (one row per epoch), best.safetensors, last.safetensors, summary.json,
-    state.pt (for resuming), state.previous.pt (the preceding state) and, if the run split class folders, split.json
-    with the files of every split.
+    state.pt (for resuming) and, if the run split class folders, split.json with the files of every split.
 
     Args:
         path: the directory.
@@ -69,7 +57,7 @@ class RunDir:
                 "another directory"
             )
         outputs = [name for name in existing if name != "recipe.json"]
-        if outputs and not {"state.pt", "state.previous.pt"} & set(existing):
+        if outputs and "state.pt" not in existing:
             raise FileExistsError(
                 f"{self.path} contains {', '.join(outputs)} of a run, but no state.pt to resume from: "
                 "start from its weights in another directory (--init), or move these files away"
@@ -89,27 +77,19 @@ class RunDir:
             lock.release()
 
     def state(self) -> dict[str, Any] | None:
-        """Read the last state, or the preceding one if it is damaged; None if there is no state yet.
+        """Read the last state; None if there is no state yet.
 
         Raises:
-            ValueError: neither can be read.
+            ValueError: it cannot be read.
         """
-        path, backup = self.path / "state.pt", self.path / "state.previous.pt"
-        if not path.exists():
-            return _load_state(backup) if backup.exists() else None
-        try:
-            return _load_state(path)
-        except ValueError as error:
-            if not backup.exists():
-                raise
-            state = _load_state(backup)
-            os.replace(path, self.path / "state.damaged.pt")  # so that it never becomes the backup
-            _logger.warning(f"{error}; resuming from {backup.name}, the preceding state")
-            return state
+        path = self.path / "state.pt"
+        return _load_state(path) if path.exists() else None
 
     def save_state(self, state: dict[str, Any]) -> None:
-        """Write state.pt, backing up the preceding state as state.previous.pt."""
-        _save_state(self.path / "state.pt", state, backup=self.path / "state.previous.pt")
+        """Write state.pt."""
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        write_file(self.path / "state.pt", buffer.getvalue())
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write a dictionary as a JSON file."""
@@ -156,15 +136,8 @@ def read_metrics(path: str | Path) -> list[dict[str, float]]:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
-def _save_state(path: Path, state: dict[str, Any], backup: Path) -> None:
-    """Write the state for resuming a run atomically, moving the previous one to backup."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_file(path, buffer.getvalue(), backup)
-
-
 def _load_state(path: Path) -> dict[str, Any]:
-    """Read a file written by `_save_state` onto the CPU, without executing any code in it.
+    """Read a file written by `RunDir.save_state` onto the CPU, without executing any code in it.
 
     Raises:
         ValueError: the file is damaged, is not a state, or contains code.
