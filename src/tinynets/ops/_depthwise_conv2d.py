@@ -86,11 +86,8 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
-        if torch.is_grad_enabled():  # for double backward
-            inputs = [t for t in (x, weight) if t.requires_grad]
-            y = _forward(x, weight, None, ctx.dilation)
-            grads = iter(torch.autograd.grad(y, inputs, grad, create_graph=True))
-            return *(next(grads) if t.requires_grad else None for t in (x, weight)), None
+        if torch.is_grad_enabled():  # once_differentiable lets a constant grad pass, whose second derivatives are not 0
+            raise RuntimeError("depthwise_conv2d has no second derivatives: use create_graph=False")
         if on_triton(x):
             from ._triton import gated_dilated_conv2d as kernels
 

@@ -104,11 +104,6 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tens
     return grad_x
 
 
-def _double_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:
-    """Differentiable gradient, for double backward."""
-    return torch.autograd.grad(_forward(x, kernel_size, eps), x, grad, create_graph=True)[0]
-
-
 def _setup(ctx, inputs, output) -> None:
     x, ctx.kernel_size, ctx.eps = inputs
     ctx.save_for_backward(x)
@@ -116,8 +111,6 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
-    if torch.is_grad_enabled():  # for double backward
-        return _double_backward(grad, x, ctx.kernel_size, ctx.eps), None, None
     return torch.ops.tinynets.divisive_norm_backward(grad, x, ctx.kernel_size, ctx.eps), None, None
 
 

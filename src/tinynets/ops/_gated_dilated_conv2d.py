@@ -144,11 +144,6 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     x, weight, bias, gate = ctx.saved_tensors
-    if torch.is_grad_enabled():  # for double backward
-        inputs = [t for t in (x, weight, bias, gate) if t is not None and t.requires_grad]
-        y = _forward(x, weight, bias, gate, ctx.dilations)
-        grads = iter(torch.autograd.grad(y, inputs, grad, create_graph=True))
-        return *(next(grads) if t is not None and t.requires_grad else None for t in (x, weight, bias, gate)), None
     grad_x, grad_weight, grad_gate = torch.ops.tinynets.gated_dilated_conv2d_backward(
         grad, x, weight, gate, ctx.dilations
     )

@@ -137,11 +137,6 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
     return grad_x
 
 
-def _double_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
-    """Differentiable gradient, for double backward."""
-    return torch.autograd.grad(_forward(x, kernel_size), x, grad, create_graph=True)[0]
-
-
 def _setup(ctx, inputs, output) -> None:
     x, ctx.kernel_size = inputs
     ctx.save_for_backward(x)
@@ -149,8 +144,6 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
-    if torch.is_grad_enabled():  # for double backward
-        return _double_backward(grad, x, ctx.kernel_size), None
     return torch.ops.tinynets.local_variance_backward(grad, x, ctx.kernel_size), None
 
 
