@@ -4,7 +4,7 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
-from tinynets._checks import check_odd, check_positive
+from tinynets._checks import check_positive, check_window
 from tinynets.ops import gated_dilated_conv2d
 
 from .registry import register_layer
@@ -49,7 +49,7 @@ class GatedDilatedConv2d(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(channels=channels, **{f"dilations[{i}]": d for i, d in enumerate(dilations)})
-        check_odd(kernel_size=kernel_size)
+        check_window(kernel_size)
         if not dilations:
             raise ValueError("dilations must contain at least one dilation, got none")
         super().__init__()

@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor
 
-from tinynets._checks import check_maps
+from tinynets._checks import check_eps, check_window
 
 from ._box_filter import (
     eager_inverse_count,
@@ -11,7 +11,7 @@ from ._box_filter import (
     upcast,
     window_mean,
 )
-from ._checks import check_eps, check_window
+from ._checks import check_maps
 from ._dispatch import (
     by_chunk,
     chunks,
@@ -38,7 +38,6 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
         (N, C, H, W) in the dtype of x.
 
     Raises:
-        TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape or value.
 
     Source: Carandini and Heeger, Normalization as a canonical neural computation, 2012.

@@ -7,10 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import register_flop_formula
 
-from tinynets._checks import check_maps
-
 from ._box_filter import in_type_of, small
-from ._checks import check_depthwise, check_gate
+from ._checks import check_depthwise, check_maps, check_shape
 from ._depthwise_conv2d import channels_last, convolve, weight_gradient
 from ._dispatch import CHUNK, chunks, custom_ops_apply, define_op, in_chunks, on_triton, packable, records_gradients
 
@@ -32,7 +30,6 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
         (N, C, H, W).
 
     Raises:
-        TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape or value, or is on another device.
 
     Examples:
@@ -46,7 +43,7 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
     if not torch.jit.is_tracing():
         check_maps(x)
         check_depthwise(x, weight, bias)
-        check_gate(x, gate, dilations)
+        check_shape(gate, "gate", [x.shape[0], len(dilations), x.shape[2], x.shape[3]], x)
     if not torch.jit.is_scripting():
         if in_chunks(x) and not torch.is_autocast_enabled("cpu"):
             gate = in_type_of(x, gate)

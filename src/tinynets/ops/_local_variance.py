@@ -2,7 +2,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tinynets._checks import check_maps
+from tinynets._checks import check_window
 
 from ._box_filter import (
     eager_inverse_count,
@@ -13,7 +13,7 @@ from ._box_filter import (
     upcast,
     window_mean,
 )
-from ._checks import check_window
+from ._checks import check_maps
 from ._dispatch import (
     by_chunk,
     chunks,
@@ -44,7 +44,6 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
         (N, C, H, W) in the dtype of x, in squared units of x.
 
     Raises:
-        TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape or value.
 
     Examples:
