@@ -80,10 +80,7 @@ class EntropyGate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the gate of x: (N, channels, H, W) -> (N, num_dilations, H, W)."""
-        return self.choose(self.reduce(local_variance(x, self.kernel_size)))
-
-    def choose(self, statistics: Tensor) -> Tensor:
-        """Compute the gate from the output of `reduce`, (N, channels // reduction, H, W)."""
+        statistics = self.reduce(local_variance(x, self.kernel_size))
         return gumbel_gate(self.expand(F.relu(statistics)), self.tau, self.training, self.hard)
 
     def extra_repr(self) -> str:

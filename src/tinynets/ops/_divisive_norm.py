@@ -7,7 +7,6 @@ from ._box_filter import (
     eager_inverse_count,
     eager_window_mean,
     eager_window_sum,
-    in_type_of,
     upcast,
     window_mean,
 )
@@ -77,7 +76,7 @@ def _divided(x: Tensor, kernel_size: int, eps: float) -> Tensor:
     """`_forward` for eager mode on the CPU."""
     wide = upcast(x)
     divisor = _divisor(wide, kernel_size, eps)
-    return in_type_of(x, torch.div(wide, divisor, out=divisor))
+    return torch.div(wide, divisor, out=divisor).to(x.dtype)
 
 
 def _divisor(x: Tensor, kernel_size: int, eps: float) -> Tensor:

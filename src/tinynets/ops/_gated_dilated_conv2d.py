@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import register_flop_formula
 
-from ._box_filter import in_type_of, small
 from ._checks import check_depthwise, check_maps, check_shape
 from ._depthwise_conv2d import channels_last, convolve, weight_gradient
 from ._dispatch import CHUNK, chunks, custom_ops_apply, define_op, in_chunks, on_triton, packable, records_gradients
@@ -46,7 +45,7 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
         check_shape(gate, "gate", [x.shape[0], len(dilations), x.shape[2], x.shape[3]], x)
     if not torch.jit.is_scripting():
         if in_chunks(x) and not torch.is_autocast_enabled("cpu"):
-            gate = in_type_of(x, gate)
+            gate = gate.to(x.dtype)
             if not records_gradients(x, weight, bias, gate):
                 return _chunked(x, weight, bias, gate, dilations)
         if custom_ops_apply(x) and (x.is_cpu or packable(dilations)):
@@ -79,7 +78,7 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilat
 def _chunked(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
     """`_forward` in eager mode on the CPU, in chunks and in place, so that the branches stay in the cache."""
     weight = weight.contiguous()
-    if small(x) or (x.numel() <= CHUNK and x.is_contiguous(memory_format=torch.channels_last)):
+    if x.numel() <= CHUNK and x.is_contiguous(memory_format=torch.channels_last):
         return _blend(x, weight, bias, gate, dilations)
     y = torch.empty_like(x)
     for chunk in chunks(x):

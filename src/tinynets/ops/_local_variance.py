@@ -8,7 +8,6 @@ from ._box_filter import (
     eager_inverse_count,
     eager_window_mean,
     eager_window_sum,
-    in_type_of,
     inverse_count,
     upcast,
     window_mean,
@@ -102,7 +101,7 @@ def _chunk(x: Tensor, kernel_size: int) -> Tensor:
     difference = _centered(x)
     mean = eager_window_mean(difference, kernel_size)
     variance = eager_window_mean(difference.square_(), kernel_size).addcmul_(mean, mean, value=-1)
-    return in_type_of(x, variance.relu_())
+    return variance.relu_().to(x.dtype)
 
 
 def _centered(x: Tensor) -> Tensor:
