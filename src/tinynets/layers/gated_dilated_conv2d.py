@@ -29,7 +29,7 @@ class GatedDilatedConv2d(nn.Module):
     Shape: x (N, channels, H, W), gate (N, len(dilations), H, W) -> (N, channels, H, W).
 
     Raises:
-        ValueError: dilations is empty, an argument is out of range, or an input has another shape.
+        ValueError: an argument is out of range, or an input has another shape.
 
     Examples:
         >>> import torch
@@ -50,8 +50,6 @@ class GatedDilatedConv2d(nn.Module):
     ) -> None:
         check_positive(channels=channels, **{f"dilations[{i}]": d for i, d in enumerate(dilations)})
         check_window(kernel_size)
-        if not dilations:
-            raise ValueError("dilations must contain at least one dilation, got none")
         super().__init__()
         self.dilations = list(dilations)
         # parameters and initialization of a depthwise convolution
