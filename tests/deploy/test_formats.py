@@ -14,7 +14,7 @@ PLAIN = {"quantization": (0.0, 0), "dtype": np.float32}
 
 def test_a_format_needs_its_version_of_pytorch():
     major, minor = map(int, torch.__version__.split(".")[:2])
-    this, next_one = Format("x", ".x", "x", (major, minor)), Format("x", ".x", "x", (major, minor + 1))
+    this, next_one = Format("x", ".x", "x", f"{major}.{minor}"), Format("x", ".x", "x", f"{major}.{minor + 1}")
     this.require()
     assert this.installed()
     assert not next_one.installed()

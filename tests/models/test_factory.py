@@ -1,3 +1,5 @@
+from pickle import UnpicklingError
+
 import pytest
 import timm
 import torch
@@ -65,11 +67,10 @@ def test_checkpoint_path(tmp_path):
         tinynets.create_model("c1c2c3c4o_cifar10", checkpoint_path=path)
     with pytest.raises(ValueError, match="is of another architecture than EGRR"):
         tinynets.create_model("egrr_cifar100", checkpoint_path=path)
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(ValueError, match="is not a readable weights file") as caught:
+    torch.save({"head": print}, path)
+    with pytest.raises((RuntimeError, UnpicklingError), match=r"(?i)weights.only"):  # no code in it is executed
         tinynets.create_model("c1c2c3c4o_cifar10", checkpoint_path=path)
-    assert "\n" not in str(caught.value)
-    with pytest.raises(FileNotFoundError, match="no weights file at"):
+    with pytest.raises(FileNotFoundError):
         tinynets.create_model("c1c2c3c4o_cifar10", checkpoint_path=tmp_path / "gone.pt")
 
 

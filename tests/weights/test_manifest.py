@@ -110,12 +110,12 @@ def test_pretrained_with_another_shape_is_refused_in_one_line():
 def test_damaged_or_missing_artifacts_are_found_out(tmp_path, monkeypatch):
     damaged = tmp_path / "w.safetensors"
     damaged.write_bytes(b"not the weights")
-    for path, message in [(damaged, "is damaged"), (tmp_path / "gone", "is missing: reinstall")]:
+    for path in (damaged, tmp_path / "gone"):
         entry = Weights("v1", path, "0" * 64, {})
         monkeypatch.setattr(manifest, "read_manifest", lambda entry=entry: {"simplecnn_mnist": entry})
-        with pytest.raises(RuntimeError, match=message):
+        with pytest.raises(RuntimeError, match="missing or damaged"):
             check_weights("simplecnn_mnist")
-        with pytest.raises(RuntimeError, match=message):
+        with pytest.raises(RuntimeError, match="missing or damaged"):
             timm.create_model("simplecnn_mnist", pretrained=True)
 
 

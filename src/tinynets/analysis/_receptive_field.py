@@ -199,11 +199,6 @@ _MODULES: dict[type[nn.Module], Callable[[Any], Window]] = {
 }
 
 
-_WINDOW_STATISTICS: dict[Any, tuple[str, ...]] = {
-    ops.divisive_norm: ("x", "kernel_size", "eps"),
-    ops.local_variance: ("x", "kernel_size"),
-}
-
 _UNSUPPORTED = (nn.Conv1d, nn.Conv3d, nn.modules.conv._ConvTransposeNd, nn.Upsample, nn.Unfold)
 
 
@@ -242,8 +237,8 @@ def _window(node: torch.fx.Node, model: nn.Module) -> tuple[str, Window | None]:
     if node.target is ops.gated_dilated_conv2d:
         args = _arguments(node, "x", "weight", "bias", "gate", "dilations")
         return name, _centered(_kernel(args["weight"], node, model), 1, max(args["dilations"]))
-    if node.target in _WINDOW_STATISTICS:
-        return name, _centered(_arguments(node, *_WINDOW_STATISTICS[node.target]).get("kernel_size", 3))
+    if node.target in (ops.divisive_norm, ops.local_variance):
+        return name, _centered(_arguments(node, "x", "kernel_size").get("kernel_size", 3))
     if node.target in (F.max_pool2d, torch.max_pool2d, F.avg_pool2d):
         return name, _functional_pool(node)
     if node.target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d, torch.mean) or node.target == "mean":

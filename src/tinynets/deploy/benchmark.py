@@ -18,7 +18,7 @@ from tinynets._context import plain_defaults
 from tinynets._modules import unwrapped
 
 from .export_spec import ExportSpec
-from .exporter import first_reason, spec_of
+from .exporter import run_file, spec_of, write_draft
 from .formats import FORMATS, Format
 from .images import synthetic_images
 from .inference import fuse
@@ -147,7 +147,7 @@ def bench(
 def _files(chosen: Sequence[str], spec: ExportSpec, folder: Path, must: bool) -> dict[str, Path | None]:
     """Write a file for each runtime that needs one; with must, raise for a runtime that cannot run the model."""
     files: dict[str, Path | None] = {}
-    images = spec.inputs(synthetic_images(64, spec.input_size)).numpy()
+    images = synthetic_images(64, spec.input_size)
     for runtime in chosen:
         kind = _format(runtime)
         if kind is None:
@@ -155,15 +155,12 @@ def _files(chosen: Sequence[str], spec: ExportSpec, folder: Path, must: bool) ->
             continue
         path = folder / f"{runtime}{kind.suffix}"
         try:
-            kind.write(spec, path, images if kind.integer else None)
-            kind.load(path)(images[:4])
-        except ImportError:
-            raise
-        except Exception as error:
-            reason = f"{runtime} cannot run {spec.name}: {first_reason(error)}"
+            write_draft(kind, spec, path, images if kind.integer else None)
+            run_file(kind, path, spec, images[:4])
+        except RuntimeError as error:
             if must:
-                raise RuntimeError(reason) from error
-            _logger.warning(reason)
+                raise
+            _logger.warning(f"{runtime} is left out: {error}")
         else:
             files[runtime] = path
     return files

@@ -160,12 +160,12 @@ def export(
         tested = torch.cat([images.cpu(), synthetic_images(_PROVED - len(images), spec.input_size)])
     with plain_defaults(), tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"model{kind.suffix}"
-        seconds = _write(kind, spec, draft, calibration)
+        seconds = write_draft(kind, spec, draft, calibration)
         if kind.c_source:
             _check_fits(draft, flash, ram)
             draft = draft if project is None else wrap(draft, project, Path(folder) / project)
         expected = predict(net, images, Normalize(spec.mean, spec.std)).numpy()
-        got = _run(kind, draft, spec, tested)
+        got = run_file(kind, draft, spec, tested)
         report = _compare(expected, got[: len(images)], labels)
         _check_tolerance(kind, report, len(images), labels, tolerance)
         proved = _prove(kind, draft, spec, tested, got) if kind.exact else None
@@ -206,7 +206,7 @@ def _check(images: Tensor | None, spec: ExportSpec) -> None:
         raise ValueError(f"images must be uint8 (N, {shape}) with N > 0, got {images.dtype} {tuple(images.shape)}")
 
 
-def _write(kind: Format, spec: ExportSpec, path: Path, calibration: Tensor | None) -> float:
+def write_draft(kind: Format, spec: ExportSpec, path: Path, calibration: Tensor | None) -> float:
     """Write the file; return the duration of the conversion in seconds."""
     inputs = None if calibration is None else spec.inputs(calibration.cpu()).numpy()
     started = time.perf_counter()
@@ -260,7 +260,7 @@ def _move(draft: Path, path: Path) -> int:
     return len(content)
 
 
-def _run(kind: Format, path: Path, spec: ExportSpec, images: Tensor) -> np.ndarray:
+def run_file(kind: Format, path: Path, spec: ExportSpec, images: Tensor) -> np.ndarray:
     """Compute the logits of a file in its own runtime."""
     try:
         run = kind.load(path)

@@ -1,9 +1,9 @@
-import hashlib
 from pathlib import Path
 
 from tinynets._checks import unknown
 from tinynets.models import full_name
 from tinynets.weights import list_weights, read_manifest
+from tinynets.weights.manifest import check_file
 
 
 def artifact(name: str, to: str = "tflite-int8") -> Path:
@@ -38,6 +38,5 @@ def artifact(name: str, to: str = "tflite-int8") -> Path:
             f"{name} ships no {to} file (available: {shipped}): create one with tinynets export {name} --to {to}"
         )
     path = weights.path.with_name(files[to]["file"])
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != files[to]["sha256"]:
-        raise RuntimeError(f"{path} is missing or damaged: reinstall tinynets")
+    check_file(path, files[to]["sha256"])
     return path

@@ -1,16 +1,13 @@
 from typing import Any
 
 import torch
-import torch.fx
 from timm.layers import BlurPool2d
 from torch import Tensor
 from torch.nn import functional as F
 
-from tinynets._checks import check_channels, check_positive
+from tinynets._checks import check_positive
 
 from .registry import register_layer
-
-torch.fx.wrap("check_channels")
 
 
 @register_layer
@@ -30,7 +27,7 @@ class BlurPool(BlurPool2d):
     Shape: (N, channels, H, W) -> (N, channels, ceil(H / stride), ceil(W / stride)).
 
     Raises:
-        ValueError: channels or stride is not a positive integer, or the input has another shape.
+        ValueError: channels or stride is not a positive integer.
 
     Source: Zhang, Making Convolutional Networks Shift-Invariant Again, 2019 (https://arxiv.org/abs/1904.11486).
 
@@ -51,7 +48,6 @@ class BlurPool(BlurPool2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Blur and subsample x: (N, channels, H, W) -> (N, channels, ceil(H / stride), ceil(W / stride))."""
-        check_channels(x, self.channels)
         if torch.compiler.is_compiling():  # inductor fails on the gradient of a replicating pad in channels_last
             x = torch.cat([x[:, :, :1], x, x[:, :, -1:]], 2)
             x = torch.cat([x[..., :1], x, x[..., -1:]], 3)

@@ -6,11 +6,11 @@ from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
 from torch import nn
 
-from .checked_sequential import CheckedSequential
+from .hookable_sequential import HookableSequential
 from .same_conv import same_conv
 
 
-class ConvBnAct(CheckedSequential):
+class ConvBnAct(HookableSequential):
     """Convolution with "same" zero padding, batch norm and activation: y = act(BN(conv(x))).
 
     The three are separate torch modules. timm's ConvNormAct fuses the activation into the norm, where
@@ -32,7 +32,7 @@ class ConvBnAct(CheckedSequential):
     Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
 
     Raises:
-        ValueError: an argument is not positive, kernel_size is even, or the input has another shape.
+        ValueError: an argument is not positive, or kernel_size is even.
 
     Examples:
         >>> import torch
@@ -63,4 +63,4 @@ class ConvBnAct(CheckedSequential):
         act = create_act_layer(act_layer, inplace=True)
         if act is not None:
             modules["act"] = act
-        super().__init__(in_chans, modules)
+        super().__init__(modules)

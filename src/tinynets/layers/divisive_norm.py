@@ -2,7 +2,7 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
-from tinynets._checks import check_odd
+from tinynets._checks import check_eps, check_window
 from tinynets.ops import divisive_norm
 
 from .registry import register_layer
@@ -44,9 +44,8 @@ class DivisiveNorm(nn.Module):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        check_odd(kernel_size=kernel_size)
-        if not isinstance(eps, int | float) or not eps > 0:
-            raise ValueError(f"eps must be positive, got {eps!r}: a window of zeros would divide by zero")
+        check_window(kernel_size)
+        check_eps(eps)
         super().__init__()
         self.kernel_size = kernel_size
         self.eps = eps

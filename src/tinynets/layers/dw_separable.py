@@ -6,16 +6,14 @@ from timm.layers import create_act_layer
 from timm.layers.typing import LayerType
 from torch import nn
 
-from tinynets._checks import check_odd, check_positive
-
-from .checked_sequential import CheckedSequential
 from .dilated_depthwise import DilatedDepthwise
+from .hookable_sequential import HookableSequential
 from .registry import register_layer
 from .same_conv import same_conv
 
 
 @register_layer
-class DWSeparable(CheckedSequential):
+class DWSeparable(HookableSequential):
     """Depthwise separable convolution without biases and with a single norm: y = act(BN(pointwise(depthwise(x)))).
 
     Args:
@@ -31,7 +29,7 @@ class DWSeparable(CheckedSequential):
     Shape: (N, in_chans, H, W) -> (N, out_chans, ceil(H / stride), ceil(W / stride)).
 
     Raises:
-        ValueError: an argument is not positive, kernel_size is even, or the input has another shape.
+        ValueError: an argument is not positive, or kernel_size is even.
 
     Source: Howard et al., MobileNets, 2017 (https://arxiv.org/abs/1704.04861), without the norm between the
     convolutions.
@@ -55,8 +53,6 @@ class DWSeparable(CheckedSequential):
         dtype: torch.dtype | None = None,
     ) -> None:
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
-        check_positive(in_chans=in_chans, stride=stride, dilation=dilation)
-        check_odd(kernel_size=kernel_size)
         if dilation > 1 and stride == 1:
             conv_dw = DilatedDepthwise(in_chans, kernel_size, dilation, **dd)
         else:
@@ -69,4 +65,4 @@ class DWSeparable(CheckedSequential):
         act = create_act_layer(act_layer, inplace=True)
         if act is not None:
             modules["act"] = act
-        super().__init__(in_chans, modules)
+        super().__init__(modules)

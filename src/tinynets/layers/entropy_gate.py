@@ -5,12 +5,11 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets._checks import check_channels, check_odd, check_positive
+from tinynets._checks import check_positive, check_window
 from tinynets.ops import gumbel_gate, local_variance
 
 from .registry import register_layer
 
-torch.fx.wrap("check_channels")
 torch.fx.wrap("gumbel_gate")
 torch.fx.wrap("local_variance")
 
@@ -41,7 +40,7 @@ class EntropyGate(nn.Module):
     Shape: (N, channels, H, W) -> (N, num_dilations, H, W), non-negative, with sum 1 over dim 1.
 
     Raises:
-        ValueError: an argument is out of range, or the input has another shape.
+        ValueError: an argument is out of range.
 
     Source: Jang et al., Categorical Reparameterization with Gumbel-Softmax, 2017 (https://arxiv.org/abs/1611.01144).
 
@@ -67,13 +66,12 @@ class EntropyGate(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(channels=channels, num_dilations=num_dilations, reduction=reduction)
-        check_odd(kernel_size=kernel_size)
-        if not isinstance(tau, int | float) or not tau > 0:
-            raise ValueError(f"tau must be positive, got {tau!r}")
+        check_window(kernel_size)
+        if not tau > 0:
+            raise ValueError(f"tau must be positive, got {tau}")
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         hidden = max(channels // reduction, 1)
-        self.channels = channels
         self.kernel_size = kernel_size
         self.hard = hard
         self.reduce = nn.Conv2d(channels, hidden, 1, **dd)
@@ -82,11 +80,7 @@ class EntropyGate(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the gate of x: (N, channels, H, W) -> (N, num_dilations, H, W)."""
-        check_channels(x, self.channels)
-        return self.choose(self.reduce(local_variance(x, self.kernel_size)))
-
-    def choose(self, statistics: Tensor) -> Tensor:
-        """Compute the gate from the output of `reduce`, (N, channels // reduction, H, W)."""
+        statistics = self.reduce(local_variance(x, self.kernel_size))
         return gumbel_gate(self.expand(F.relu(statistics)), self.tau, self.training, self.hard)
 
     def extra_repr(self) -> str:

@@ -4,7 +4,7 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
-from tinynets._checks import check_odd, check_positive
+from tinynets._checks import check_positive, check_window
 from tinynets.ops import gated_dilated_conv2d
 
 from .registry import register_layer
@@ -29,7 +29,7 @@ class GatedDilatedConv2d(nn.Module):
     Shape: x (N, channels, H, W), gate (N, len(dilations), H, W) -> (N, channels, H, W).
 
     Raises:
-        ValueError: dilations is empty, an argument is out of range, or an input has another shape.
+        ValueError: an argument is out of range, or an input has another shape.
 
     Examples:
         >>> import torch
@@ -49,9 +49,7 @@ class GatedDilatedConv2d(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         check_positive(channels=channels, **{f"dilations[{i}]": d for i, d in enumerate(dilations)})
-        check_odd(kernel_size=kernel_size)
-        if not dilations:
-            raise ValueError("dilations must contain at least one dilation, got none")
+        check_window(kernel_size)
         super().__init__()
         self.dilations = list(dilations)
         # parameters and initialization of a depthwise convolution

@@ -1,12 +1,9 @@
 import torch
-import torch.fx
 from torch import Tensor, nn
 
-from tinynets._checks import check_channels, check_positive
+from tinynets._checks import check_positive
 
 from .registry import register_layer
-
-torch.fx.wrap("check_channels")
 
 
 @register_layer
@@ -27,7 +24,7 @@ class ISNorm(nn.Module):
     Shape: (N, num_features, H, W), step in 0..num_steps-1 -> (N, num_features, H, W).
 
     Raises:
-        ValueError: num_features or num_steps is not positive, or the input has another shape.
+        ValueError: num_features or num_steps is not positive.
         IndexError: step is out of range.
 
     Examples:
@@ -49,7 +46,6 @@ class ISNorm(nn.Module):
     ) -> None:
         check_positive(num_features=num_features, num_steps=num_steps)
         super().__init__()
-        self.num_features = num_features
         self.num_steps = num_steps
         self.steps = nn.ModuleList(
             nn.BatchNorm2d(num_features, eps=eps, momentum=momentum, device=device, dtype=dtype)
@@ -58,7 +54,6 @@ class ISNorm(nn.Module):
 
     def forward(self, x: Tensor, step: int) -> Tensor:
         """Normalize x with the norm of the given step: (N, num_features, H, W) -> (N, num_features, H, W)."""
-        check_channels(x, self.num_features)
         if not isinstance(step, int) or step < 0 or step >= self.num_steps:
             raise IndexError(f"step must be in 0..{self.num_steps - 1}, got {step}")
         for index, norm in enumerate(self.steps):  # TorchScript indexes a ModuleList by constants only

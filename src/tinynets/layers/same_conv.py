@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from tinynets._checks import check_odd, check_positive
+from tinynets._checks import check_positive, check_window
 
 
 def same_conv(
@@ -17,7 +17,7 @@ def same_conv(
 ) -> nn.Conv2d:
     """Create a Conv2d with an odd kernel and "same" zero padding: output size ceil(size / stride)."""
     check_positive(in_chans=in_chans, out_chans=out_chans, stride=stride, dilation=dilation, groups=groups)
-    check_odd(kernel_size=kernel_size)
+    check_window(kernel_size)
     padding = dilation * (kernel_size // 2)
     return nn.Conv2d(
         in_chans, out_chans, kernel_size, stride, padding, dilation, groups, bias, device=device, dtype=dtype

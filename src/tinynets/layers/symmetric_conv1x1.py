@@ -3,13 +3,11 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets._checks import check_channels, check_matrix, check_positive
+from tinynets._checks import check_positive
 from tinynets.ops import pack_symmetric, symmetric_weight
 
 from .registry import register_layer
 
-torch.fx.wrap("check_channels")
-torch.fx.wrap("check_matrix")
 torch.fx.wrap("symmetric_weight")
 
 
@@ -30,7 +28,7 @@ class SymmetricConv1x1(nn.Module):
     Shape: (N, channels, H, W) -> (N, channels, H, W).
 
     Raises:
-        ValueError: channels is not positive, or an input has another shape.
+        ValueError: channels is not positive.
 
     Examples:
         >>> import torch
@@ -79,11 +77,8 @@ class SymmetricConv1x1(nn.Module):
         Returns:
             (N, channels, H, W).
         """
-        check_channels(x, self.channels)
         if weight is None:
             weight = self.weight_matrix()
-        else:
-            check_matrix(weight, self.channels)
         return F.conv2d(x, weight.unsqueeze(-1).unsqueeze(-1))
 
     def extra_repr(self) -> str:

@@ -44,7 +44,6 @@ class EGRRStage(nn.Module):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        check_positive(num_steps=num_steps)
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         self.num_steps = num_steps

@@ -2,11 +2,11 @@ import os
 from typing import Any, TypeVar
 
 import timm
-from timm.models import build_model_with_cfg, generate_default_cfgs, get_pretrained_cfg
+from timm.models import build_model_with_cfg, generate_default_cfgs, get_pretrained_cfg, load_state_dict
 from torch import Tensor, nn
 
 from tinynets._checks import unknown
-from tinynets.weights import check_shapes, check_weights, find_weights, list_weights, load_into, read_state
+from tinynets.weights import check_shapes, check_weights, find_weights, list_weights, load_into
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
@@ -28,7 +28,7 @@ def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Modul
 
     Raises:
         ValueError: the name is unknown (the message suggests the closest ones), an argument is out of range, pretrained
-            is true for a model without weights, or checkpoint_path cannot be read or is of another architecture.
+            is true for a model without weights, or checkpoint_path is of another architecture.
         TypeError: the model does not accept an argument.
         RuntimeError: the weights file is missing or damaged.
 
@@ -46,8 +46,8 @@ def create_model(name: str, pretrained: bool = False, **kwargs: Any) -> nn.Modul
         raise unknown("model", name, _NAMES)
     checkpoint_path = kwargs.pop("checkpoint_path", None)
     model = timm.create_model(name, pretrained=pretrained, **kwargs)
-    if checkpoint_path:
-        load_into(model, read_state(checkpoint_path), str(checkpoint_path))
+    if checkpoint_path:  # timm 1.0.21 would execute code in the file
+        load_into(model, load_state_dict(str(checkpoint_path), weights_only=True), str(checkpoint_path))
     return model
 
 

@@ -105,7 +105,6 @@ class Mote(StagedClassifier):
                 "channels, depths and kernel_sizes must have the same length of at least 1, got "
                 f"{len(channels)}, {len(depths)} and {len(kernel_sizes)}"
             )
-        check_positive(expansion=expansion)
         chs = [scale_width(c, width) for c in channels]
         stages, feature_info = [], []
         for index, (depth, kernel_size) in enumerate(zip(depths, kernel_sizes, strict=True)):

@@ -14,11 +14,6 @@ def upcast(x: Tensor) -> Tensor:
     return x.float()
 
 
-def in_type_of(x: Tensor, y: Tensor) -> Tensor:
-    """Cast y to the dtype of x. Even as a no-op, Tensor.to costs as much as an addition of small tensors."""
-    return y if y.dtype == x.dtype else y.to(x.dtype)
-
-
 def window_mean(x: Tensor, kernel_size: int) -> Tensor:
     return F.avg_pool2d(x, kernel_size, stride=1, padding=kernel_size // 2, count_include_pad=False)
 
@@ -28,11 +23,6 @@ def window_sum(x: Tensor, kernel_size: int) -> Tensor:
 
 
 _SMALL = 1 << 17
-
-
-def small(x: Tensor) -> bool:
-    """Whether x is so small that call overhead dominates the time in eager mode."""
-    return x.numel() <= _SMALL
 
 
 def eager_window_sum(x: Tensor, kernel_size: int) -> Tensor:

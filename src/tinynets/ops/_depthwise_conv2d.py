@@ -4,10 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tinynets._checks import check_maps
-
 from ._box_filter import upcast
-from ._checks import check_depthwise, check_dilation
+from ._checks import check_depthwise, check_maps
 from ._dispatch import chunks, in_chunks, on_triton, packable, records_gradients, runs_eagerly
 
 
@@ -27,7 +25,6 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
         (N, C, H, W) in the dtype of x, or in autocast's dtype.
 
     Raises:
-        TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape or value, or is on another device.
 
     Examples:
@@ -39,14 +36,13 @@ def depthwise_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, dila
     if not torch.jit.is_tracing():
         check_maps(x)
         check_depthwise(x, weight, bias)
-        check_dilation(dilation)
     if not torch.jit.is_scripting():  # noqa: SIM102 (TorchScript prunes by this condition alone)
         if dilation > 1 and _use_custom_backward(x, weight, dilation):
             if torch.is_autocast_enabled(x.device.type):
                 dtype = torch.get_autocast_dtype(x.device.type)
                 x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
             y = _Depthwise.apply(x, weight, dilation)
-            return y if bias is None else y + bias.view(1, -1, 1, 1)
+            return y if bias is None else y + bias.to(y.dtype).view(1, -1, 1, 1)
     return _forward(x, weight, bias, dilation)
 
 
@@ -86,11 +82,8 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
-        if torch.is_grad_enabled():  # for double backward
-            inputs = [t for t in (x, weight) if t.requires_grad]
-            y = _forward(x, weight, None, ctx.dilation)
-            grads = iter(torch.autograd.grad(y, inputs, grad, create_graph=True))
-            return *(next(grads) if t.requires_grad else None for t in (x, weight)), None
+        if torch.is_grad_enabled():  # once_differentiable lets a constant grad pass, whose second derivatives are not 0
+            raise RuntimeError("depthwise_conv2d has no second derivatives: use create_graph=False")
         if on_triton(x):
             from ._triton import gated_dilated_conv2d as kernels
 

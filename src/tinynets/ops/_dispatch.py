@@ -67,7 +67,7 @@ def on_triton(x: Tensor) -> bool:
 
 def packable(dilations: Sequence[int]) -> bool:
     """Whether the Triton kernels support these dilations, which are passed packed into one 64-bit integer."""
-    return len(dilations) <= 6 and max(dilations) < 1024
+    return len(dilations) <= 6 and min(dilations) > 0 and max(dilations) < 1024
 
 
 @cache

@@ -1,17 +1,16 @@
 import torch
 from torch import Tensor
 
-from tinynets._checks import check_maps
+from tinynets._checks import check_eps, check_window
 
 from ._box_filter import (
     eager_inverse_count,
     eager_window_mean,
     eager_window_sum,
-    in_type_of,
     upcast,
     window_mean,
 )
-from ._checks import check_eps, check_window
+from ._checks import check_maps
 from ._dispatch import (
     by_chunk,
     chunks,
@@ -38,7 +37,6 @@ def divisive_norm(x: Tensor, kernel_size: int = 3, eps: float = 1e-3) -> Tensor:
         (N, C, H, W) in the dtype of x.
 
     Raises:
-        TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape or value.
 
     Source: Carandini and Heeger, Normalization as a canonical neural computation, 2012.
@@ -78,7 +76,7 @@ def _divided(x: Tensor, kernel_size: int, eps: float) -> Tensor:
     """`_forward` for eager mode on the CPU."""
     wide = upcast(x)
     divisor = _divisor(wide, kernel_size, eps)
-    return in_type_of(x, torch.div(wide, divisor, out=divisor))
+    return torch.div(wide, divisor, out=divisor).to(x.dtype)
 
 
 def _divisor(x: Tensor, kernel_size: int, eps: float) -> Tensor:
@@ -104,11 +102,6 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tens
     return grad_x
 
 
-def _double_backward(grad: Tensor, x: Tensor, kernel_size: int, eps: float) -> Tensor:
-    """Differentiable gradient, for double backward."""
-    return torch.autograd.grad(_forward(x, kernel_size, eps), x, grad, create_graph=True)[0]
-
-
 def _setup(ctx, inputs, output) -> None:
     x, ctx.kernel_size, ctx.eps = inputs
     ctx.save_for_backward(x)
@@ -116,8 +109,6 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
-    if torch.is_grad_enabled():  # for double backward
-        return _double_backward(grad, x, ctx.kernel_size, ctx.eps), None, None
     return torch.ops.tinynets.divisive_norm_backward(grad, x, ctx.kernel_size, ctx.eps), None, None
 
 

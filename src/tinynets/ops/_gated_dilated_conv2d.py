@@ -7,10 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import register_flop_formula
 
-from tinynets._checks import check_maps
-
-from ._box_filter import in_type_of, small
-from ._checks import check_depthwise, check_gate
+from ._checks import check_depthwise, check_maps, check_shape
 from ._depthwise_conv2d import channels_last, convolve, weight_gradient
 from ._dispatch import CHUNK, chunks, custom_ops_apply, define_op, in_chunks, on_triton, packable, records_gradients
 
@@ -32,7 +29,6 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
         (N, C, H, W).
 
     Raises:
-        TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape or value, or is on another device.
 
     Examples:
@@ -46,10 +42,10 @@ def gated_dilated_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, gate: T
     if not torch.jit.is_tracing():
         check_maps(x)
         check_depthwise(x, weight, bias)
-        check_gate(x, gate, dilations)
+        check_shape(gate, "gate", [x.shape[0], len(dilations), x.shape[2], x.shape[3]], x)
     if not torch.jit.is_scripting():
         if in_chunks(x) and not torch.is_autocast_enabled("cpu"):
-            gate = in_type_of(x, gate)
+            gate = gate.to(x.dtype)
             if not records_gradients(x, weight, bias, gate):
                 return _chunked(x, weight, bias, gate, dilations)
         if custom_ops_apply(x) and (x.is_cpu or packable(dilations)):
@@ -82,7 +78,7 @@ def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilat
 def _chunked(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor, dilations: Sequence[int]) -> Tensor:
     """`_forward` in eager mode on the CPU, in chunks and in place, so that the branches stay in the cache."""
     weight = weight.contiguous()
-    if small(x) or (x.numel() <= CHUNK and x.is_contiguous(memory_format=torch.channels_last)):
+    if x.numel() <= CHUNK and x.is_contiguous(memory_format=torch.channels_last):
         return _blend(x, weight, bias, gate, dilations)
     y = torch.empty_like(x)
     for chunk in chunks(x):
@@ -144,11 +140,6 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     x, weight, bias, gate = ctx.saved_tensors
-    if torch.is_grad_enabled():  # for double backward
-        inputs = [t for t in (x, weight, bias, gate) if t is not None and t.requires_grad]
-        y = _forward(x, weight, bias, gate, ctx.dilations)
-        grads = iter(torch.autograd.grad(y, inputs, grad, create_graph=True))
-        return *(next(grads) if t is not None and t.requires_grad else None for t in (x, weight, bias, gate)), None
     grad_x, grad_weight, grad_gate = torch.ops.tinynets.gated_dilated_conv2d_backward(
         grad, x, weight, gate, ctx.dilations
     )

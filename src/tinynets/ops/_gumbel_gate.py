@@ -1,9 +1,7 @@
 import torch
 from torch import Tensor
 
-from tinynets._checks import check_maps
-
-from ._checks import check_tau
+from ._checks import check_maps, check_tau
 
 
 def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tensor:
@@ -19,7 +17,6 @@ def gumbel_gate(logits: Tensor, tau: Tensor, training: bool, hard: bool) -> Tens
         (N, K, H, W) in the dtype of logits.
 
     Raises:
-        TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape.
 
     Source: Jang et al., Categorical Reparameterization with Gumbel-Softmax, 2017 (https://arxiv.org/abs/1611.01144).

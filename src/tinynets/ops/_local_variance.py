@@ -2,18 +2,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tinynets._checks import check_maps
+from tinynets._checks import check_window
 
 from ._box_filter import (
     eager_inverse_count,
     eager_window_mean,
     eager_window_sum,
-    in_type_of,
     inverse_count,
     upcast,
     window_mean,
 )
-from ._checks import check_window
+from ._checks import check_maps
 from ._dispatch import (
     by_chunk,
     chunks,
@@ -44,7 +43,6 @@ def local_variance(x: Tensor, kernel_size: int = 3) -> Tensor:
         (N, C, H, W) in the dtype of x, in squared units of x.
 
     Raises:
-        TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong shape or value.
 
     Examples:
@@ -103,7 +101,7 @@ def _chunk(x: Tensor, kernel_size: int) -> Tensor:
     difference = _centered(x)
     mean = eager_window_mean(difference, kernel_size)
     variance = eager_window_mean(difference.square_(), kernel_size).addcmul_(mean, mean, value=-1)
-    return in_type_of(x, variance.relu_())
+    return variance.relu_().to(x.dtype)
 
 
 def _centered(x: Tensor) -> Tensor:
@@ -137,11 +135,6 @@ def _run_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
     return grad_x
 
 
-def _double_backward(grad: Tensor, x: Tensor, kernel_size: int) -> Tensor:
-    """Differentiable gradient, for double backward."""
-    return torch.autograd.grad(_forward(x, kernel_size), x, grad, create_graph=True)[0]
-
-
 def _setup(ctx, inputs, output) -> None:
     x, ctx.kernel_size = inputs
     ctx.save_for_backward(x)
@@ -149,8 +142,6 @@ def _setup(ctx, inputs, output) -> None:
 
 def _autograd(ctx, grad: Tensor):
     (x,) = ctx.saved_tensors
-    if torch.is_grad_enabled():  # for double backward
-        return _double_backward(grad, x, ctx.kernel_size), None
     return torch.ops.tinynets.local_variance_backward(grad, x, ctx.kernel_size), None
 
 

@@ -3,7 +3,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ._checks import check_packed, check_square
+from ._checks import check_packed
 from ._dispatch import in_chunks
 
 
@@ -20,7 +20,6 @@ def symmetric_weight(packed: Tensor, dim: int) -> Tensor:
         (dim, dim), exactly symmetric.
 
     Raises:
-        TypeError: an argument has a wrong type.
         ValueError: packed has another number of elements.
 
     Examples:
@@ -63,18 +62,12 @@ def pack_symmetric(weight: Tensor) -> Tensor:
     Returns:
         (1, dim * (dim + 1) / 2).
 
-    Raises:
-        TypeError: weight is not a floating-point tensor.
-        ValueError: weight is not a square matrix.
-
     Examples:
         >>> import torch
         >>> from tinynets.ops import pack_symmetric
         >>> pack_symmetric(torch.tensor([[2.0, 2.0], [2.0, 6.0]]))
         tensor([[1., 2., 3.]])
     """
-    if not torch.jit.is_tracing():
-        check_square(weight)
     rows, columns = torch.tril_indices(weight.shape[0], weight.shape[0], device=weight.device).unbind(0)
     scale = torch.where(rows == columns, 0.5, 1.0).to(weight.dtype)
     return (weight[rows, columns] * scale).unsqueeze(0)

@@ -114,17 +114,13 @@ def plot_grid(
     columns = columns or math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)
     figure = _figure(1.35 * columns, (1.6 if titles else 1.35) * rows)
-    for axes, image, index in zip(
-        figure.subplots(rows, columns, squeeze=False).flat,
-        _all(images, rows * columns),
-        range(rows * columns),
-        strict=True,
-    ):
+    cells = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in cells:
         axes.set_axis_off()
-        if image is not None:
-            axes.imshow(_pixels(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            if titles:
-                axes.set_title(printable(titles[index]), fontsize=8, parse_math=False)
+    for index, image in enumerate(images):
+        cells[index].imshow(_pixels(image), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        if titles:
+            cells[index].set_title(printable(titles[index]), fontsize=8, parse_math=False)
     _save(figure, path)
 
 
@@ -148,10 +144,6 @@ def save_tiles(images: Tensor, names: Sequence[str], folder: str | Path, side: i
         content = io.BytesIO()
         Image.fromarray(pixels).save(content, "PNG")
         write_file(folder / f"{index:02}_{safe}.png", content.getvalue())
-
-
-def _all(images: Tensor, count: int) -> list[Tensor | None]:
-    return list(images) + [None] * (count - len(images))
 
 
 def _pixels(image: Tensor) -> Any:

@@ -1,6 +1,6 @@
 """The trained weights shipped with the package, their manifest, and functions for weights files."""
 
-from .files import check_shapes, load_into, read_state, read_weights, save_weights
+from .files import check_shapes, load_into, read_weights, save_weights
 from .manifest import Weights, check_weights, find_weights, list_weights, read_manifest
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "list_weights",
     "load_into",
     "read_manifest",
-    "read_state",
     "read_weights",
     "save_weights",
 ]

@@ -4,7 +4,6 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from timm.models import load_state_dict
 from torch import Tensor, nn
 
 from tinynets._context import plain_defaults
@@ -74,36 +73,6 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if _KEY not in metadata:
         raise ValueError(f"{path} was not written by tinynets: load it with timm or safetensors instead")
     return state, json.loads(metadata[_KEY])
-
-
-def read_state(path: str | Path) -> dict[str, Tensor]:
-    """Read the tensors of a safetensors or torch.save file that timm supports, without executing any code in it.
-
-    Args:
-        path: the file.
-
-    Returns:
-        Its tensors by name.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it cannot be read.
-
-    Examples:
-        >>> import torch
-        >>> from tinynets.weights import read_state
-        >>> torch.save({"bias": torch.ones(2)}, "net.pt")
-        >>> read_state("net.pt")["bias"]
-        tensor([1., 1.])
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no weights file at {path}")
-    try:
-        with plain_defaults():
-            return load_state_dict(str(path), weights_only=True)
-    except Exception as error:  # errors differ between formats
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is not a readable weights file ({reason}): copy or train it again") from error
 
 
 def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> None:

@@ -103,9 +103,10 @@ def check_weights(name: str) -> None:
             f"train it (tinynets train {name}) and pass its run, or create it with pretrained=False or with "
             "pretrained_cfg_overlay={'file': ...}"
         )
-    if not weights.path.is_file():
-        raise RuntimeError(f"weights file {weights.path} is missing: reinstall tinynets")
-    if hashlib.sha256(weights.path.read_bytes()).hexdigest() != weights.sha256:
-        raise RuntimeError(
-            f"weights file {weights.path} is damaged (its sha256 is not the manifest's): reinstall tinynets"
-        )
+    check_file(weights.path, weights.sha256)
+
+
+def check_file(path: Path, sha256: str) -> None:
+    """Raise RuntimeError unless a file of the package has the checksum of the manifest."""
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise RuntimeError(f"{path} is missing or damaged: reinstall tinynets")

@@ -38,7 +38,7 @@ class Format:
     name: str
     suffix: str
     module: str
-    torch: tuple[int, int] = (2, 7)
+    torch: str = "2.7"
     extra: str = ""
     packages: tuple[str, ...] = ()
     integer: bool = False
@@ -46,22 +46,22 @@ class Format:
     exact: bool = False
 
     def installed(self) -> bool:
-        """Whether the packages of this format are installed."""
-        return (
-            not self._missing()
-            and not (self.c_source and compiler.find_compiler() is None)
-            and _torch_version() >= self.torch
-        )
+        """Whether `require` raises no error."""
+        try:
+            self.require()
+        except ImportError:
+            return False
+        return True
 
     def require(self) -> None:
         """Raise ImportError, with the installation command, unless the format is installed."""
-        if missing := self._missing():
+        missing = [name for name in self.packages if importlib.util.find_spec(name) is None]
+        if missing:
             raise ImportError(
                 f"{self.name} needs {', '.join(missing)}, which is not installed: pip install 'tinynets[{self.extra}]'"
             )
-        if _torch_version() < self.torch:
-            required = ".".join(map(str, self.torch))
-            raise ImportError(f"{self.name} needs PyTorch {required} or newer, {torch.__version__} is installed")
+        if torch.__version__ < self.torch:
+            raise ImportError(f"{self.name} needs PyTorch {self.torch} or newer, {torch.__version__} is installed")
         if self.c_source and compiler.find_compiler() is None:
             raise ImportError(f"{self.name} needs a C compiler to test the code: install gcc or clang, or set CC")
 
@@ -83,17 +83,9 @@ class Format:
         """Load the reference of an exact format; return the same kind of function as `load`."""
         return self._module().load_reference(path)
 
-    def _missing(self) -> list[str]:
-        return [name for name in self.packages if importlib.util.find_spec(name) is None]
-
     def _module(self) -> Any:
         self.require()
         return importlib.import_module(f".{self.module}", __name__)
-
-
-def _torch_version() -> tuple[int, int]:
-    major, minor = torch.__version__.split(".")[:2]
-    return int(major), int(minor)
 
 
 _ONNX = ("onnx", "onnxscript", "onnxruntime")
@@ -103,16 +95,14 @@ _BAKENN = (*_LITERT, "ai_edge_quantizer", "bakenn", "tflite")
 FORMATS = {
     format.name: format
     for format in (
-        Format("onnx", ".onnx", "onnx", (2, 8), "onnx", _ONNX),
-        Format("onnx-int8", ".onnx", "onnx_int8", (2, 8), "onnx", _ONNX, integer=True),
-        Format("tflite", ".tflite", "tflite", (2, 7), "litert", _LITERT),
-        Format(
-            "tflite-int8", ".tflite", "tflite_int8", (2, 7), "litert", (*_LITERT, "ai_edge_quantizer"), integer=True
-        ),
-        Format("c", "", "c_int8", (2, 7), "c", _BAKENN, integer=True, c_source=True, exact=True),
-        Format("c-fp32", "", "c_fp32", (2, 8), "c", ("onnx", "onnxscript", "emx_onnx_cgen"), c_source=True),
+        Format("onnx", ".onnx", "onnx", "2.8", "onnx", _ONNX),
+        Format("onnx-int8", ".onnx", "onnx_int8", "2.8", "onnx", _ONNX, integer=True),
+        Format("tflite", ".tflite", "tflite", "2.7", "litert", _LITERT),
+        Format("tflite-int8", ".tflite", "tflite_int8", "2.7", "litert", (*_LITERT, "ai_edge_quantizer"), integer=True),
+        Format("c", "", "c_int8", "2.7", "c", _BAKENN, integer=True, c_source=True, exact=True),
+        Format("c-fp32", "", "c_fp32", "2.8", "c", ("onnx", "onnxscript", "emx_onnx_cgen"), c_source=True),
         Format("pt2", ".pt2", "pt2"),
-        Format("executorch", ".pte", "executorch", (2, 7), "executorch", ("executorch",)),
+        Format("executorch", ".pte", "executorch", "2.7", "executorch", ("executorch",)),
     )
 }
 """The formats that `export` writes, by name."""

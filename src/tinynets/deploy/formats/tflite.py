@@ -31,17 +31,7 @@ def convert(spec: ExportSpec, example: Tensor, path: Path) -> None:
 
 
 def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    with quiet():
-        interpreter = Interpreter(model_path=str(path), num_threads=threads)
-        interpreter.allocate_tensors()
-    input_details, output_details = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-
-    def one(image: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(input_details["index"], image)
-        interpreter.invoke()
-        return interpreter.get_tensor(output_details["index"]).copy()
+    one, input_details, output_details = _interpreter(path, num_threads=threads)
 
     def run(batch: np.ndarray) -> np.ndarray:
         images = quantized(as_nhwc(batch, input_details["shape"]), input_details)
@@ -52,26 +42,30 @@ def load(path: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
 
 def load_integers(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from pixels to an int8 file's integer outputs, computed by LiteRT's reference kernels."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    from ai_edge_litert.interpreter import OpResolverType
 
-    with quiet():
-        interpreter = Interpreter(
-            model_path=str(path), num_threads=1, experimental_op_resolver_type=OpResolverType.BUILTIN_REF
-        )
-        interpreter.allocate_tensors()
-    input_index, output_index = (
-        interpreter.get_input_details()[0]["index"],
-        interpreter.get_output_details()[0]["index"],
-    )
-
-    def one(image: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(input_index, image)
-        interpreter.invoke()
-        return interpreter.get_tensor(output_index).copy()
-
+    reference = OpResolverType.BUILTIN_REF
+    one, _, _ = _interpreter(path, num_threads=1, experimental_op_resolver_type=reference)
     return lambda pixels: np.concatenate(
         [one((image[None].astype(np.int16) - 128).astype(np.int8)) for image in pixels]
     )
+
+
+def _interpreter(path: Path, **options: Any) -> tuple[Callable[[np.ndarray], np.ndarray], Any, Any]:
+    """Load a file into LiteRT; return a function of one image, and the details of its input and output."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    with quiet():
+        interpreter = Interpreter(model_path=str(path), **options)
+        interpreter.allocate_tensors()
+    input_details, output_details = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+
+    def one(image: np.ndarray) -> np.ndarray:
+        interpreter.set_tensor(input_details["index"], image)
+        interpreter.invoke()
+        return interpreter.get_tensor(output_details["index"]).copy()
+
+    return one, input_details, output_details
 
 
 def as_nhwc(batch: np.ndarray, shape: np.ndarray) -> np.ndarray:

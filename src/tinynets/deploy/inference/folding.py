@@ -7,7 +7,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.ops.misc import FrozenBatchNorm2d
 
 from tinynets.layers import ISNorm
-from tinynets.layers.checked_sequential import CheckedSequential
+from tinynets.layers.hookable_sequential import HookableSequential
 
 
 def exact(x: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def fold_bn(conv: nn.Conv2d, norm: nn.Module) -> nn.Conv2d:
     return folded
 
 
-def without_norm(block: CheckedSequential, conv: str) -> nn.Sequential:
+def without_norm(block: HookableSequential, conv: str) -> nn.Sequential:
     """Return block with its `bn` folded into the named convolution, or block itself if that is not possible."""
     modules = OrderedDict(block.named_children())
     if not foldable(modules["bn"]):
@@ -78,4 +78,4 @@ def without_norm(block: CheckedSequential, conv: str) -> nn.Sequential:
     norm, convolution = modules.pop("bn"), modules[conv]
     assert isinstance(convolution, nn.Conv2d)
     modules[conv] = fold_bn(convolution, norm)
-    return CheckedSequential(block.in_chans, modules)
+    return HookableSequential(modules)
