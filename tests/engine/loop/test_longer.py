@@ -34,6 +34,16 @@ def test_a_finished_run_is_extended(tiny_data, tmp_path, capsys, change):
         train("simplecnn_mnist", tiny_data, recipe, tmp_path, resume=True)
 
 
+def test_few_images_get_more_epochs_also_when_resumed(tiny_data, tmp_path, caplog):
+    recipe = override(QUICK, {"schedule": {"epochs": 2, "min_steps": 18}})
+    with caplog.at_level("INFO", "tinynets"):
+        summary = train("groupnorm_net", tiny_data, recipe, tmp_path)
+    epochs = summary["last"]["epoch"]
+    assert epochs == len(rows_of(tmp_path)) > 2
+    assert f"{epochs} epochs instead of 2, which would be" in caplog.text
+    assert train("groupnorm_net", tiny_data, recipe, tmp_path, resume=True)["last"] == summary["last"]
+
+
 def test_an_early_stopped_run_is_extended(tiny_data, tmp_path):
     recipe = override(QUICK, {"schedule.epochs": 8, "schedule.patience": 1, "optimizer.lr": 1e-12})
     stopped = train("groupnorm_net", tiny_data, recipe, tmp_path)["last"]["epoch"]

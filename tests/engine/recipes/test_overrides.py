@@ -13,7 +13,7 @@ from tinynets.engine import (
     read_recipe,
     with_epochs,
 )
-from tinynets.engine.recipes import differences, parse_settings, recipe_from_dict
+from tinynets.engine.recipes import differences, parse_settings, recipe_from_dict, with_min_steps
 
 
 def test_json_round_trip(name, tmp_path):
@@ -80,6 +80,20 @@ def test_another_length_scales_the_schedule():
     assert with_epochs(recipe, 200).schedule.cosine_epochs == 200
     assert with_epochs(recipe, 100) == recipe
     assert with_epochs(recipe, 1).schedule.warmup_epochs < 1
+
+
+def test_few_images_get_more_epochs():
+    recipe = override(Recipe(), {"schedule": {"epochs": 20, "min_steps": 90, "warmup_epochs": 2}})
+    assert with_min_steps(recipe, 5) is recipe
+    longer = with_min_steps(recipe, 4)
+    assert (longer.schedule.epochs, longer.schedule.warmup_epochs) == (23, 2.3)
+    assert with_min_steps(longer, 2) is longer  # a resumed run has the recipe of its start
+
+
+def test_a_given_number_of_epochs_is_kept():
+    recipe = override(Recipe(), {"schedule.min_steps": 1000})
+    for shorter in (with_epochs(recipe, 5), override(recipe, {"schedule.epochs": 5})):
+        assert with_min_steps(shorter, 1).schedule.epochs == 5
 
 
 def test_another_optimizer_takes_over_only_what_it_uses():

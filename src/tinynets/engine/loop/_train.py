@@ -1,4 +1,5 @@
 import contextlib
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from .loss import with_absolute_teacher
 from .malloc import freed_memory_kept
 from .run import Run
 from .trainer import Trainer
+
+_logger = logging.getLogger(__name__)
 
 
 def train(
@@ -131,6 +134,11 @@ def train(
                 raise ValueError(f"minutes (--minutes) have no effect on the resumed run in {out}: set epochs")
             recipe = fit_epochs(net, data, recipe, distributed, minutes, started)
         run = Run(net, data, recipe, distributed)
+        if run.recipe.schedule.epochs > recipe.schedule.epochs and distributed.is_main:
+            _logger.info(
+                f"{run.recipe.schedule.epochs} epochs instead of {recipe.schedule.epochs}, which would be "
+                f"{recipe.schedule.epochs * run.steps} steps (schedule.min_steps: {recipe.schedule.min_steps})"
+            )
         try:
             with (
                 directory.claim(resume) if distributed.is_main else contextlib.nullcontext(),

@@ -55,7 +55,7 @@ def fit_epochs(
         trial.release()
     left = _SHARE * 60 * minutes - (time.perf_counter() - started) - final
     epochs = distributed.broadcast(
-        min(math.floor(left / epoch), _MOST * recipe.schedule.epochs) if distributed.is_main else None
+        min(math.floor(left / epoch), _MOST * trial.recipe.schedule.epochs) if distributed.is_main else None
     )
     if epochs < 1:
         least = math.ceil(10 * (epoch + 60 * minutes - left) / 60) / 10

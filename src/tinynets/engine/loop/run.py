@@ -12,7 +12,7 @@ from tinynets._modules import copied
 from tinynets.engine.augment import Augmenter, BatchRNG, Mixer, Normalize
 from tinynets.engine.data import ImageData
 from tinynets.engine.evaluation import evaluate
-from tinynets.engine.recipes import Recipe
+from tinynets.engine.recipes import Recipe, with_min_steps
 
 from .batch_norm import update_bn, update_lagging_bn
 from .build import freeze_backbone
@@ -48,7 +48,7 @@ class Run:
     """
 
     def __init__(self, model: nn.Module, data: ImageData, recipe: Recipe, distributed: DistributedContext) -> None:
-        self.recipe, self.distributed, self.device = recipe, distributed, distributed.device
+        self.distributed, self.device = distributed, distributed.device
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.augment = Augmenter(recipe.augment, data.mean, data.std)
         self.normalize = Normalize(data.mean, data.std)
@@ -56,6 +56,7 @@ class Run:
         self.mix = Mixer(recipe.mixing, data.num_classes)
         self.images = RunImages(data, recipe, self.generator, distributed)
         self.steps = self.images.steps
+        self.recipe = recipe = with_min_steps(recipe, self.steps)
 
         self.model = model.to(distributed.device).to(memory_format=torch.channels_last)
         self.frozen = freeze_backbone(self.model) if recipe.freeze == "backbone" else []

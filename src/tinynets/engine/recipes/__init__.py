@@ -1,4 +1,4 @@
-from .overrides import differences, override, parse_settings, read_recipe, recipe_from_dict, with_epochs
+from .overrides import differences, override, parse_settings, read_recipe, recipe_from_dict, with_epochs, with_min_steps
 from .schema import Augment, Distill, Mixing, Optimizer, Recipe, Recursion, Schedule
 from .shipped import get_recipe, list_recipes
 
@@ -18,4 +18,5 @@ __all__ = [
     "read_recipe",
     "recipe_from_dict",
     "with_epochs",
+    "with_min_steps",
 ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """Return a copy of a recipe with some values replaced.
 
     All values are replaced at once and may come in any order. If the optimizer changes, options that the new one does
-    not support are reset to their defaults.
+    not support are reset to their defaults. A new schedule.epochs resets schedule.min_steps.
 
     Args:
         recipe: the recipe.
@@ -106,6 +107,8 @@ def override(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     if "name" in (changes := nested.get("optimizer", {})) and changes["name"] in map(str, list_optimizers()):
         unsupported = Optimizer.unsupported_options(changes["name"])
         nested["optimizer"] = {name: getattr(Optimizer, name) for name in unsupported} | changes
+    if "epochs" in (changes := nested.get("schedule", {})):
+        nested["schedule"] = {"min_steps": 0} | changes
     sections = {name: dataclasses.replace(getattr(recipe, name), **values) for name, values in nested.items()}
     return dataclasses.replace(recipe, **plain, **sections)
 
@@ -161,6 +164,8 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
     """Return a copy of a recipe with another number of epochs, scaling warm-ups, ramps and the end of mixing.
 
+    The result has no minimum number of steps.
+
     Args:
         recipe: the recipe.
         epochs: the new number of epochs.
@@ -183,12 +188,33 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
         schedule=dataclasses.replace(
             s,
             epochs=epochs,
+            min_steps=0,
             warmup_epochs=s.warmup_epochs * ratio,
             cosine_epochs=None if s.cosine_epochs is None else max(s.cosine_epochs, epochs),
         ),
         mixing=dataclasses.replace(m, ramp_epochs=m.ramp_epochs * ratio, off_epoch=m.off_epoch * ratio),
         recursion=dataclasses.replace(r, depth_warmup_epochs=r.depth_warmup_epochs * ratio),
     )
+
+
+def with_min_steps(recipe: Recipe, steps: int) -> Recipe:
+    """Return a recipe whose epochs reach schedule.min_steps.
+
+    Args:
+        recipe: the recipe.
+        steps: number of steps per epoch.
+
+    Returns:
+        The recipe itself, or one with more epochs.
+
+    Examples:
+        >>> from tinynets.engine import get_recipe
+        >>> from tinynets.engine.recipes import with_min_steps
+        >>> with_min_steps(get_recipe("c1c2c3c4o_cifar10", "finetune"), 10).schedule.epochs
+        40
+    """
+    epochs = math.ceil(recipe.schedule.min_steps / steps)
+    return with_epochs(recipe, epochs) if epochs > recipe.schedule.epochs else recipe
 
 
 def differences(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:

@@ -90,6 +90,7 @@ class Schedule(Section):
 
     Attributes:
         epochs: number of epochs.
+        min_steps: minimum number of steps, for which a run on few images gets more epochs. 0 for none.
         warmup_epochs: duration of the warm-up in epochs.
         min_lr: final learning rate.
         cosine_epochs: epoch at which the cosine would reach min_lr, at least epochs. None for the end of the run.
@@ -108,6 +109,7 @@ class Schedule(Section):
     prefix: ClassVar[str] = "schedule."
 
     epochs: PositiveInt = 30
+    min_steps: NonNegativeInt = 0
     warmup_epochs: NonNegative = 2.0
     min_lr: NonNegative = 0.0
     cosine_epochs: int | None = None

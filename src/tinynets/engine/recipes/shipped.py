@@ -41,7 +41,7 @@ _DIGITS = Recipe(
 _FINETUNE = Recipe(
     batch_size=32,
     optimizer=Optimizer("adamw", lr=3e-3, weight_decay=0.01),
-    schedule=Schedule(epochs=20, warmup_epochs=1),
+    schedule=Schedule(epochs=20, min_steps=400, warmup_epochs=1),
     augment=Augment(pad=4, pad_mode="reflect", flip=True),
     ema_decay=0.99,
 )
