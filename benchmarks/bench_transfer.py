@@ -4,7 +4,7 @@
     python benchmarks/bench_transfer.py flowers --starts photos --choose --set optimizer.lr=1e-3    # to choose a recipe
 
 Each FOLDER holds class folders; a fifth of each class is for testing, a tenth for validation. With --data-dir ten
-classes of CIFAR-100 are another set. All images have 64x64 pixels. Every start has the recipe `finetune`: the photo
+classes of CIFAR-100 are another set. Every start has the recipe `finetune`: the photo
 backbone, Optimized200K's CIFAR-10 weights, and the photo backbone's net from scratch. A seed draws the training images
 too. Top-1 is that of the last epoch on the test images; with --choose on the validation images, which is what the
 recipe was chosen by. The table goes to benchmarks/results/bench_transfer.csv.
@@ -27,7 +27,6 @@ from tinynets.report import text_table
 RESULTS = Path(__file__).parent / "results"
 PHOTOS = "mote_s2_120k.tiny_imagenet"
 STARTS = {"photos": (PHOTOS, True), "cifar10": ("optimized200k_cifar10", True), "scratch": (PHOTOS, False)}
-SIZE = (64, 64)
 FEW, CLASSES, HELD_OUT = 20, 10, 50
 
 
@@ -37,15 +36,17 @@ def main() -> None:
     parser.add_argument("--data-dir", help="folder that holds CIFAR-100")
     parser.add_argument("--starts", nargs="+", default=list(STARTS), choices=STARTS)
     parser.add_argument("--images", nargs="+", type=int, default=[FEW, 0], help="per class, 0 for all (default: 20 0)")
+    parser.add_argument("--img-size", type=int, default=64, help="pixels (default: 64)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--init", help="a checkpoint in place of the photo backbone's weights")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="any field of the recipe")
     parser.add_argument("--choose", action="store_true", help="score on validation images, and write no table")
     args = parser.parse_args()
 
-    sets = [load_data(folder, img_size=SIZE, in_chans=3, test_size=0.2, val_size=0.1) for folder in args.folders]
+    size = (args.img_size, args.img_size)
+    sets = [load_data(folder, img_size=size, in_chans=3, test_size=0.2, val_size=0.1) for folder in args.folders]
     if args.data_dir:
-        sets.append(ten_classes(load_data("cifar100", args.data_dir, img_size=SIZE)))
+        sets.append(ten_classes(load_data("cifar100", args.data_dir, img_size=size)))
     rows: list[dict[str, Any]] = []
     for everything in sets:
         for images in args.images:
@@ -68,7 +69,7 @@ def main() -> None:
                         "classes": everything.num_classes,
                         "images a class": images or len(everything.train_labels) // everything.num_classes,
                         "start": start,
-                        "epochs": recipe.schedule.epochs,
+                        "epochs": results[0]["last"]["epoch"],
                         "top1": f"{statistics.mean(scores):.2f}",
                         "std": f"{statistics.stdev(scores):.2f}" if len(scores) > 1 else "",
                         "each": " ".join(f"{value:.1f}" for value in scores),
