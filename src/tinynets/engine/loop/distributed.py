@@ -88,9 +88,10 @@ def distributed_context(device: str | torch.device) -> Iterator[DistributedConte
         1
     """
     device = torch.device(device)
-    count = int(os.environ.get("WORLD_SIZE") or 1)
-    if count == 1:
-        yield DistributedContext(0, 1, device)
+    count = 1 if dist.is_initialized() else int(os.environ.get("WORLD_SIZE") or 1)
+    if count == 1 or dist.is_initialized():
+        rank, count = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        yield DistributedContext(rank, count, device)
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
