@@ -26,7 +26,7 @@ from tinynets.report import text_table
 RESULTS = Path(__file__).parent / "results"
 MODELS = ("optimized200k_cifar10", "c1c2c3c4o_cifar10")
 ARMS = ("finetune", "scratch, the same recipe", "scratch, its own recipe")
-CLASSES, IMAGES, HELD_OUT = 10, 50, 100
+CLASSES, IMAGES, HELD_OUT, EPOCHS = 10, 50, 100, 20
 
 
 def main() -> None:
@@ -86,7 +86,7 @@ def few(data: ImageData, seed: int, choose: bool) -> ImageData:
 
 
 def recipe_of(model: str, arm: str) -> Recipe:
-    finetune = get_recipe(model, "finetune")
+    finetune = with_epochs(get_recipe(model, "finetune"), EPOCHS)
     if arm != ARMS[2]:
         return finetune
     own = with_epochs(get_recipe(model), finetune.schedule.epochs)

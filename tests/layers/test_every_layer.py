@@ -141,7 +141,10 @@ def test_images_are_independent(layer_name):
         (lambda: DivisiveNorm(eps=0), "eps must be positive"),
         (lambda: BlurPool(8, stride=0), "stride must be an integer of at least 1"),
         (lambda: DWSeparable(8, -1), "out_chans must be an integer of at least 1"),
+        (lambda: DWSeparable(8, 4, kernel_size=4, dilation=2), "kernel_size must be odd"),
+        (lambda: DWSeparable(8, 4, dilation=1.5), "dilation must be an integer"),
         (lambda: GatedDilatedConv2d(8, dilations=(1, 0)), r"dilations\[1\] must be"),
+        (lambda: GatedDilatedConv2d(8, dilations=()), "at least one dilation"),
     ],
 )
 def test_bad_arguments_are_named(build, message):

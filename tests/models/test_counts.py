@@ -46,6 +46,7 @@ def test_arguments_scale_the_models(name):
         ("ecnet_cifar10", {"iterations": 0}, "iterations must be an integer of at least 1"),
         ("ecnet_cifar10", {"dilations": ()}, "at least one dilation"),
         ("egrr_cifar100", {"num_steps": (1, 2)}, "must have the same length"),
+        ("egrr_cifar100", {"num_classes": -1}, "num_classes must be at least 0"),
         ("egrr_cifar100", {"global_pool": ""}, "allows num_classes=0 only"),
         ("mote_100k", {"depths": (2,)}, "must have the same length of at least 1, got 2, 1 and 2"),
         ("mote_100k", {"depths": (1, 0)}, "depth must be an integer of at least 1, got 0"),

@@ -157,7 +157,7 @@ def _files(chosen: Sequence[str], spec: ExportSpec, folder: Path, must: bool) ->
         try:
             write_draft(kind, spec, path, images if kind.integer else None)
             run_file(kind, path, spec, images[:4])
-        except RuntimeError as error:
+        except (RuntimeError, OSError, MemoryError) as error:
             if must:
                 raise
             _logger.warning(f"{runtime} is left out: {error}")

@@ -1,5 +1,6 @@
 """Loading of trained models by name or file, with their normalization, image size and class names."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from .augment import Normalize
 from .data import ImageData, read_images
 from .evaluation import predict
 from .record import Checkpoint, load_checkpoint, read_checkpoint
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -211,7 +214,8 @@ def match_data(data: ImageData, trained: Trained, resize: bool = True) -> ImageD
                 f"{data.name} has the classes {_listed(data.class_names)}, {trained.name} predicts {classes}: choose "
                 "data with the classes of the model (--data)"
             )
-        names = data.class_names  # the model's class names are unknown
+        _logger.warning(f"the class names of {trained.name} are unknown: classes are assumed to be in the data's order")
+        names = data.class_names
     else:
         names = metadata.class_names
     size = tuple(metadata.img_size) if resize and metadata.img_size else data.img_size

@@ -5,6 +5,7 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tinynets._checks import check_positive, check_window
 from tinynets.ops import depthwise_conv2d
 
 torch.fx.wrap("depthwise_conv2d")
@@ -22,6 +23,8 @@ class DilatedDepthwise(nn.Conv2d):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        check_window(kernel_size)
+        check_positive(dilation=dilation)
         padding = dilation * (kernel_size // 2)
         super().__init__(
             channels, channels, kernel_size, 1, padding, dilation, channels, bias, device=device, dtype=dtype

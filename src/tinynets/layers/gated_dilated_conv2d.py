@@ -50,6 +50,8 @@ class GatedDilatedConv2d(nn.Module):
     ) -> None:
         check_positive(channels=channels, **{f"dilations[{i}]": d for i, d in enumerate(dilations)})
         check_window(kernel_size)
+        if not dilations:
+            raise ValueError("dilations must contain at least one dilation, got none")
         super().__init__()
         self.dilations = list(dilations)
         # parameters and initialization of a depthwise convolution

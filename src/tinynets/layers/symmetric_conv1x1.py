@@ -79,7 +79,7 @@ class SymmetricConv1x1(nn.Module):
         """
         if weight is None:
             weight = self.weight_matrix()
-        return F.conv2d(x, weight.unsqueeze(-1).unsqueeze(-1))
+        return F.conv2d(x, weight.view(self.channels, self.channels, 1, 1))
 
     def extra_repr(self) -> str:
         return f"{self.channels}"

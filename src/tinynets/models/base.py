@@ -76,8 +76,10 @@ class StagedClassifier(nn.Module):
         """Create the head for num_classes and global_pool.
 
         Raises:
-            ValueError: a classifier is requested without pooling.
+            ValueError: num_classes is negative, or a classifier is requested without pooling.
         """
+        if num_classes < 0:
+            raise ValueError(f"num_classes must be at least 0, got {num_classes}")
         if num_classes and not global_pool:
             raise ValueError(f"a classifier needs pooling: global_pool='' allows num_classes=0 only, got {num_classes}")
         self.num_classes = num_classes

@@ -41,3 +41,9 @@ def check_packed(packed: Tensor, dim: int) -> None:
     """Raise unless packed holds the lower triangle of a dim x dim matrix."""
     if packed.numel() != dim * (dim + 1) // 2:
         raise ValueError(f"packed must have {dim * (dim + 1) // 2} elements for dim = {dim}, got {packed.numel()}")
+
+
+def check_square(weight: Tensor) -> None:
+    """Raise unless weight is a square floating-point matrix."""
+    if weight.dim() != 2 or weight.shape[0] != weight.shape[1] or not weight.is_floating_point():
+        raise ValueError(f"weight must be a square floating-point matrix, got {weight.dtype} of {list(weight.shape)}")

@@ -3,7 +3,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ._checks import check_packed
+from ._checks import check_packed, check_square
 from ._dispatch import in_chunks
 
 
@@ -62,12 +62,17 @@ def pack_symmetric(weight: Tensor) -> Tensor:
     Returns:
         (1, dim * (dim + 1) / 2).
 
+    Raises:
+        ValueError: weight is not a square floating-point matrix.
+
     Examples:
         >>> import torch
         >>> from tinynets.ops import pack_symmetric
         >>> pack_symmetric(torch.tensor([[2.0, 2.0], [2.0, 6.0]]))
         tensor([[1., 2., 3.]])
     """
+    if not torch.jit.is_tracing():
+        check_square(weight)
     rows, columns = torch.tril_indices(weight.shape[0], weight.shape[0], device=weight.device).unbind(0)
     scale = torch.where(rows == columns, 0.5, 1.0).to(weight.dtype)
     return (weight[rows, columns] * scale).unsqueeze(0)

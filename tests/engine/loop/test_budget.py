@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import tinynets
-from tinynets.engine import get_recipe, train, with_epochs
+from tinynets.engine import get_recipe, override, train, with_epochs
 from tinynets.engine.loop import DistributedContext, budget
 
 TEAM = DistributedContext(0, 1, torch.device("cpu"))
@@ -31,6 +31,8 @@ def test_the_epochs_fit_and_the_schedule_is_scaled(net, tiny_data, monkeypatch):
         fitted = fit(net, tiny_data, recipe, minutes)
         assert fitted.schedule.epochs == epochs
         assert fitted.schedule.warmup_epochs == pytest.approx(epochs / 10)
+    at_least_30 = override(recipe, {"schedule.min_steps": 30 * (87 // recipe.batch_size)})
+    assert [fit(net, tiny_data, at_least_30, minutes).schedule.epochs for minutes in (10, 1000)] == [18, 300]
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 

@@ -60,7 +60,7 @@ class Format:
             raise ImportError(
                 f"{self.name} needs {', '.join(missing)}, which is not installed: pip install 'tinynets[{self.extra}]'"
             )
-        if torch.__version__ < self.torch:
+        if torch.__version__ < f"{self.torch}.0a0":  # alpha versions, as in NVIDIA's containers, have the release's API
             raise ImportError(f"{self.name} needs PyTorch {self.torch} or newer, {torch.__version__} is installed")
         if self.c_source and compiler.find_compiler() is None:
             raise ImportError(f"{self.name} needs a C compiler to test the code: install gcc or clang, or set CC")

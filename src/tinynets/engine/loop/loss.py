@@ -129,6 +129,8 @@ def load_teacher(name: str, data: ImageData, device: torch.device) -> Callable[[
             f"distill.teacher {name} was trained on other classes ({metadata.class_names[0]}, ...) than {data.name} "
             f"({data.class_names[0]}, ...): use a teacher trained on them"
         )
+    if not metadata.class_names:
+        _logger.warning(f"the class names of distill.teacher {name} are unknown: they are assumed in the data's order")
     model.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)
     size = tuple(metadata.img_size or data.img_size)
     same_size = size == tuple(data.img_size)

@@ -198,14 +198,14 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
 
 
 def with_min_steps(recipe: Recipe, steps: int) -> Recipe:
-    """Return a recipe whose epochs reach schedule.min_steps.
+    """Return a recipe whose epochs reach schedule.min_steps, which is reset.
 
     Args:
         recipe: the recipe.
         steps: number of steps per epoch.
 
     Returns:
-        The recipe itself, or one with more epochs.
+        The recipe without a minimum number of steps, and with more epochs if they were too few.
 
     Examples:
         >>> from tinynets.engine import get_recipe
@@ -213,8 +213,8 @@ def with_min_steps(recipe: Recipe, steps: int) -> Recipe:
         >>> with_min_steps(get_recipe("c1c2c3c4o_cifar10", "finetune"), 10).schedule.epochs
         40
     """
-    epochs = math.ceil(recipe.schedule.min_steps / steps)
-    return with_epochs(recipe, epochs) if epochs > recipe.schedule.epochs else recipe
+    least = math.ceil(recipe.schedule.min_steps / steps)
+    return with_epochs(recipe, max(least, recipe.schedule.epochs)) if least else recipe
 
 
 def differences(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:

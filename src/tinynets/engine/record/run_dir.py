@@ -150,7 +150,10 @@ def _load_state(path: Path) -> dict[str, Any]:
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is not readable ({reason}): it may be truncated") from error
+        raise ValueError(
+            f"{path} is not readable ({reason}): it may be truncated. Start from the weights beside it, "
+            "in another directory: train --init DIR --out OTHER"
+        ) from error
     if not isinstance(state, dict) or "identity" not in state:
         raise ValueError(f"{path} is not the state of a run")
     return state
