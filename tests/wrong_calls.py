@@ -82,6 +82,11 @@ def _ours() -> dict[Callable[..., Any], dict[str, tuple[Any, ...]]]:
         },
         ops.symmetric_weight: {"too few numbers": (maps(1, 5), 3), "too many numbers": (maps(1, 7), 3)},
         ops.pack_symmetric: {"no square": (maps(2, 3),), "integers": (torch.ones(2, 2, dtype=torch.int64),)},
+        layers.SymmetricConv1x1(6): {
+            "matrix of another side": (X, maps(5, 5)),
+            "matrix as a vector": (X, maps(36)),
+            "one row of the matrix": (X, maps(1, 6)),
+        },
         layers.ISNorm(6, 3): {
             "step behind the last": (X, 3),
             "negative step": (X, -1),
@@ -117,11 +122,7 @@ def _torchs() -> dict[Callable[..., Any], dict[str, tuple[Any, ...]]]:
         layers.DWSeparable(6, 4, dilation=2): {"other channels": (X[:, :5],)},
         layers.EntropyGate(6): {"other channels": (X[:, :5],), "no columns": (X[..., :0],)},
         layers.ISNorm(6, 3): {"no batch": (X[0], 1), "other channels": (X[:, :5], 1)},
-        layers.SymmetricConv1x1(6): {
-            "other channels": (X[:, :5],),
-            "matrix of another side": (X, maps(5, 5)),
-            "one row of the matrix": (X, maps(1, 6)),
-        },
+        layers.SymmetricConv1x1(6): {"other channels": (X[:, :5],)},
     }
 
 

@@ -26,6 +26,12 @@ def check_eps(eps: float) -> None:
         raise ValueError(f"eps must be positive, got {eps}: a window of zeros would divide by zero")
 
 
+def check_shape(other: Tensor, name: str, shape: list[int], x: Tensor) -> None:
+    """Raise unless other has this shape and the device of x. TorchScript compiles this function."""
+    if list(other.shape) != shape or other.device != x.device:
+        raise ValueError(f"{name} must be {shape} on {x.device}, got {list(other.shape)} on {other.device}")
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """Return the error for an unknown name; its message suggests the closest known names."""
     known = sorted(known)

@@ -39,12 +39,19 @@ def test_wrong_calls_are_one_line_errors():
         bench(model, batch_sizes=(0,))
 
 
-def test_a_runtime_that_cannot_run_the_model_is_left_out(monkeypatch, capsys, caplog):
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("no such operation\nand more"), "net cannot be written as onnx: ValueError: no such operation"),
+        (OSError("no space left"), "no space left"),
+    ],
+)
+def test_a_runtime_that_cannot_run_the_model_is_left_out(monkeypatch, capsys, caplog, error, message):
     right = Format.write
 
     def fails(self, source, path, calibration):
         if self.name == "onnx":
-            raise ValueError("no such operation\nand more")
+            raise error
         right(self, source, path, calibration)
 
     monkeypatch.setattr(Format, "write", fails)
@@ -52,8 +59,8 @@ def test_a_runtime_that_cannot_run_the_model_is_left_out(monkeypatch, capsys, ca
     model = tinynets.create_model("simplecnn_mnist")
     quick = {"batch_sizes": (1,), "threads": (1,), "seconds": 0.01}
     rows = bench(model, "net", **quick)
-    assert caplog.messages == ["onnxruntime is left out: net cannot be written as onnx: ValueError: no such operation"]
+    assert caplog.messages == [f"onnxruntime is left out: {message}"]
     assert capsys.readouterr() == ("", "")
     assert [row.runtime for row in rows] == ["fused"]
-    with pytest.raises(RuntimeError, match=r"^net cannot be written as onnx: ValueError: no such operation$"):
+    with pytest.raises((RuntimeError, OSError), match=f"^{message}$"):
         bench(model, "net", runtimes=["onnxruntime"], **quick)

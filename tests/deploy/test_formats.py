@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.torch_version import TorchVersion
 
 from tinynets.deploy.formats import Format
 from tinynets.deploy.formats.tflite import as_nhwc, dequantized, quantized
@@ -20,6 +21,12 @@ def test_a_format_needs_its_version_of_pytorch():
     assert not next_one.installed()
     with pytest.raises(ImportError, match=rf"x needs PyTorch {major}\.{minor + 1} or newer, .* is installed"):
         next_one.require()
+
+
+def test_an_alpha_version_of_pytorch_passes(monkeypatch):
+    monkeypatch.setattr(torch, "__version__", TorchVersion("2.8.0a0+5228986c39.nv25.06"))
+    Format("x", ".x", "x", "2.8").require()
+    assert not Format("x", ".x", "x", "2.9").installed()
 
 
 def test_integers_are_rounded_and_stay_in_their_range():

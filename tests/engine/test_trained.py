@@ -97,6 +97,12 @@ def test_classes_in_another_order_are_matched_by_name(trained, tiny_data):
     assert top1(trained, matched) == plain
 
 
+def test_unknown_class_names_are_reported(trained, tiny_data, caplog):
+    nameless = dataclasses.replace(trained, metadata=dataclasses.replace(trained.metadata, class_names=()))
+    assert match_data(tiny_data, nameless).class_names == tiny_data.class_names
+    assert "are unknown: classes are assumed to be in the data's order" in caplog.text
+
+
 def test_fewer_classes_are_matched_and_others_refused(trained, tiny_data):
     rows = tiny_data.test_labels > 0
     fewer = dataclasses.replace(

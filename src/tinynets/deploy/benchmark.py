@@ -17,8 +17,9 @@ from tinynets._checks import check_positive, unknown
 from tinynets._context import plain_defaults
 from tinynets._modules import unwrapped
 
+from .draft import run_file, write_draft
 from .export_spec import ExportSpec
-from .exporter import run_file, spec_of, write_draft
+from .exporter import spec_of
 from .formats import FORMATS, Format
 from .images import synthetic_images
 from .inference import fuse

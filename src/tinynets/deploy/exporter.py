@@ -1,7 +1,6 @@
 """Export of models to files of any format, verified against the model in the format's own runtime."""
 
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from tinynets._context import plain_defaults
 from tinynets._files import check_new_folder, check_writable, write_file, write_folder
 from tinynets._modules import image_size_of, unwrapped
 
+from .draft import run_file, write_draft
 from .export_spec import ExportSpec
 from .firmware.folder import read_metadata
 from .firmware.projects import PROJECTS, wrap
@@ -206,28 +206,6 @@ def _check(images: Tensor | None, spec: ExportSpec) -> None:
         raise ValueError(f"images must be uint8 (N, {shape}) with N > 0, got {images.dtype} {tuple(images.shape)}")
 
 
-def write_draft(kind: Format, spec: ExportSpec, path: Path, calibration: Tensor | None) -> float:
-    """Write the file; return the duration of the conversion in seconds."""
-    inputs = None if calibration is None else spec.inputs(calibration.cpu()).numpy()
-    started = time.perf_counter()
-    try:
-        with torch.no_grad():
-            kind.write(spec, path, inputs)
-    except (ImportError, MemoryError, OSError):
-        raise
-    except Exception as error:
-        raise RuntimeError(f"{spec.name} cannot be written as {kind.name}: {first_reason(error)}") from error
-    return time.perf_counter() - started
-
-
-def first_reason(error: BaseException) -> str:
-    """Return the first line of the message of the root exception of a chain."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
 def _check_fits(folder: Path, flash: int | None, ram: int | None) -> None:
     """Raise RuntimeError unless a folder's model fits the board."""
     net = read_metadata(folder)
@@ -258,17 +236,6 @@ def _move(draft: Path, path: Path) -> int:
     content = draft.read_bytes()
     write_file(path, content)
     return len(content)
-
-
-def run_file(kind: Format, path: Path, spec: ExportSpec, images: Tensor) -> np.ndarray:
-    """Compute the logits of a file in its own runtime."""
-    try:
-        run = kind.load(path)
-        return np.concatenate([run(spec.inputs(batch.cpu()).numpy()) for batch in images.split(250)])
-    except (ImportError, MemoryError):
-        raise
-    except Exception as error:
-        raise RuntimeError(f"the {kind.name} file of {spec.name} does not run: {first_reason(error)}") from error
 
 
 def _compare(expected: np.ndarray, got: np.ndarray, labels: Tensor | None) -> dict[str, Any]:

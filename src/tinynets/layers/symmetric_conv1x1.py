@@ -3,11 +3,12 @@ import torch.fx
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tinynets._checks import check_positive
+from tinynets._checks import check_positive, check_shape
 from tinynets.ops import pack_symmetric, symmetric_weight
 
 from .registry import register_layer
 
+torch.fx.wrap("check_shape")
 torch.fx.wrap("symmetric_weight")
 
 
@@ -28,7 +29,7 @@ class SymmetricConv1x1(nn.Module):
     Shape: (N, channels, H, W) -> (N, channels, H, W).
 
     Raises:
-        ValueError: channels is not positive.
+        ValueError: channels is not positive, or a given weight has another shape.
 
     Examples:
         >>> import torch
@@ -79,7 +80,9 @@ class SymmetricConv1x1(nn.Module):
         """
         if weight is None:
             weight = self.weight_matrix()
-        return F.conv2d(x, weight.view(self.channels, self.channels, 1, 1))
+        elif not torch.jit.is_tracing():
+            check_shape(weight, "weight", [self.channels, self.channels], x)
+        return F.conv2d(x, weight.unsqueeze(-1).unsqueeze(-1))
 
     def extra_repr(self) -> str:
         return f"{self.channels}"

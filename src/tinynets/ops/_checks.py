@@ -7,19 +7,13 @@ as a constant, with a warning.
 
 from torch import Tensor
 
-from tinynets._checks import check_window
+from tinynets._checks import check_shape, check_window
 
 
 def check_maps(x: Tensor, name: str = "x") -> None:
     """Raise unless x is a floating-point (N, C, H, W) tensor."""
     if x.dim() != 4 or not x.is_floating_point():
         raise ValueError(f"{name} must be floating point of shape (N, C, H, W), got {x.dtype} of {list(x.shape)}")
-
-
-def check_shape(other: Tensor, name: str, shape: list[int], x: Tensor) -> None:
-    """Raise unless other has this shape and the device of x."""
-    if list(other.shape) != shape or other.device != x.device:
-        raise ValueError(f"{name} must be {shape} on {x.device}, got {list(other.shape)} on {other.device}")
 
 
 def check_depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> None:

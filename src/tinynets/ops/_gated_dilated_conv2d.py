@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import register_flop_formula
 
-from ._checks import check_depthwise, check_maps, check_shape
+from tinynets._checks import check_shape
+
+from ._checks import check_depthwise, check_maps
 from ._depthwise_conv2d import channels_last, convolve, weight_gradient
 from ._dispatch import CHUNK, chunks, custom_ops_apply, define_op, in_chunks, on_triton, packable, records_gradients
 

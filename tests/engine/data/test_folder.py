@@ -190,6 +190,8 @@ def test_what_does_not_fit_into_memory_is_refused_before_reading(tmp_path, monke
         ValueError,
         match=r"12 images of 9000x9000 would take 2\.9 GB of memory, but only 100 MB are available: .*--img-size",
     ):
+        load_data(root, img_size=(9000, 9000))
+    with pytest.raises(ValueError, match="would take"):
         load_data(root, img_size=(9000, 9000), cache=False)
     assert load_data(root, img_size=(90, 90)).img_size == (90, 90)
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 import tinynets
 from tinynets.engine import read_image, read_images
-from tinynets.engine.data import reading
+from tinynets.engine.data import memory, reading
 
 
 def noise(height, width, seed=0):
@@ -152,3 +152,13 @@ def test_large_images_are_read_without_a_warning(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
     with pytest.raises(ValueError, match=r"x\.png .*decompression bomb"):
         read_image(tmp_path / "x.png", "RGB")
+
+
+def test_a_photo_too_large_to_decode_is_refused(tmp_path, monkeypatch):
+    Image.new("RGB", (20, 10)).save(tmp_path / "large.png")
+    monkeypatch.setattr(reading, "_LARGE", 199)
+    monkeypatch.setattr(memory, "available_memory", lambda: 4799)
+    with pytest.raises(ValueError, match=r"large\.png.*would take .* of memory, .*: downscale it"):
+        read_image(tmp_path / "large.png", "RGB")
+    monkeypatch.setattr(memory, "available_memory", lambda: 4800)
+    assert read_image(tmp_path / "large.png", "RGB").shape == (3, 10, 20)

@@ -79,7 +79,7 @@ def test_cross_entropy_alone_and_blended(tiny_data):
     torch.testing.assert_close(plain(logits, labels, x), expected)
 
 
-def test_a_teacher_gets_its_own_normalization(tiny_data, tmp_path):
+def test_a_teacher_gets_its_own_normalization(tiny_data, tmp_path, caplog):
     model = tinynets.create_model("simplecnn_mnist", num_classes=3, img_size=8).eval()
     args = {"num_classes": 3, "img_size": 8}
     save_checkpoint(
@@ -95,6 +95,10 @@ def test_a_teacher_gets_its_own_normalization(tiny_data, tmp_path):
     turned = dataclasses.replace(tiny_data, class_names=tiny_data.class_names[::-1])
     teacher = load_teacher(str(tmp_path / "t.safetensors"), turned, torch.device("cpu"))
     torch.testing.assert_close(teacher((pixels - 0.3) / 0.3), teacher_logits.flip(1), rtol=1e-4, atol=1e-4)
+    nameless = Checkpoint("simplecnn_mnist", args, "s", (0.1,), (0.7,), ())
+    save_checkpoint(tmp_path / "nameless.safetensors", model, nameless)
+    load_teacher(str(tmp_path / "nameless.safetensors"), turned, torch.device("cpu"))
+    assert "are unknown: they are assumed in the data's order" in caplog.text
     other = dataclasses.replace(tiny_data, class_names=("top", "left", "bottom"))
     with pytest.raises(ValueError, match=r"was trained on other classes \(top, \.\.\.\) than stripes"):
         load_teacher(str(tmp_path / "t.safetensors"), other, torch.device("cpu"))

@@ -168,8 +168,7 @@ def _warn_of_namesake(name: str) -> None:
 def _warn_of_images(name: str, data_dir: str | Path | None) -> None:
     """Warn if data_dir looks like a folder of the user's images, into which built-in data would be downloaded."""
     if data_dir is not None and any((Path(data_dir) / part).is_dir() for part in ("train", "test", "val")):
-        folder = str(data_dir)
-        _logger.warning(f"loading the built-in {name}; for the images in {folder} use --data instead of --data-dir")
+        _logger.warning(f"loading the built-in {name}; for the images in {data_dir} use --data instead of --data-dir")
 
 
 def list_data() -> list[str]:

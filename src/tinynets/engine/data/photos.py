@@ -1,6 +1,7 @@
 """Decoding of the photos of a data set to a common size and number of channels."""
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,7 +14,7 @@ from torch import Tensor
 from .cache import Cache, key_of
 from .image_data import ImageData, assemble
 from .memory import check_memory, size_text
-from .parallel import read_blocks
+from .parallel import BLOCK, read_blocks
 from .photo_list import PhotoList, PhotoOptions, Plan, make_plan, read_headers
 from .similar import near_duplicates
 
@@ -38,7 +39,7 @@ def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
                 "memory, and the next run decodes them again (--cache for another folder)"
             )
     plan = make_plan(listed, options, read_headers(listed.photos))
-    check_memory(plan.bytes, f"{listed.root}: {plan}", "choose a smaller size with --img-size (img_size)")
+    _check_room(listed, plan, len(plan.photos))
     images = torch.empty(len(plan.photos), *plan.shape, dtype=torch.uint8, device="cpu")
     count = 0
 
@@ -72,6 +73,7 @@ def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageD
         else:
             if len(plan.photos) > _MANY:
                 _logger.info(f"decoding {plan} once, into {cache.folder} ({size_text(plan.bytes)})")
+            _check_room(listed, plan, min(BLOCK, len(plan.photos)))
             with cache.writer(name, plan.bytes) as file:
                 bad = _decode(listed, options, plan, lambda block: file.write(block.numpy().data))
             images = cache.images(name, (len(plan.photos) - len(bad), *plan.shape))
@@ -82,6 +84,12 @@ def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageD
             figures = {"mean": data.mean, "std": data.std, "remarks": data.notes, "digest": data.known_digest}
             cache.keep(name, {"images": len(images), "bad": bad, **figures})
     return replace(data, notes=(*listed.notes, *plan.notes, *data.notes))
+
+
+def _check_room(listed: PhotoList, plan: Plan, count: int) -> None:
+    """Raise ValueError unless that many decoded images fit into memory."""
+    hint = "choose a smaller size with --img-size (img_size)"
+    check_memory(count * math.prod(plan.shape), f"{listed.root}: {plan}", hint)
 
 
 def _status(path: Path) -> tuple[str, int, int]:

@@ -17,8 +17,11 @@ from tinynets._text import printable
 
 from .color_mode import flatten, is_gray, rgb
 from .image_data import channels_first
+from .memory import check_memory
 
 _ORIENTATION = 0x0112  # EXIF tag
+_LARGE = 1 << 24  # pixels, from which memory is checked
+_DECODING = 24  # peak memory of decoding, in bytes per pixel
 _PLAIN = {"crop_pct": 1.0, "interpolation": "bilinear"}
 
 
@@ -96,6 +99,8 @@ def _pixels(
     image: Image.Image, mode: str, img_size: tuple[int, int] | None, background: str, config: Mapping[str, Any]
 ) -> Tensor:
     """Convert an image to uint8 (C, H, W)."""
+    if (pixels := image.width * image.height) > _LARGE:
+        check_memory(_DECODING * pixels, "decoding it", "downscale it")
     _fix_transparency(image)
     image.load()
     with contextlib.suppress(Exception):  # broken EXIF, which image viewers ignore
