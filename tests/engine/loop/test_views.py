@@ -1,6 +1,7 @@
 """A teacher's logits of fixed views: what is kept, how it is mixed, and that resumed runs see the same."""
 
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -33,7 +34,8 @@ def recipe(tiny_data, tmp_path):
 def started(data, recipe, cache):
     model, _ = model_for_data("simplecnn_mnist", data, recipe, None)
     run = Run(model, data, recipe, TEAM)
-    run.make_views(cache, "data", lambda: None)
+    run.make_views(cache, "data")
+    run.compute_logits(lambda: None)
     return run
 
 
@@ -111,6 +113,25 @@ def test_resumed_runs_read_the_kept_logits(tiny_data, recipe, tmp_path, monkeypa
     assert all(torch.equal(tensor, stopped[name]) for name, tensor in whole.items())
 
 
+def test_kept_logits_replace_the_teacher(tiny_data, recipe, tmp_path):
+    train("simplecnn_mnist", tiny_data, recipe, tmp_path / "whole")
+    shutil.rmtree(tmp_path / "teacher")
+    (tmp_path / "again").mkdir()
+    shutil.copy(tmp_path / "whole/teacher_logits.safetensors", tmp_path / "again")
+    train("simplecnn_mnist", tiny_data, recipe, tmp_path / "again")
+    whole, again = (read_weights(tmp_path / f"{run}/last.safetensors")[0] for run in ("whole", "again"))
+    assert all(torch.equal(tensor, again[name]) for name, tensor in whole.items())
+    more = override(recipe, {"distill.views": 4})
+    with pytest.raises(FileNotFoundError, match="teacher"):
+        train("simplecnn_mnist", tiny_data, more, tmp_path / "more")
+    assert not (tmp_path / "more/state.pt").exists()
+
+
+def test_a_run_with_views_fits_a_time(tiny_data, recipe, tmp_path):
+    summary = train("simplecnn_mnist", tiny_data, recipe, tmp_path / "timed", minutes=1)
+    assert summary["last"]["epoch"] >= 1
+
+
 def test_logits_of_another_recipe_or_a_damaged_file_are_computed_again(tiny_data, recipe, tmp_path, caplog):
     caplog.set_level("INFO", "tinynets")
     cache = tmp_path / "logits.safetensors"
@@ -132,8 +153,9 @@ def test_logits_of_finished_views_survive_an_interruption(tiny_data, recipe, tmp
         if next(batches) == 1:
             raise KeyboardInterrupt
 
+    run.make_views(cache, "data")
     with pytest.raises(KeyboardInterrupt):
-        run.make_views(cache, "data", interrupt_in_the_second_view)
+        run.compute_logits(interrupt_in_the_second_view)
     first = read_weights(cache)[0]["logits"]
     assert len(first) == 1
     continued = started(tiny_data, recipe, cache).views.logits

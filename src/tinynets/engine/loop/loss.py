@@ -37,7 +37,15 @@ class TrainingLoss:
         self.class_weights = class_weights
         self.label_smoothing, self.distill = recipe.label_smoothing, recipe.distill
         self.device, self.precision = device, recipe.precision
-        self.teacher = load_teacher(recipe.distill.teacher, data, device) if recipe.distill.teacher else None
+        self.data = data
+        self.teacher: Callable[[Tensor], Tensor] | None = None
+        if not recipe.distill.views:
+            self.load_teacher()
+
+    def load_teacher(self) -> None:
+        """Load the recipe's teacher, if it has one."""
+        if self.distill.teacher is not None:
+            self.teacher = load_teacher(self.distill.teacher, self.data, self.device)
 
     def teacher_logits(self, x: Tensor) -> Tensor:
         """Compute the teacher's logits (N, C) of images x."""
@@ -59,9 +67,9 @@ class TrainingLoss:
             weights = self.class_weights
             loss = F.cross_entropy(logits, targets, weights, label_smoothing=self.label_smoothing, reduction="none")
             loss = loss.mean()
-        if self.teacher is None:
-            return loss
         if teacher_logits is None:
+            if self.teacher is None:
+                return loss
             teacher_logits = self.teacher_logits(x)
         weight = self.distill.weight
         return (1 - weight) * loss + weight * distillation(logits, teacher_logits, self.distill)

@@ -101,11 +101,22 @@ class Run:
         """Whether an epoch has begun but not ended."""
         return self.step % self.steps > 0
 
-    def make_views(self, cache: Path, data_sha256: str | None, after_batch: Callable[[], None]) -> None:
-        """Create the distill.views augmented views of the training images, with teacher logits from the file cache."""
-        if self.recipe.distill.views:
-            self.views = Views(self.recipe, self.images.train_images, *self.statistics)
-            self.views.take_logits(self.loss_function.teacher_logits, cache, data_sha256, self.distributed, after_batch)
+    def make_views(self, cache: Path, data_sha256: str | None) -> None:
+        """Create the distill.views augmented views of the training images; load the teacher if the file cache lacks
+        some of its logits."""
+        if not self.recipe.distill.views:
+            return
+        self.views = Views(self.recipe, self.images.train_images, *self.statistics)
+        if self.distributed.is_main and not self.views.read_logits(cache, data_sha256):
+            self.loss_function.load_teacher()
+
+    def compute_logits(self, after_batch: Callable[[], None]) -> None:
+        """Compute the teacher's logits that are missing."""
+        if self.views is None:
+            return
+        if self.distributed.is_main:
+            self.views.compute_logits(self.loss_function.teacher_logits, after_batch)
+        self.views.logits = self.distributed.broadcast(self.views.logits).to(self.device)
 
     def train_epoch(self, after_step: Callable[[], None]) -> dict[str, float]:
         """Train to the end of the epoch.

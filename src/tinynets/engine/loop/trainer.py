@@ -69,6 +69,7 @@ class Trainer:
 
     def fit(self, interrupt: Interrupt) -> dict[str, Any]:
         state = self.distributed.broadcast(self.directory.state() if self.distributed.is_main else None)
+        self.run.make_views(self.directory.path / "teacher_logits.safetensors", self.metadata.data_sha256)
         if state is None:
             self._start()
         else:
@@ -81,8 +82,7 @@ class Trainer:
         if self.message:
             progress.line(self.message)
         try:
-            cache = self.directory.path / "teacher_logits.safetensors"
-            self.run.make_views(cache, self.metadata.data_sha256, lambda: self._stop_if_asked(interrupt))
+            self.run.compute_logits(lambda: self._stop_if_asked(interrupt))
             while self.run.epochs_done < epochs and not self.distributed.broadcast(self._out_of_patience()):
                 row = {"epoch": self.run.epochs_done + 1}
                 row |= self.run.train_epoch(lambda: self._after_step(interrupt, progress))

@@ -11,8 +11,6 @@ from tinynets.engine.data.memory import check_memory
 from tinynets.engine.recipes import Augment, Recipe
 from tinynets.weights import read_weights, save_weights
 
-from .distributed import DistributedContext
-
 _logger = logging.getLogger(__name__)
 
 
@@ -50,41 +48,32 @@ class Views:
                 target.copy_(augment.restore(x).mul_(255).round_())
         self.logits = torch.empty(0)
 
-    def take_logits(
-        self,
-        teacher: Callable[[Tensor], Tensor],
-        cache: Path,
-        data_sha256: str | None,
-        distributed: DistributedContext,
-        after_batch: Callable[[], None],
-    ) -> None:
-        """Read the teacher's logits from the file cache, and compute those of the views that it lacks."""
-        key = {
+    def read_logits(self, cache: Path, data_sha256: str | None) -> bool:
+        """Read the teacher's logits from the file cache; return whether it has those of all views."""
+        self.cache = cache
+        self.key = {
             "teacher": self.recipe.distill.teacher,
             "augment": asdict(self.recipe.augment),
             "seed": self.recipe.seed,
             "val_size": self.recipe.val_size,
             "data_sha256": data_sha256,
         }
-        logits = self._logits(teacher, cache, key, after_batch) if distributed.is_main else None
-        self.logits = distributed.broadcast(logits).to(self.images.device)
+        self.logits = _cached(cache, self.key)[: len(self.images)]
+        return len(self.logits) == len(self.images)
 
     @torch.no_grad()
-    def _logits(
-        self, teacher: Callable[[Tensor], Tensor], cache: Path, key: dict, after_batch: Callable[[], None]
-    ) -> Tensor:
-        logits = _cached(cache, key)
-        missing = self.images[len(logits) :]
+    def compute_logits(self, teacher: Callable[[Tensor], Tensor], after_batch: Callable[[], None]) -> None:
+        """Compute the logits of the views that have none, and store each view's."""
+        missing = self.images[len(self.logits) :]
         if len(missing):
-            _logger.info(f"computing the logits of {key['teacher']} for {len(missing)} views of each image, once")
+            _logger.info(f"computing the logits of {self.key['teacher']} for {len(missing)} views of each image, once")
         for view in missing:
             parts = []
             for images in view.split(250):
                 parts.append(teacher(self.clean(images)).half().cpu())
                 after_batch()
-            logits = torch.cat([logits, torch.cat(parts).unsqueeze(0)])
-            save_weights(cache, {"logits": logits}, key)
-        return logits[: len(self.images)]
+            self.logits = torch.cat([self.logits, torch.cat(parts).unsqueeze(0)])
+            save_weights(self.cache, {"logits": self.logits}, self.key)
 
     def __call__(self, rows: Tensor, rng: BatchRNG) -> tuple[Tensor, Tensor]:
         """Return normalized random views (n, C, H, W) of the rows (n,), and their logits (n, classes), fp32."""
