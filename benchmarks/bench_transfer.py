@@ -4,10 +4,10 @@
     python benchmarks/bench_transfer.py flowers --starts photos --choose --set optimizer.lr=1e-3    # to choose a recipe
 
 Each FOLDER holds class folders; a fifth of each class is for testing, a tenth for validation. With --data-dir ten
-classes of CIFAR-100 are another set. Every start has the recipe `finetune`: the photo
-backbone, Optimized200K's CIFAR-10 weights, and the photo backbone's net from scratch. A seed draws the training images
-too. Top-1 is that of the last epoch on the test images; with --choose on the validation images, which is what the
-recipe was chosen by. The table goes to benchmarks/results/bench_transfer.csv.
+classes of CIFAR-100 are another set. Every start has the recipe `finetune`: the photo backbone, the smaller one,
+Optimized200K's CIFAR-10 weights, and the photo backbone's net from scratch. A seed draws the training images too.
+Top-1 is that of the last epoch on the test images; with --choose on the validation images, which is what the recipe was
+chosen by. Adds its rows to benchmarks/results/bench_transfer.csv, or replaces them.
 """
 
 import argparse
@@ -18,15 +18,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _measure import made_by, write_csv
+from _measure import made_by, read_csv, write_csv
 
 from tinynets.engine import ImageData, get_recipe, load_data, override, train
 from tinynets.engine.recipes import parse_settings
 from tinynets.report import text_table
 
-RESULTS = Path(__file__).parent / "results"
-PHOTOS = "mote_s2_120k.tiny_imagenet"
-STARTS = {"photos": (PHOTOS, True), "cifar10": ("optimized200k_cifar10", True), "scratch": (PHOTOS, False)}
+TABLE = Path(__file__).parent / "results/bench_transfer.csv"
+PHOTOS = "mote_s2_450k.tiny_imagenet"
+STARTS = {
+    "photos": (PHOTOS, True),
+    "small": ("mote_s2_120k.tiny_imagenet", True),
+    "cifar10": ("optimized200k_cifar10", True),
+    "scratch": (PHOTOS, False),
+}
 FEW, CLASSES, HELD_OUT = 20, 10, 50
 
 
@@ -36,7 +41,7 @@ def main() -> None:
     parser.add_argument("--data-dir", help="folder that holds CIFAR-100")
     parser.add_argument("--starts", nargs="+", default=list(STARTS), choices=STARTS)
     parser.add_argument("--images", nargs="+", type=int, default=[FEW, 0], help="per class, 0 for all (default: 20 0)")
-    parser.add_argument("--img-size", type=int, default=64, help="pixels (default: 64)")
+    parser.add_argument("--img-size", type=int, default=128, help="pixels (default: 128)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--init", help="a checkpoint in place of the photo backbone's weights")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="any field of the recipe")
@@ -56,6 +61,8 @@ def main() -> None:
                 results = []
                 for seed in args.seeds:
                     data = few(everything, images, seed) if images else everything
+                    if not args.choose:
+                        data = dataclasses.replace(data, val_images=None, val_labels=None)
                     recipe = get_recipe(model, "finetune")
                     recipe = override(recipe, {"seed": seed, "val_size": 0.0} | parse_settings(args.set))
                     with tempfile.TemporaryDirectory() as out:
@@ -67,7 +74,8 @@ def main() -> None:
                     {
                         "set": everything.name,
                         "classes": everything.num_classes,
-                        "images a class": images or len(everything.train_labels) // everything.num_classes,
+                        "images": images or "all",
+                        "pixels": args.img_size,
                         "start": start,
                         "epochs": results[0]["last"]["epoch"],
                         "top1": f"{statistics.mean(scores):.2f}",
@@ -77,8 +85,16 @@ def main() -> None:
                     }
                 )
                 print(text_table(tuple(rows[-1]), [tuple(map(str, rows[-1].values()))]), flush=True)
-    if not args.choose:
-        write_csv(RESULTS / "bench_transfer.csv", [row | made_by(torch.device("cpu")) for row in rows])
+                if not args.choose:
+                    add(rows[-1] | made_by(torch.device("cpu")))
+
+
+def add(row: dict[str, Any]) -> None:
+    def key(row: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(str(row[name]) for name in ("set", "images", "pixels", "start"))
+
+    kept = [before for before in read_csv(TABLE) if key(before) != key(row)] if TABLE.exists() else []
+    write_csv(TABLE, sorted([*kept, row], key=key))
 
 
 def few(data: ImageData, images: int, seed: int) -> ImageData:

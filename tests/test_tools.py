@@ -2,14 +2,17 @@
 
 import csv
 import json
+import math
 import re
 import shutil
 import sys
 
 import pytest
+import torch
 from support import load_tool
 
-from tinynets.engine import get_recipe, load_data, load_trained, override, train, with_epochs
+from tinynets.engine import Normalize, get_recipe, load_data, load_trained, override, predict, train, with_epochs
+from tinynets.engine.evaluation import metrics
 from tinynets.weights import Weights, read_weights
 
 
@@ -53,6 +56,25 @@ def test_shipping_takes_the_first_runs_last_weights_and_every_seeds_figure(runs,
     assert all((state[name] == last[name]).all() for name in last)
     assert (metadata["model"], metadata["data_source"]) == ("simplecnn_mnist", None)
     assert [row["epoch"] for row in shipped["log"]] == [1, 2]
+
+
+def test_a_temperature_changes_probabilities_and_no_prediction(runs, monkeypatch, capsys):
+    digits, before = load_data("digits"), load_trained(str(runs / "a"))
+    x = digits.test_images.float() / 255
+    call(load_tool("fold_temperature"), monkeypatch, runs / "a")
+    after, summary = load_trained(str(runs / "a")), json.loads((runs / "a/summary.json").read_text())
+    temperature = summary["temperature"]
+    assert f"temperature {temperature:.4f}: calibration error" in capsys.readouterr().out
+    torch.testing.assert_close(after.model(x), before.model(x) / temperature)
+    logits = predict(after.model, digits.test_images, Normalize(digits.mean, digits.std))
+    assert summary["last"]["test_loss"] == pytest.approx(metrics(logits, digits.test_labels)["loss"], abs=1e-4)
+
+
+def test_the_temperature_minimizes_the_cross_entropy():
+    labels = torch.arange(4000) % 2
+    labels[:1000] = 1 - labels[:1000]  # a quarter of the labels contradict the logits: log 3 would be calibrated
+    logits = 4.4 * torch.nn.functional.one_hot(torch.arange(4000) % 2, 2).float()
+    assert load_tool("fold_temperature").fit_temperature(logits, labels) == pytest.approx(4.4 / math.log(3), rel=2e-3)
 
 
 def test_shipping_refuses_runs_of_other_recipes(runs, shipped, monkeypatch):

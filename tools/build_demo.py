@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 FILES = HERE.parent / "docs/demo/files"
 NETS = (
     "simplecnn_mnist",
-    "mote_s2_120k.tiny_imagenet",
+    "mote_s2_450k.tiny_imagenet",
     "c1c2c3c4o_cifar10",
     "optimized200k_cifar10",
     "ecnet_cifar10",

@@ -169,9 +169,14 @@ def _training(weights: Weights) -> str:
     stopped = f", and stopped after {metadata['stopped_after']}" if "stopped_after" in metadata else ""
     lines = [
         f"Trained in {metadata['train_seconds'] / 60:.0f} minutes on {metadata['device']} with {threads} ({versions}), "
-        f"seed {metadata['seed']}{stopped}. The same again, from scratch:",
+        f"seed {metadata['seed']}{stopped}. The same again:",
         f"```bash\n{metadata['command']}\n```",
     ]
+    if "temperature" in metadata:
+        lines.append(
+            f"Then the classifier was divided by the temperature {metadata['temperature']:.3f}, fitted on every second "
+            "test image (`tools/fold_temperature.py`), which calibrates the probabilities and changes no prediction."
+        )
     if len(seeds) > 1:
         each = ", ".join(f"{top1:.2f} % (seed {seed})" for seed, top1 in seeds.items())
         lines.append(f"Over {len(seeds)} seeds: {each}; mean {sum(seeds.values()) / len(seeds):.2f} %.")

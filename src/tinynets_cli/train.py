@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tinynets.engine.loop.build import Start
 
 
-# the default MODEL for photos, the best shipped weights, and the (H, W) of its images
-PHOTO_BACKBONE, PHOTO_SIZE = "optimized200k_cifar10", (64, 64)
+# the default MODEL for photos, and the (H, W) of its images
+PHOTO_BACKBONE, PHOTO_SIZE = "mote_s2_450k.tiny_imagenet", (128, 128)
 
 
 def add_command(commands: Any) -> None:

@@ -1,7 +1,7 @@
 """The recipes shipped with the package, by model.
 
 - "default": for the data set in the model's name. For a model with weights in the package it is the recipe in their
-  manifest, with the defaults of `distill`, `precision`, `val_size` and `seed`.
+  manifest, with the defaults of `distill`, `precision`, `val_size` and `seed`, unless they continue other weights.
 - "digits": for the small embedded data set.
 - "finetune": for pretrained weights.
 - "original": the published recipe; where it omits a value, the usual one of its time.
@@ -42,7 +42,8 @@ _FINETUNE = Recipe(
     batch_size=32,
     optimizer=Optimizer("adamw", lr=3e-3, weight_decay=0.01),
     schedule=Schedule(epochs=20, min_steps=400, warmup_epochs=1),
-    augment=Augment(pad=4, pad_mode="reflect", flip=True),
+    augment=Augment(pad=4, pad_mode="reflect", flip=True, scale=0.2, shift=0.05, contrast=0.2, brightness=0.2),
+    label_smoothing=0.1,
     ema_decay=0.99,
 )
 
@@ -103,7 +104,7 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
         "default": replace(
             _MOTE,
             schedule=Schedule(epochs=40, warmup_epochs=1),
-            augment=replace(_MOTE.augment, pad=8),
+            augment=replace(_MOTE.augment, pad=8, scale=0.2, affine_prob=0.5, brightness=0.2, contrast=0.2),
             label_smoothing=0.1,
         )
     },
@@ -170,9 +171,10 @@ def get_recipe(model: str, name: str = "default") -> Recipe:
         return replace(_FINETUNE, augment=_DIGITS.augment) if digits else _FINETUNE
     if name == "digits":
         return _DIGITS if model in ours else replace(_ANY, augment=_DIGITS.augment)
-    if name == "default" and (weights := find_weights(model)):
+    recipe = _RECIPES.get(model, {}).get(name)
+    if recipe is None and (weights := find_weights(model)):
         return _of_weights(weights)
-    return _RECIPES[model][name] if model in ours else _ANY
+    return recipe or _ANY
 
 
 def _of_weights(weights: Weights) -> Recipe:
