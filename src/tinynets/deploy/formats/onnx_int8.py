@@ -35,7 +35,7 @@ def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
         graph = onnx_ir.to_proto(plain.graph(spec, blocked=False))
         onnx.save(onnx.inliner.inline_local_functions(graph), written)
         quant_pre_process(str(written), str(prepared), skip_symbolic_shape=True)
-        _drop_types(prepared)
+        _repair(prepared)
         quantization.quantize_static(
             prepared,
             path,
@@ -52,15 +52,23 @@ def write(spec: ExportSpec, path: Path, calibration: np.ndarray | None) -> None:
         onnx.save(model, path)
 
 
-def _drop_types(path: Path) -> None:
-    """Delete the recorded types of tensors; the quantizer infers them again.
+def _repair(path: Path) -> None:
+    """Delete the recorded types of tensors, and let no bias's name end in a digit.
 
-    The preprocessing keeps entries of tensors it has removed, and may give their names to new biases of another type.
+    The preprocessing keeps the types of tensors it has removed, and may give their names to new biases of another type;
+    the quantizer infers them again. It copies a bias that several convolutions share and appends a number to its name,
+    so that val_6 may become val_63, which may exist.
     """
     import onnx
 
     model = onnx.load(path)
     model.graph.ClearField("value_info")
+    biases = {node.input[2] for node in model.graph.node if node.op_type in ("Conv", "Gemm") and len(node.input) > 2}
+    names = {constant.name: f"{constant.name}_bias" for constant in model.graph.initializer if constant.name in biases}
+    for constant in model.graph.initializer:
+        constant.name = names.get(constant.name, constant.name)
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
     onnx.save(model, path)
 
 
