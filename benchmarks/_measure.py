@@ -78,6 +78,16 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def put_row(path: Path, row: dict[str, Any], *keys: str) -> None:
+    """Add a row to a table that is sorted by the columns `keys`, or replace the row that has the same values there."""
+
+    def key(row: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(str(row[name]) for name in keys)
+
+    kept = [before for before in read_csv(path) if key(before) != key(row)] if path.exists() else []
+    write_csv(path, sorted([*kept, row], key=key))
+
+
 def write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="") as file:

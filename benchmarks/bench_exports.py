@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _measure import made_by, read_csv, write_csv
+from _measure import made_by, put_row
 
 from tinynets.deploy import FORMATS, export
 from tinynets.deploy.images import calibration_images
@@ -34,18 +34,13 @@ def main() -> None:
     parser.add_argument("--data-dir", help="folder that holds the data sets (default: data)")
     args = parser.parse_args()
 
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    if TABLE.exists():
-        rows = {(row["model"], row["format"]): row for row in read_csv(TABLE)}
     for name in args.models:
-        for to, row in measure(name, args.formats, args.data_dir):
-            rows[name, to] = row
-            write_csv(TABLE, [rows[key] for key in sorted(rows)])
+        for row in measure(name, args.formats, args.data_dir):
+            put_row(TABLE, row, "model", "format")
             print(text_table(tuple(row), [tuple(map(str, row.values()))]), flush=True)
 
 
-def measure(name: str, formats: list[str], data_dir: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Formats and their rows."""
+def measure(name: str, formats: list[str], data_dir: str | None) -> Iterator[dict[str, Any]]:
     trained = load_trained(name)
     data = match_data(load_data(read_manifest()[name].metadata["data"], data_dir), trained)
     with tempfile.TemporaryDirectory() as folder:
@@ -59,22 +54,19 @@ def measure(name: str, formats: list[str], data_dir: str | None) -> Iterator[tup
                 calibration=calibration_images(data.train_images),
                 pixels=FORMATS[to].integer,
             )
-            yield (
-                to,
-                {
-                    "model": name,
-                    "format": to,
-                    "file_bytes": result.bytes,
-                    "export_seconds": f"{result.seconds:.1f}",
-                    "images": result.images,
-                    "agreement": f"{result.agreement:.2f}",
-                    "largest_difference": f"{result.largest_difference:.2g}",
-                    "largest_logit": f"{result.largest_logit:.1f}",
-                    "pytorch_top1": f"{result.model_top1:.2f}",
-                    "file_top1": f"{result.file_top1:.2f}",
-                    **made_by(torch.device("cpu")),
-                },
-            )
+            yield {
+                "model": name,
+                "format": to,
+                "file_bytes": result.bytes,
+                "export_seconds": f"{result.seconds:.1f}",
+                "images": result.images,
+                "agreement": f"{result.agreement:.2f}",
+                "largest_difference": f"{result.largest_difference:.2g}",
+                "largest_logit": f"{result.largest_logit:.1f}",
+                "pytorch_top1": f"{result.model_top1:.2f}",
+                "file_top1": f"{result.file_top1:.2f}",
+                **made_by(torch.device("cpu")),
+            }
 
 
 if __name__ == "__main__":

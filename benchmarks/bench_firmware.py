@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _measure import read_csv, write_csv
+from _measure import put_row
 
 from tinynets.deploy import FORMATS
 from tinynets.deploy.firmware.folder import read_metadata
@@ -33,12 +33,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--data-dir", help="folder of CIFAR-10, for nets of its size")
     args = parser.parse_args()
-    rows = {(row["model"], row["format"], row["board"]): row for row in (read_csv(TABLE) if TABLE.exists() else [])}
     for folder in args.folders:
         for board in args.boards:
             row = measure(folder, board, args.images, args.data_dir)
-            rows[row["model"], row["format"], board] = row
-            write_csv(TABLE, [rows[key] for key in sorted(rows)])
+            put_row(TABLE, row, "model", "format", "board")
             print(text_table(tuple(row), [tuple(map(str, row.values()))]), flush=True)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _measure import made_by, read_csv, write_csv
+from _measure import made_by, put_row
 
 from tinynets.engine import ImageData, get_recipe, load_data, override, train
 from tinynets.engine.recipes import parse_settings
@@ -86,15 +86,7 @@ def main() -> None:
                 )
                 print(text_table(tuple(rows[-1]), [tuple(map(str, rows[-1].values()))]), flush=True)
                 if not args.choose:
-                    add(rows[-1] | made_by(torch.device("cpu")))
-
-
-def add(row: dict[str, Any]) -> None:
-    def key(row: dict[str, Any]) -> tuple[str, ...]:
-        return tuple(str(row[name]) for name in ("set", "images", "pixels", "start"))
-
-    kept = [before for before in read_csv(TABLE) if key(before) != key(row)] if TABLE.exists() else []
-    write_csv(TABLE, sorted([*kept, row], key=key))
+                    put_row(TABLE, rows[-1] | made_by(torch.device("cpu")), "set", "images", "pixels", "start")
 
 
 def few(data: ImageData, images: int, seed: int) -> ImageData:

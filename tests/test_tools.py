@@ -68,6 +68,9 @@ def test_a_temperature_changes_probabilities_and_no_prediction(runs, monkeypatch
     torch.testing.assert_close(after.model(x), before.model(x) / temperature)
     logits = predict(after.model, digits.test_images, Normalize(digits.mean, digits.std))
     assert summary["last"]["test_loss"] == pytest.approx(metrics(logits, digits.test_labels)["loss"], abs=1e-4)
+    call(load_tool("fold_temperature"), monkeypatch, runs / "a")
+    again = json.loads((runs / "a/summary.json").read_text())["temperature"]
+    assert again == pytest.approx(temperature, rel=3e-3)  # the second is 1
 
 
 def test_the_temperature_minimizes_the_cross_entropy():

@@ -3,8 +3,8 @@
     python tools/fold_temperature.py runs/mote_s2_450k.tiny_imagenet --data-dir ~/data
 
 The temperature minimizes the cross-entropy on every second test image (Guo et al., On Calibration of Modern Neural
-Networks, 2017); no prediction changes. To be run once, before tools/ship_weights.py. Prints the calibration error on
-the other test images, before and after.
+Networks, 2017); no prediction changes. To be run before tools/ship_weights.py. Prints the calibration error on the
+other test images, before and after.
 """
 
 import argparse
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tinynets.engine import load_data, load_trained, match_data, predict
-from tinynets.engine.evaluation import Normalize, metrics
+from tinynets.engine import Normalize, load_data, load_trained, match_data, predict
+from tinynets.engine.evaluation import metrics
 from tinynets.weights import read_weights, save_weights
 
 
@@ -40,7 +40,7 @@ def main() -> None:
         state[f"{name}.{parameter}"] /= temperature
     save_weights(path, state, metadata)
     summary["last"]["test_loss"] = metrics(logits / temperature, labels)["loss"]
-    summary["temperature"] = temperature
+    summary["temperature"] = temperature * summary.get("temperature", 1)
     (args.run / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     before, after = (metrics(logits[1::2] / t, labels[1::2])["calibration_error"] for t in (1, temperature))
     print(f"temperature {temperature:.4f}: calibration error {before:.2f} % -> {after:.2f} % on the other test images")

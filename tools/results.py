@@ -59,7 +59,9 @@ def _ours(name: str, weights: Weights) -> dict[str, Any]:
         "macs": tinynets.summary(tinynets.create_model(name)).macs,
         "top1": metadata["top1"],
         "training": _training(
-            recipe_from_dict(metadata["recipe"]), len(metadata["log"]), list(metadata["seeds"].values())
+            recipe_from_dict(metadata["recipe"]),
+            f"{len(metadata['log'])} {'more ' * ('started_from' in metadata)}epochs",
+            list(metadata["seeds"].values()),
         ),
         "best_on_test": False,
         "installable": True,
@@ -68,7 +70,7 @@ def _ours(name: str, weights: Weights) -> dict[str, Any]:
     }
 
 
-def _training(recipe: "Recipe", epochs: int, seeds: list[float]) -> str:
+def _training(recipe: "Recipe", epochs: str, seeds: list[float]) -> str:
     """A recipe in a few words, with the mean accuracy if there were several seeds."""
     augment, mixing = recipe.augment, recipe.mixing
     used = {
@@ -85,7 +87,7 @@ def _training(recipe: "Recipe", epochs: int, seeds: list[float]) -> str:
         "EMA": recipe.ema_decay,
     }
     name = recipe.optimizer.name
-    words = [f"{epochs} epochs", _OPTIMIZERS.get(name, name)]
+    words = [epochs, _OPTIMIZERS.get(name, name)]
     text = ", ".join(words + [word for word, given in used.items() if given])
     return text + (f"; mean of {len(seeds)} seeds {sum(seeds) / len(seeds):.2f}" if len(seeds) > 1 else "")
 

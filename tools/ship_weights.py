@@ -51,7 +51,7 @@ def main() -> None:
         "params": summary["params"],
         "top1": summary["last"]["test_top1"],
         "loss": summary["last"]["test_loss"],
-        **{key: summary[key] for key in ("temperature",) if key in summary},  # of tools/fold_temperature.py
+        **{key: summary[key] for key in ("temperature", "started_from") if summary.get(key)},
         "seed": summary["seed"],
         "seeds": seeds,
         "command": args.command,

@@ -106,8 +106,8 @@ class Run:
         some of its logits."""
         if not self.recipe.distill.views:
             return
-        self.views = Views(self.recipe, self.images.train_images, *self.statistics)
-        if self.distributed.is_main and not self.views.read_logits(cache, data_sha256):
+        self.views = Views(self.recipe, self.images.train_images, *self.statistics, cache, data_sha256)
+        if self.distributed.is_main and not self.views.read_logits():
             self.loss_function.load_teacher()
 
     def compute_logits(self, after_batch: Callable[[], None]) -> None:

@@ -27,13 +27,22 @@ class Views:
         images: uint8 (N, C, H, W).
         mean: mean per channel, for pixels scaled to 0..1.
         std: standard deviation per channel, for pixels scaled to 0..1.
+        cache: file of the teacher's logits.
+        data_sha256: digest of the data set, None if unknown.
 
     Raises:
         ValueError: the views do not fit into free memory.
     """
 
-    def __init__(self, recipe: Recipe, images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        self.recipe = recipe
+    def __init__(
+        self,
+        recipe: Recipe,
+        images: Tensor,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        cache: Path,
+        data_sha256: str | None,
+    ) -> None:
         self.batch = Augmenter(Augment(flip=recipe.augment.flip), mean, std)
         self.clean = Normalize(mean, std)
         count = recipe.distill.views
@@ -47,18 +56,18 @@ class Views:
                 x = augment(source, BatchRNG(generator, len(source), device=images.device))
                 target.copy_(augment.restore(x).mul_(255).round_())
         self.logits = torch.empty(0)
-
-    def read_logits(self, cache: Path, data_sha256: str | None) -> bool:
-        """Read the teacher's logits from the file cache; return whether it has those of all views."""
         self.cache = cache
         self.key = {
-            "teacher": self.recipe.distill.teacher,
-            "augment": asdict(self.recipe.augment),
-            "seed": self.recipe.seed,
-            "val_size": self.recipe.val_size,
+            "teacher": recipe.distill.teacher,
+            "augment": asdict(recipe.augment),
+            "seed": recipe.seed,
+            "val_size": recipe.val_size,
             "data_sha256": data_sha256,
         }
-        self.logits = _cached(cache, self.key)[: len(self.images)]
+
+    def read_logits(self) -> bool:
+        """Read the teacher's logits from the file cache; return whether it has those of all views."""
+        self.logits = _cached(self.cache, self.key)[: len(self.images)]
         return len(self.logits) == len(self.images)
 
     @torch.no_grad()
