@@ -3,8 +3,9 @@
     python tools/ship_int8.py --data-dir ~/data
     python tools/ship_int8.py c1c2c3c4o_cifar10 --data-dir ~/data
 
-The ranges of the integers come from 256 training images. The accuracy in the manifest is that of the whole test set,
-run by LiteRT. On the first 1,000 test images the classes are compared with those of TensorFlow Lite Micro.
+The ranges of the integers come from 256 training images. The accuracies in the manifest, in LiteRT and in TensorFlow Lite
+Micro, are those of the whole test set. The two round differently, so with many classes they may disagree about an image
+that the net is unsure of (6 % of the photos of mote_s2_450k) and yet be equally accurate.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import json
 import numpy as np
 
 from tinynets._files import write_file
-from tinynets.deploy import FORMATS, export
+from tinynets.deploy import export
 from tinynets.deploy.images import calibration_images
 from tinynets.deploy.microcontroller import arena_bytes, load_micro
 from tinynets.engine import load_data, load_trained, match_data
@@ -49,15 +50,14 @@ def ship(name: str, data_dir: str | None) -> None:
     )
     content = path.read_bytes()
     arena = arena_bytes(content)
-    some = data.test_images[:1000].permute(0, 2, 3, 1).contiguous().numpy()
-    lite, micro = FORMATS[FORMAT].load(path)(some), load_micro(content, arena)(some)
+    classes = load_micro(content, arena)(data.test_images.permute(0, 2, 3, 1).numpy()).argmax(1)
     figures = {
         "file": path.name,
         "sha256": hashlib.sha256(content).hexdigest(),
         "top1": round(result.file_top1 or 0.0, 2),
         "agreement": round(result.agreement, 2),
         "arena_bytes": arena,
-        "micro_agreement": round(100 * float(np.mean(lite.argmax(1) == micro.argmax(1))), 2),
+        "micro_top1": round(100 * float(np.mean(classes == data.test_labels.numpy())), 2),
     }
     entries = json.loads(MANIFEST.read_text(encoding="utf-8"))
     entries[name]["class_names"] = list(trained.metadata.class_names)

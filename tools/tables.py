@@ -105,9 +105,9 @@ def integers(exports: Exports) -> str:
             continue  # none is shipped
         onnx, tflite = exports[model, "onnx-int8"], exports[model, "tflite-int8"]
         tops = (f"{value} %" for row in (onnx, tflite) for value in (row["file_top1"], row["agreement"]))
-        memory = kilobytes(tflite["file_bytes"]), kilobytes(file["arena_bytes"])
-        rows.append((model, f"{onnx['pytorch_top1']} %", *tops, *memory))
-    header = ("", "fp32", "`onnx-int8`", "same class", "`tflite-int8`", "same class", "flash", "RAM (arena)")
+        micro = f"{file['micro_top1']} %", kilobytes(tflite["file_bytes"]), kilobytes(file["arena_bytes"])
+        rows.append((model, f"{onnx['pytorch_top1']} %", *tops, *micro))
+    header = ("", "fp32", "`onnx-int8`", "same class", "`tflite-int8`", "same class", "on a chip", "flash", "RAM (arena)")
     return markdown_table(header, rows, slice(1, None))
 
 

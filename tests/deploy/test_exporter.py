@@ -198,6 +198,19 @@ def test_the_graph_of_egrr_is_small_and_gives_its_logits(tmp_path):
     assert result.bytes <= 4 * 1.3 * numbers + 20_000
 
 
+def test_onnx_pools_pixels_without_a_gather(tmp_path):
+    """adaptive_avg_pool2d of channels_last feature maps became 16 operators more, one of them a Gather of strides."""
+    needs("onnx")
+    import onnx
+
+    operators = {}
+    for pixels in (False, True):
+        export("mote_25k.cifar10", "onnx", tmp_path / "net.onnx", pixels=pixels)
+        operators[pixels] = [node.op_type for node in onnx.load(tmp_path / "net.onnx").graph.node]
+    assert "Gather" not in operators[True]
+    assert len(operators[True]) == len(operators[False]) + 3  # Transpose, Cast and the Conv that normalizes
+
+
 def test_onnx_runtime_does_not_copy_the_maps_of_egrr(tmp_path):
     """In blocks of channels from the first convolution to the last; only the three gates of a step are copied.
 

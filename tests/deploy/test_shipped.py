@@ -7,6 +7,7 @@ from tinynets.weights import manifest, read_manifest
 
 SHIPPED = [name for name, weights in read_manifest().items() if "files" in weights.metadata]
 RECURSIVE = ("ecnet_cifar10", "egrr_cifar100")  # their errors add up over the steps
+PHOTOS = "tiny_imagenet"  # 200 classes: many images are close to a border between two
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -15,8 +16,9 @@ def test_int8_files_match_the_manifest(name):
     weights = read_manifest()[name]
     figures = weights.metadata["files"]["tflite-int8"]
     assert hashlib.sha256(path.read_bytes()).hexdigest() == figures["sha256"]
-    assert weights.metadata["top1"] - figures["top1"] <= (1.0 if name in RECURSIVE else 0.3)
-    assert figures["micro_agreement"] >= 95
+    loss = 1.0 if name in RECURSIVE else 0.5 if PHOTOS in name else 0.3
+    assert weights.metadata["top1"] - figures["top1"] <= loss
+    assert weights.metadata["top1"] - figures["micro_top1"] <= loss
     assert 40_000 < path.stat().st_size < weights.path.stat().st_size
 
 

@@ -61,4 +61,6 @@ class InputNormalize(nn.Module):
         bias.copy_(-torch.tensor(mean) / torch.tensor(std))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.scale(x.permute(0, 3, 1, 2).to(self.scale.weight.dtype))
+        # channels_last is faster in PyTorch, but makes torch.onnx write adaptive_avg_pool2d as a mean and a Gather
+        layout = torch.contiguous_format if torch.onnx.is_in_onnx_export() else torch.preserve_format
+        return self.scale(x.permute(0, 3, 1, 2).to(self.scale.weight.dtype, memory_format=layout))
