@@ -1,6 +1,7 @@
 """EGRR and ECNet with one mechanism replaced by the usual one, in timm's registry under `egrr_...` and `ecnet_...`.
 
-A variant of EGRR is as wide as it takes to come nearest to the parameter count of EGRR itself.
+Those of Mote are in `_mote_variants.py`. A variant of EGRR is as wide as it takes to come nearest to the parameter
+count of EGRR itself.
 """
 
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from _mote_variants import MOTE_VARIANTS
 from timm.models import register_model
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -176,4 +178,5 @@ def ecnet_untied(pretrained: bool = False, **kwargs: Any) -> ECNet:
 VARIANTS = {
     "egrr_cifar100": ("egrr_free", "egrr_fixed", "egrr_shared", "egrr_shared_affine"),
     "ecnet_cifar10": ("ecnet_plain", "ecnet_strided", "ecnet_undilated", "ecnet_untied"),
+    "mote_25k.cifar10": MOTE_VARIANTS,
 }

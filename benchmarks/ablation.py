@@ -1,4 +1,4 @@
-"""What each mechanism of EGRR and ECNet is worth: the net and its variants (`_variants.py`), trained alike.
+"""What each mechanism of EGRR, ECNet and Mote is worth: the net and its variants (`_variants.py`), trained alike.
 
     python benchmarks/ablation.py ecnet_cifar10 --data-dir ~/data --out runs/ablation
     python benchmarks/ablation.py egrr_cifar100 --model-kwargs width=0.5 --variants egrr_free --seeds 0 1 --out runs/x
@@ -30,12 +30,11 @@ from tinynets.engine import (
 )
 from tinynets.engine.evaluation import shift_consistency
 from tinynets.report import text_table
+from tinynets_cli.data import data_of, load_data_of
 from tinynets_cli.options import (
-    data_of,
     data_options,
     device_of,
     device_options,
-    load_data_of,
     model_args,
     model_options,
     recipe_of,
