@@ -3,9 +3,9 @@
     python tools/ship_int8.py --data-dir ~/data
     python tools/ship_int8.py c1c2c3c4o_cifar10 --data-dir ~/data
 
-The ranges of the integers come from 256 training images. The accuracies in the manifest, in LiteRT and in TensorFlow Lite
-Micro, are those of the whole test set. The two round differently, so with many classes they may disagree about an image
-that the net is unsure of (6 % of the photos of mote_s2_450k) and yet be equally accurate.
+The ranges of the integers come from 256 training images. The accuracies in the manifest, in LiteRT and in TensorFlow
+Lite Micro, are those of the whole test set. The two round differently, so with many classes they may disagree about an
+image that the net is unsure of (6 % of the photos of mote_s2_450k) and yet be equally accurate.
 """
 
 import argparse

@@ -107,7 +107,8 @@ def integers(exports: Exports) -> str:
         tops = (f"{value} %" for row in (onnx, tflite) for value in (row["file_top1"], row["agreement"]))
         micro = f"{file['micro_top1']} %", kilobytes(tflite["file_bytes"]), kilobytes(file["arena_bytes"])
         rows.append((model, f"{onnx['pytorch_top1']} %", *tops, *micro))
-    header = ("", "fp32", "`onnx-int8`", "same class", "`tflite-int8`", "same class", "on a chip", "flash", "RAM (arena)")
+    files = "`onnx-int8`", "same class", "`tflite-int8`", "same class"
+    header = ("", "fp32", *files, "on a chip", "flash", "RAM (arena)")
     return markdown_table(header, rows, slice(1, None))
 
 
