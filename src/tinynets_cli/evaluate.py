@@ -6,6 +6,7 @@ from typing import Any
 
 from . import options
 from .data import load_data_of, warn_of_polarity
+from .mistakes import find_mistakes, format_mistakes
 
 
 def add_command(commands: Any) -> None:
@@ -28,7 +29,7 @@ def add_command(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     import tinynets
-    from tinynets.engine import Normalize, evaluate, load_trained, match_data
+    from tinynets.engine import Normalize, evaluate, load_trained, match_data, predict
     from tinynets.engine.data import wrong_polarity
     from tinynets.engine.loop.malloc import freed_memory_kept
 
@@ -54,7 +55,12 @@ def run(args: argparse.Namespace) -> None:
     form = "fused, hard gates" if args.hard else "fused" if args.fuse else "as trained"
     result = {"model": args.model, "form": form, "data": data.name, "split": args.split, "tta": args.tta, **result}
     result["per_class"] = per_class
-    options.report(args, result, lambda: f"{_sentence(result)}\n\n{_table(per_class)}")
+    text = f"{_sentence(result)}\n\n{_table(per_class)}"
+    if files := data.files.get(args.split):
+        found = find_mistakes(predict(model, images, normalize), labels, data.class_names, files)
+        result |= found
+        text += f"\n\n{format_mistakes(found, args.split)}"
+    options.report(args, result, lambda: text)
 
 
 def _sentence(result: dict[str, Any]) -> str:

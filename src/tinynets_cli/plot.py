@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .data import load_data_of
+from .mistakes import worst_mistakes
 from .options import common_options, data_options, device_of, device_options, logger, report
 
 if TYPE_CHECKING:
@@ -77,22 +78,25 @@ def _plot_images(args: argparse.Namespace, run: str, out: Path, prefix: str) -> 
 
 
 def _plot_test(trained: "Trained", data: "ImageData", out: Path, prefix: str) -> list[str]:
-    """Confusion matrix, calibration and samples of the test images."""
+    """Confusion matrix, calibration, samples, and the test images misclassified with the highest confidence."""
+    import torch
+
     from tinynets.engine import Normalize, calibration_bins, confusion_matrix, predict
     from tinynets.report.plots import plot_calibration, plot_confusion
 
     logits = predict(trained.model, data.test_images, Normalize(trained.metadata.mean, trained.metadata.std))
     plot_confusion(confusion_matrix(logits, data.test_labels), data.class_names, out / f"{prefix}confusion.png")
     plot_calibration(calibration_bins(logits, data.test_labels), out / f"{prefix}calibration.png")
-    sample = _spread(len(data.test_labels))
-    labels = [data.class_names[i] for i in data.test_labels[sample]]
-    predicted = [data.class_names[i] for i in logits[sample].argmax(1)]
-    titles = [
-        label if label == prediction else f"{label}, not {prediction}"
-        for label, prediction in zip(labels, predicted, strict=True)
-    ]
-    samples = _plot_samples(data.test_images[sample].float() / 255, labels, titles, out, f"{prefix}samples")
-    return [f"{prefix}confusion.png", f"{prefix}calibration.png", *samples]
+    files = [f"{prefix}confusion.png", f"{prefix}calibration.png"]
+    samples = _spread(len(data.test_labels))
+    mistakes = torch.tensor(worst_mistakes(logits, data.test_labels, _SAMPLES), dtype=torch.int64)
+    for name, rows in (("samples", samples), ("mistakes", mistakes)):
+        if len(rows):
+            labels = [data.class_names[i] for i in data.test_labels[rows]]
+            predicted = [data.class_names[i] for i in logits[rows].argmax(1)]
+            titles = [a if a == b else f"{a} → {b}" for a, b in zip(labels, predicted, strict=True)]
+            files += _plot_samples(data.test_images[rows].float() / 255, labels, titles, out, f"{prefix}{name}")
+    return files
 
 
 def _plot_training(run: Path, data: "ImageData", out: Path, prefix: str) -> list[str]:

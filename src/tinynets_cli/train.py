@@ -23,6 +23,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from tinynets.engine import ImageData
     from tinynets.engine.loop.build import Start
 
 
@@ -65,7 +66,7 @@ def add_command(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from tinynets.engine import Checkpoint, train
+    from tinynets.engine import Checkpoint, list_data, train
     from tinynets.engine.recipes import recipe_from_dict
     from tinynets.engine.record import RunDir
 
@@ -75,11 +76,16 @@ def run(args: argparse.Namespace) -> None:
     start = _start_of(args)
     model = args.model or (start.metadata.model if start else None)
     if model is None and not photos and not (args.resume and args.out):
+        if args.data and args.data not in list_data() and not Path(args.data).exists():
+            raise ValueError(f"there is no folder {args.data} (--data)")
         raise ValueError(
             "specify the MODEL to train, a folder of photos (--data), or the run to resume: --resume --out DIR"
         )
     out = args.out or "runs/" + re.sub(r"[^\w.-]+", "_", model or Path(args.data).resolve().name)
-    state = RunDir(out).state() if args.resume else None
+    directory = RunDir(out)
+    if not args.resume:
+        directory.check_new()  # before the data are loaded
+    state = directory.state() if args.resume else None
     if photos and not state:
         _use_backbone(args)
         start, model = _start_of(args), args.model
@@ -123,7 +129,7 @@ def run(args: argparse.Namespace) -> None:
     )
     # torchrun sets both RANK and WORLD_SIZE; a cluster may set only one of them
     if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0":
-        found = find_mistakes(out, data, device_of(args)) if data.files else {}
+        found = _mistakes(out, data, device_of(args)) if data.files else {}
         report(args, summary | found, lambda: _summary_text(summary, found, out))
 
 
@@ -150,6 +156,17 @@ def _start_of(args: argparse.Namespace) -> "Start | None":
     return find_start(name) if name else None
 
 
+def _mistakes(out: str, data: "ImageData", device: str) -> dict[str, Any]:
+    """The mistakes of the last weights on the test photos."""
+    from tinynets.engine import Normalize, load_trained, match_data, predict
+
+    trained = load_trained(out)
+    data = match_data(data, trained)
+    normalize = Normalize(trained.metadata.mean, trained.metadata.std)
+    logits = predict(trained.model.to(device), data.test_images, normalize)
+    return find_mistakes(logits, data.test_labels, data.class_names, data.files["test"])
+
+
 def _summary_text(summary: dict[str, Any], found: dict[str, Any], out: str) -> str:
     """What came out, what the net mistakes, and what to type next."""
     parts = [f"{_outcome(summary)}\n{summary['train_seconds']:.0f} s; run directory: {out}"]
@@ -158,7 +175,7 @@ def _summary_text(summary: dict[str, Any], found: dict[str, Any], out: str) -> s
         name = shlex.quote(str(out))
         parts.append(
             f"next:\n  tinynets predict {name} PHOTO...\n  tinynets plot {name}\n"
-            f"  tinynets export {name} --to tflite-int8"
+            f"  tinynets export {name} --to tflite-int8 --pixels"
         )
     return "\n\n".join(parts)
 

@@ -78,7 +78,7 @@ def test_invalid_data(run, odd, tmp_path):
     code, _, err = run("train", "simplecnn_mnist", "--data", root, *argv, "--val-size", 0.05)
     assert (code, f"{len(NAMES)} of {len(NAMES)} classes have no validation image: 0.05 (val_size)" in err) == (0, True)
     shutil.copytree(root / "test", root / "val")
-    code, _, err = run("train", "simplecnn_mnist", "--data", root, *argv, "--val-size", 0.5)
+    code, _, err = run("train", "simplecnn_mnist", "--data", root, *argv[:-1], tmp_path / "x", "--val-size", 0.5)
     assert (code, "--val-size has no effect: odd has validation images of its own" in err) == (1, True)
     for part in ("train", "val", "test"):
         for name in NAMES[1:]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tinynets.engine import ImageData, Normalize, load_trained, predict
+from tinynets.engine import Normalize, load_trained, predict
 from tinynets_cli import mistakes, train
 
 MODEL = "simplecnn_mnist"
@@ -106,7 +106,7 @@ def test_three_photos_in_all(run, tmp_path):
     Image.new("L", (8, 8)).save(root / "bee/more.png")
     code, _, err = run("train", MODEL, "--data", root, "--out", tmp_path / "run", *SHORT)
     assert code == 1
-    assert "batch_size (16) is larger than the training set (2 images): add images, or lower it" in err
+    assert "the training set has only 2 images: add images, training needs 8 for each process" in err
     assert not (tmp_path / "run").exists()
 
 
@@ -130,8 +130,8 @@ def test_no_model_is_named(run, insects, tmp_path, monkeypatch):
     ("argv", "message"),
     [
         (("--data", "digits"), "specify the MODEL to train, a folder of photos (--data), or the run to resume"),
-        (("--data", "nowhere"), "specify the MODEL to train, a folder of photos"),
-        ((MODEL, "--data", "digits", "--minutes", 0.0001), "are too short for one epoch"),
+        (("--data", "nowhere"), "there is no folder nowhere (--data)"),
+        ((MODEL, "--data", "digits", "--minutes", 0.0001), "are too short: the start, one epoch"),
         ((MODEL, "--data", "digits", "--minutes", 1, "--epochs", 2), "--epochs and --minutes both set the length"),
         (
             (MODEL, "--data", "digits", "--test-size", 0.2),
@@ -148,16 +148,13 @@ def test_errors_are_one_line(run, tmp_path, monkeypatch, argv, message):
 
 
 def test_mistakes():
-    labels = torch.tensor([0] * 6 + [1] * 6)
     images = torch.randint(0, 256, (12, 1, 28, 28), dtype=torch.uint8)
-    files = {"train": (), "test": tuple(f"{row}.png" for row in range(12))}
-    names = ("3 - three", "7 - seven")
-    data = ImageData("few", images, labels, images, labels, names, (0.13,), (0.31,), files=files)
+    files = [f"{row}.png" for row in range(12)]
     trained = load_trained("simplecnn_mnist")
     logits = predict(trained.model, images, Normalize(trained.metadata.mean, trained.metadata.std))
     confidence, predicted = logits.softmax(1).max(1)
-    found = mistakes.find_mistakes("simplecnn_mnist", data, "cpu")
     truth = [3] * 6 + [7] * 6
+    found = mistakes.find_mistakes(logits, torch.tensor(truth), trained.metadata.class_names, files)
     wrong = sorted((row for row in range(12) if predicted[row] != truth[row]), key=lambda row: -confidence[row])
     assert [m["file"] for m in found["mistakes"]] == [f"{row}.png" for row in wrong[:10]]
     assert found["mistakes"][0]["probability"] == pytest.approx(float(confidence[wrong[0]]), abs=1e-5)
@@ -177,4 +174,11 @@ def test_near_duplicates_across_splits_are_reported(run, insects, tmp_path):
     for path in list((insects / "ant").glob("*.png")):
         shutil.copy(path, path.with_name(f"copy of {path.name}"))
     _, _, err = run("train", MODEL, "--data", insects, *SHORT, "--out", tmp_path / "run")
-    assert "near-duplicates of training photos (saved twice, bursts): " in err
+    assert "near-duplicates of training photos: " in err
+    pairs = [line.split("  ") for line in (tmp_path / "run/duplicates.txt").read_text().splitlines()]
+    split = split_of(tmp_path / "run")
+    assert pairs
+    for held_out, original in pairs:
+        assert held_out in {*split["val"], *split["test"]}
+        assert original in split["train"]
+        assert (insects / held_out).read_bytes() == (insects / original).read_bytes()

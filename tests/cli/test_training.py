@@ -167,11 +167,12 @@ def test_plots(run, finished, beans, tmp_path, leave_out_drawing):
     code, text, err = run("plot", other, out, "--out", tmp_path / "both", "--json")
     assert code == 0
     assert "only the curves of" in err
-    made = ("confusion.png", "calibration.png", "samples.png", "samples/", "augmented.png", "augmented/")
+    test = ["confusion.png", "calibration.png", "samples.png", "samples/", "mistakes.png", "mistakes/"]
+    made = [*test, "augmented.png", "augmented/"]
     assert json.loads(text)["files"] == ["curves.png", *(f"run-{name}" for name in made)]
     assert "contains no finished epoch" in run("plot", tmp_path)[2]
     code, text, _ = run("plot", out / "last.safetensors", "--out", tmp_path / "file", "--json")
-    assert (code, json.loads(text)["files"]) == (0, list(made[:4]))
+    assert (code, json.loads(text)["files"]) == (0, test)
 
 
 def test_plots_without_matplotlib(run, finished, monkeypatch):

@@ -162,6 +162,8 @@ def checkpoint_path(name: str | Path) -> Path | None:
         return None
     if path.is_dir() and (path / "last.safetensors").exists():
         return path / "last.safetensors"
+    if path.is_dir() and len(path.parts) > 1:
+        raise FileNotFoundError(f"{path} has no last.safetensors: it is not a run, or no epoch of it has ended yet")
     if path.is_file() or path.suffix == ".safetensors":
         return path
     if is_known(str(name)):

@@ -62,6 +62,14 @@ def test_photos_are_decoded_once(insects, decoded, tmp_path):
     assert decoded == [40, 40]
 
 
+def test_a_relative_path_finds_them_again(insects, decoded, tmp_path, monkeypatch):
+    """`train --data insects` decoded them, and `evaluate`, which has the absolute path, decoded them again."""
+    first = load_data(insects, img_size=(8, 8), cache=tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    assert same(load_data("insects", img_size=(8, 8), cache="cache"), first)
+    assert decoded == [40]
+
+
 def test_the_users_cache_folder_is_the_default(insects, decoded, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     for _ in range(2):

@@ -324,9 +324,10 @@ def test_duplicate_images_are_reported(tmp_path):
     Image.new("RGB", (6, 5)).save(root / "train/loose.png")
     assert load_data(root).notes == (
         "train: 1 images outside the class folders are ignored",
-        "train: 1 images are in several classes (such as ant and bee)",
+        "train: 1 images are in several classes (such as train/ant/0.png and train/bee/copy.png)",
         "1 images of test are also in train",
-        "near-duplicates of training photos (saved twice, bursts): 1 of test; they inflate the accuracy",
+        "near-duplicates of training photos: 1 of test (such as test/ant/copy.png and train/ant/1.png); bursts and "
+        "photos saved twice inflate the accuracy (all are in the run's duplicates.txt)",
     )
 
 

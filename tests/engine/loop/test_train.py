@@ -14,6 +14,7 @@ from tinynets.engine import (
     load_data,
     override,
     train,
+    with_epochs,
 )
 
 
@@ -109,9 +110,22 @@ def test_a_directory_that_contains_a_run_is_refused(tiny_data, tmp_path):
     assert (tmp_path / "metrics.csv").read_text() == "precious"
 
 
-def test_a_batch_larger_than_the_data(tiny_data, tmp_path):
-    with pytest.raises(ValueError, match=r"batch_size \(1000\) is larger than the training set \(72 images\)"):
-        train("simplecnn_mnist", tiny_data, dataclasses.replace(QUICK, batch_size=1000), tmp_path / "run")
+def test_a_batch_larger_than_the_data(tiny_data, tmp_path, caplog):
+    large = dataclasses.replace(QUICK, batch_size=1000)
+    with caplog.at_level("INFO", "tinynets"):
+        summary = train("simplecnn_mnist", tiny_data, large, tmp_path)
+    assert "batch size 72 instead of 1000, which is larger than the training set" in caplog.messages
+    assert summary["recipe"]["batch_size"] == 72
+    longer = train("simplecnn_mnist", tiny_data, with_epochs(large, 4), tmp_path, resume=True)
+    assert longer["last"]["epoch"] == 4
+
+
+def test_too_few_images(tiny_data, tmp_path):
+    few = dataclasses.replace(
+        tiny_data, train_images=tiny_data.train_images[:7], train_labels=tiny_data.train_labels[:7]
+    )
+    with pytest.raises(ValueError, match="the training set has only 7 images: add images, training needs 8"):
+        train("simplecnn_mnist", few, dataclasses.replace(QUICK, val_size=0.0), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

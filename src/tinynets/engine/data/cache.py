@@ -20,7 +20,7 @@ from tinynets._files import to_json, write_file
 from .locking import locked
 from .memory import size_text
 
-VERSION = 1  # of the decoding, incremented when its pixels change
+VERSION = 2  # of the contents, incremented when pixels or metadata change
 
 
 def default_cache() -> Path:

@@ -1,7 +1,7 @@
 import dataclasses
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ class ImageData:
         notes: remarks about how the data were read, one line each.
         skipped: unreadable files that were skipped, with the reason.
         files: file names of the images of every split, relative to the folder of the data. Empty for other data.
+        duplicates: held-out photos that are near duplicates of a training photo, each with the name of that photo.
         known_digest: the result of `digest`, if already computed.
 
     Examples:
@@ -59,6 +60,7 @@ class ImageData:
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     files: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    duplicates: tuple[str, ...] = ()
     known_digest: str | None = None
 
     @property
@@ -145,10 +147,12 @@ def assemble(
     notes: Iterable[str] = (),
     skipped: tuple[str, ...] = (),
     figures: tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]] | None = None,
+    files: Mapping[str, Sequence[str]] | None = None,
 ) -> ImageData:
     """Build a data set from the splits "train", "val" and "test". Without test, val serves as the test set.
 
     figures: mean, standard deviation and remarks, if already known.
+    files: names of the images of every split, for remarks about images.
 
     Raises:
         ValueError: the images of the splits differ in size.
@@ -160,28 +164,31 @@ def assemble(
         raise ValueError(f"{name}: all splits must have the same image size, got {sorted(shapes)}")
     train = splits.get("train") or (test[0][:0], test[1][:0])
     if figures is None:
-        figures = (*statistics(train[0] if len(train[0]) else test[0]), tuple(_remarks(splits, class_names)))
+        found = _remarks(splits, class_names, files or {})
+        figures = (*statistics(train[0] if len(train[0]) else test[0]), tuple(found))
     mean, std, remarks = figures[0], figures[1], (*notes, *figures[2])
     return ImageData(
         name, *train, *test, class_names, mean, std, *(val or (None, None)), notes=remarks, skipped=skipped
     )
 
 
-def _remarks(splits: dict[str, tuple[Tensor, Tensor]], class_names: Sequence[str]) -> list[str]:
+def _remarks(
+    splits: dict[str, tuple[Tensor, Tensor]], class_names: Sequence[str], files: Mapping[str, Sequence[str]]
+) -> list[str]:
     """Return a line for each defect that affects accuracy figures: classes without images, and duplicate images."""
     notes = []
-    labels_of: dict[str, dict[int, set[int]]] = {}
+    labels_of: dict[str, dict[int, dict[int, int]]] = {}  # by split and hash of an image, a row for each label
     for part, (images, labels) in splits.items():
         counts = torch.bincount(labels, minlength=len(class_names)).tolist()
         absent = [name for name, count in zip(class_names, counts, strict=True) if not count]
         if absent:
             few = ", ".join(absent[:5]) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
             notes.append(f"{part} has no images of {few}")
-        seen = labels_of[part] = defaultdict(set)
-        for image, label in zip(images.numpy(), labels.tolist(), strict=True):
-            seen[hash(image.tobytes())].add(label)
-        if ambiguous := [sorted(found) for found in seen.values() if len(found) > 1]:
-            one, other, *_ = (class_names[label] for label in ambiguous[0])
+        seen = labels_of[part] = defaultdict(dict)
+        for row, (image, label) in enumerate(zip(images.numpy(), labels.tolist(), strict=True)):
+            seen[hash(image.tobytes())].setdefault(label, row)
+        if ambiguous := [sorted(found.items()) for found in seen.values() if len(found) > 1]:
+            one, other, *_ = (files[part][row] if files else class_names[label] for label, row in ambiguous[0])
             notes.append(f"{part}: {len(ambiguous):,} images are in several classes (such as {one} and {other})")
     for part, seen in labels_of.items():
         if part != "train" and (both := len(seen.keys() & labels_of.get("train", {}).keys())):

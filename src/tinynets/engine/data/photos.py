@@ -15,11 +15,12 @@ from .cache import Cache, key_of
 from .image_data import ImageData, assemble
 from .memory import check_memory, size_text
 from .parallel import BLOCK, read_blocks
-from .photo_list import PhotoList, PhotoOptions, Plan, make_plan, read_headers
+from .photo_list import Photo, PhotoList, PhotoOptions, Plan, make_plan, read_headers
 from .similar import near_duplicates
 
 _logger = logging.getLogger(__name__)
 
+_INFLATED = "bursts and photos saved twice inflate the accuracy (all are in the run's duplicates.txt)"
 _MANY = 2000  # photos; decoding more is logged
 _USUAL = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}  # equivalent to no config
 
@@ -55,7 +56,7 @@ def read_photos(listed: PhotoList, options: PhotoOptions) -> ImageData:
 
 def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageData:
     """`read_photos` with a cache, which the first process creates."""
-    files = sorted(_status(photo.path) for photo in listed.photos)
+    files = sorted(_status(photo) for photo in listed.photos)
     cache = Cache(root, key_of(str(listed.root.absolute()), files))
     with cache.locked():
         known = cache.metadata("headers")
@@ -82,6 +83,7 @@ def _read_cached(listed: PhotoList, options: PhotoOptions, root: Path) -> ImageD
             data = _assemble(listed, options, plan, images, bad)
             data = replace(data, known_digest=data.digest())
             figures = {"mean": data.mean, "std": data.std, "remarks": data.notes, "digest": data.known_digest}
+            figures["duplicates"] = data.duplicates
             cache.keep(name, {"images": len(images), "bad": bad, **figures})
     return replace(data, notes=(*listed.notes, *plan.notes, *data.notes))
 
@@ -92,13 +94,13 @@ def _check_room(listed: PhotoList, plan: Plan, count: int) -> None:
     check_memory(count * math.prod(plan.shape), f"{listed.root}: {plan}", hint)
 
 
-def _status(path: Path) -> tuple[str, int, int]:
-    """Return a fingerprint of a file: path, size and modification time."""
+def _status(photo: Photo) -> tuple[str, int, int]:
+    """Return a fingerprint of a file: name, size and modification time."""
     try:
-        status = path.stat()
+        status = photo.path.stat()
     except OSError:  # reported when it is read
-        return str(path), -1, -1
-    return str(path), status.st_size, status.st_mtime_ns
+        return photo.name, -1, -1
+    return photo.name, status.st_size, status.st_mtime_ns
 
 
 def _decode(listed: PhotoList, options: PhotoOptions, plan: Plan, keep: Callable[[Tensor], Any]) -> dict[int, str]:
@@ -144,23 +146,31 @@ def _assemble(
         listed.class_names,
         skipped=(*plan.bad.values(), *bad.values()),
         figures=(tuple(metadata["mean"]), tuple(metadata["std"]), tuple(metadata["remarks"])) if metadata else None,
+        files=files,
     )
-    remarks = data.notes if metadata else (*data.notes, *_near_duplicate_notes(splits))
+    notes, digest = data.notes, None
+    if metadata:
+        duplicates, digest = tuple(metadata["duplicates"]), metadata["digest"]
+    else:
+        pairs = _near_duplicates(splits, files)
+        duplicates = tuple(f"{copy}  {original}" for found in pairs.values() for copy, original in found)
+        if duplicates:
+            counts = " and ".join(f"{len(found):,} of {part}" for part, found in pairs.items() if found)
+            example = " and ".join(next(found[0] for found in pairs.values() if found))
+            notes = (*notes, f"near-duplicates of training photos: {counts} (such as {example}); {_INFLATED}")
     source = settings | {"skip_bad": options.skip_bad} | dict(listed.source or {})
-    digest = metadata["digest"] if metadata else None
-    return replace(data, files=files, source=source, notes=remarks, known_digest=digest)
+    return replace(data, files=files, source=source, notes=notes, duplicates=duplicates, known_digest=digest)
 
 
-def _near_duplicate_notes(splits: Mapping[str, tuple[Tensor, Tensor]]) -> list[str]:
-    """Return a line about near-duplicate photos across splits."""
-    held_out = {part: images for part, (images, _) in splits.items() if part != "train"}
-    if "train" not in splits or not held_out:
-        return []
-    counts = {part: int(near_duplicates(images, splits["train"][0]).sum()) for part, images in held_out.items()}
-    if not any(counts.values()):
-        return []
-    found = " and ".join(f"{count:,} of {part}" for part, count in counts.items() if count)
-    return [f"near-duplicates of training photos (saved twice, bursts): {found}; they inflate the accuracy"]
+def _near_duplicates(
+    splits: Mapping[str, tuple[Tensor, Tensor]], files: Mapping[str, tuple[str, ...]]
+) -> dict[str, list[tuple[str, str]]]:
+    """Return, by split, the photos that are near duplicates of a training photo, each with that photo."""
+    pairs: dict[str, list[tuple[str, str]]] = {}
+    for part in [part for part in splits if part != "train" and "train" in splits]:
+        rows = near_duplicates(splits[part][0], splits["train"][0]).tolist()
+        pairs[part] = [(files[part][i], files["train"][row]) for i, row in enumerate(rows) if row >= 0]
+    return pairs
 
 
 def _error_summary(root: Path, bad: dict[str, str], total: int) -> str:

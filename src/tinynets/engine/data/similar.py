@@ -10,7 +10,7 @@ _AT_A_TIME = 1 << 23  # comparisons per batch
 
 
 def near_duplicates(images: Tensor, others: Tensor) -> Tensor:
-    """Find images that are near duplicates of one of the others.
+    """Find, for every image, the first of the others that it is a near duplicate of.
 
     Near duplicates have almost equal 9x8 grayscale thumbnails and almost equal difference hashes: 64 bits, the signs of
     the differences between horizontal neighbors in the thumbnail.
@@ -20,18 +20,19 @@ def near_duplicates(images: Tensor, others: Tensor) -> Tensor:
         others: uint8 (M, C, H, W).
 
     Returns:
-        Bool (N,).
+        Int64 (N,): an index into others, -1 for images without a near duplicate.
 
     Source: Krawetz, Kind of Like That, 2013.
     """
     other_thumbnails = _thumbnails(others)
     other_bits, other_pixels = _hashes(other_thumbnails).T.contiguous(), other_thumbnails.flatten(1).T.contiguous()
-    found = [torch.zeros(0, dtype=torch.bool)]
+    found = [torch.zeros(0, dtype=torch.int64)]
     for thumbnails in _thumbnails(images).split(max(1, _AT_A_TIME // max(1, len(other_thumbnails)))):
         pixels = thumbnails.flatten(1)
         distance = pixels.square().sum(1, keepdim=True) + other_pixels.square().sum(0) - 2 * pixels @ other_pixels
         agree = _hashes(thumbnails) @ other_bits >= 64 - 2 * _BITS  # each differing bit subtracts 2
-        found.append((agree & (distance <= pixels.shape[1] * _LEVELS**2)).any(1))
+        near = agree & (distance <= pixels.shape[1] * _LEVELS**2)
+        found.append(torch.where(near.any(1), near.int().argmax(1), -1) if near.shape[1] else near.sum(1) - 1)
     return torch.cat(found)
 
 

@@ -45,8 +45,9 @@ def train(
 
     The directory contains recipe.json, metrics.csv (one row per epoch), best.safetensors (best validation accuracy),
     last.safetensors, state.pt (for resuming), summary.json and, where they apply, skipped.txt (images that were
-    skipped) and split.json (the split of class folders). The test set is evaluated once, at the end, with the last and
-    the best weights. Under torchrun, training is distributed over its processes.
+    skipped), split.json (the split of class folders) and duplicates.txt (near duplicates across it). The test set is
+    evaluated once, at the end, with the last and the best weights. Under torchrun, training is distributed over its
+    processes.
 
     Global settings are restored at the end: glibc's malloc (see `loop/malloc.py`), torch's global generators, default
     device and dtype, and signal handlers.
@@ -134,6 +135,11 @@ def train(
                 raise ValueError(f"minutes (--minutes) have no effect on the resumed run in {out}: set epochs")
             recipe = fit_epochs(net, data, recipe, distributed, minutes, started)
         run = Run(net, data, recipe, distributed)
+        if run.recipe.batch_size < recipe.batch_size and distributed.is_main:
+            _logger.info(
+                f"batch size {run.recipe.batch_size} instead of {recipe.batch_size}, which is larger than the training "
+                "set"
+            )
         if run.recipe.schedule.epochs > recipe.schedule.epochs and distributed.is_main:
             _logger.info(
                 f"{run.recipe.schedule.epochs} epochs instead of {recipe.schedule.epochs}, which would be "

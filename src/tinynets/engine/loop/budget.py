@@ -62,8 +62,8 @@ def fit_epochs(
     if epochs < 1:
         least = math.ceil(10 * (epoch + 60 * minutes - left) / 60) / 10
         raise ValueError(
-            f"{minutes:g} minutes (--minutes) are too short for one epoch, which takes about {duration(epoch)} here: "
-            f"set at least {least:g}"
+            f"{minutes:g} minutes (--minutes) are too short: the start, one epoch and the test take about "
+            f"{duration(60 * least)} here; set at least {least:g}"
         )
     if distributed.is_main:
         plan = f"{epochs} epoch{'s' * (epochs != 1)} of about {duration(epoch)}"

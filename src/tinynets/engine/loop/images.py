@@ -10,6 +10,8 @@ from .distributed import DistributedContext
 
 _logger = logging.getLogger(__name__)
 
+_FEWEST = 8  # training images: the statistics of a batch norm need some
+
 
 class RunImages:
     """The training and validation images of a run.
@@ -54,17 +56,17 @@ class RunImages:
         self.train_labels = data.train_labels[train].to(distributed.device)
         if recipe.schedule.patience and len(self.val_labels) == 0:
             raise ValueError(f"schedule.patience needs validation images: val_size ({recipe.val_size:g}) leaves none")
-        self.steps = len(self.train_labels) // recipe.batch_size
-        if self.steps == 0:
+        count, processes = len(self.train_labels), distributed.world_size
+        if count < _FEWEST * processes:
             raise ValueError(
-                f"batch_size ({recipe.batch_size}) is larger than the training set ({len(self.train_labels)} images): "
-                "add images, or lower it (--batch-size)"
+                f"the training set has only {count} images: add images, training needs {_FEWEST} for each process"
             )
-        if recipe.batch_size % distributed.world_size:
+        if recipe.batch_size % processes:
             raise ValueError(
-                f"batch_size ({recipe.batch_size}) must be a multiple of the number of processes "
-                f"({distributed.world_size})"
+                f"batch_size ({recipe.batch_size}) must be a multiple of the number of processes ({processes})"
             )
+        self.batch_size = min(recipe.batch_size, count - count % processes)
+        self.steps = count // self.batch_size
 
     def take(self, rows: Tensor) -> Tensor:
         """Return training images, uint8 (n, C, H, W), by their indices in train_labels, on the device."""

@@ -1,6 +1,7 @@
 import gc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class Run:
         self.mix = Mixer(recipe.mixing, data.num_classes)
         self.images = RunImages(data, recipe, self.generator, distributed)
         self.steps = self.images.steps
+        recipe = replace(recipe, batch_size=self.images.batch_size)
         self.recipe = recipe = with_min_steps(recipe, self.steps)
 
         self.model = model.to(distributed.device).to(memory_format=torch.channels_last)

@@ -115,6 +115,8 @@ class Trainer:
             self.directory.write_json("recipe.json", self.run.recipe.to_dict())
             if self.data.skipped:
                 self.directory.write_lines("skipped.txt", self.data.skipped)
+            if self.data.duplicates:
+                self.directory.write_lines("duplicates.txt", self.data.duplicates)
             if (split := self.data.made_split) is not None:
                 self.directory.write_json(SPLIT, split)
             self._save_state()

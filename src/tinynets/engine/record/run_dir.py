@@ -50,12 +50,9 @@ class RunDir:
             OSError: it cannot be written.
             RuntimeError: another process is training in it.
         """
-        existing = [name for name in FILES if (self.path / name).exists()]
-        if existing and not resume:
-            raise FileExistsError(
-                f"{self.path} already contains a run ({existing[0]}): resume it (--resume, resume=True) or choose "
-                "another directory"
-            )
+        if not resume:
+            self.check_new()
+        existing = self._existing()
         outputs = [name for name in existing if name != "recipe.json"]
         if outputs and "state.pt" not in existing:
             raise FileExistsError(
@@ -75,6 +72,17 @@ class RunDir:
             yield
         finally:
             lock.release()
+
+    def check_new(self) -> None:
+        """Raise FileExistsError if the directory contains a run."""
+        if existing := self._existing():
+            raise FileExistsError(
+                f"{self.path} already contains a run ({existing[0]}): resume it (--resume, resume=True) or choose "
+                "another directory"
+            )
+
+    def _existing(self) -> list[str]:
+        return [name for name in FILES if (self.path / name).exists()]
 
     def state(self) -> dict[str, Any] | None:
         """Read the last state; None if there is no state yet.
