@@ -62,7 +62,8 @@ def test_a_run_in_python_and_in_onnx_runtime_give_the_same_class(tmp_path, monke
     assert fine_tuned == exported
 
 
-def test_the_snippets_compute_what_predict_computes(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("img_size", [(32, 32), (40, 60)])
+def test_the_snippets_compute_what_predict_computes(img_size, tmp_path, monkeypatch, capsys):
     """The logits of the pages' own code in ONNX Runtime and LiteRT, and those of `predict`, for one photo."""
     if not (FORMATS["onnx"].installed() and FORMATS["tflite-int8"].installed()):
         pytest.skip("the formats need optional packages")
@@ -70,10 +71,11 @@ def test_the_snippets_compute_what_predict_computes(tmp_path, monkeypatch, capsy
     write_photo("photo.jpg")
     trained = load_trained("c1c2c3c4o_cifar10")
     names = trained.metadata.class_names
-    calibration = synthetic_images(64, (3, 32, 32))
-    export("c1c2c3c4o_cifar10", "onnx", "net.onnx")
-    export("c1c2c3c4o_cifar10", "tflite-int8", "net.tflite", calibration=calibration, pixels=True, class_names=names)
-    pixels = read_image("photo.jpg", "RGB", (32, 32))
+    calibration = synthetic_images(64, (3, *img_size))
+    export("c1c2c3c4o_cifar10", "onnx", "net.onnx", img_size=img_size)
+    options = {"calibration": calibration, "pixels": True, "class_names": names, "img_size": img_size}
+    export("c1c2c3c4o_cifar10", "tflite-int8", "net.tflite", **options)
+    pixels = read_image("photo.jpg", "RGB", img_size)
     normalize = Normalize(trained.metadata.mean, trained.metadata.std)
     expected = predict(trained.model, pixels[None], normalize)[0]
     for word in ("InferenceSession(", "import Interpreter"):

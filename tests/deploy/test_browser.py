@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import shutil
 import subprocess
 import threading
@@ -12,13 +13,18 @@ import numpy as np
 import pytest
 import torch
 from browsers import BROWSER, onnxruntime_web
+from PIL import Image
 from support import randomised
 
 import tinynets
 from tinynets.deploy import FORMATS, export
+from tinynets.deploy.images import synthetic_images
+from tinynets.engine import read_image
 from tinynets.models import full_name
+from tinynets.weights import find_weights
 
 HERE = Path(__file__).with_name("browser")
+ROOT = Path(__file__).parents[2]
 
 pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="needs Chromium"),
@@ -87,3 +93,41 @@ def test_same_classes_in_the_browser(name, runtime, tmp_path):
     logits = np.array(answer["logits"]).reshape(answer["dims"])
     assert (logits.argmax(1) == expected.argmax(1)).all()
     assert np.abs(logits - expected).max() < 1e-3 * np.abs(expected).max()
+
+
+def write_photo(path):
+    """A JPEG of smooth noise with fine grain, lying on its side."""
+    image = synthetic_images(1, (3, 16, 16))[0].permute(1, 2, 0).numpy()
+    grain = np.random.default_rng(0).integers(-40, 40, (201, 338, 3))
+    pixels = np.array(Image.fromarray(image).resize((338, 201), Image.Resampling.BICUBIC)) + grain
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, quality=95, exif=exif)
+
+
+@pytest.mark.parametrize("img_size", [(32, 32), (40, 60)])
+def test_the_page_of_the_docs_predicts_as_tinynets_does(img_size, runtime, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_photo("photo.jpg")
+    Path("runs/flowers").mkdir(parents=True)
+    shutil.copy(find_weights("c1c2c3c4o_cifar10").path, "runs/flowers/last.safetensors")
+    docs = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r'python -c "([^"]*classes\.json[^"]*)"', docs)
+    exec(code, {})
+    export("runs/flowers", "onnx", "net.onnx", pixels=True, img_size=img_size)
+    page = (ROOT / "examples/browser.html").read_text(encoding="utf-8")
+    version = json.loads((ROOT / "tools/package.json").read_text())["dependencies"]["onnxruntime-web"]
+    page, count = re.subn(rf"https://cdn\S+/onnxruntime-web@{re.escape(version)}/dist/", "./ort/", page)
+    assert count == 1
+    Path("page.html").write_text((HERE / "choose_photo.html").read_text(encoding="utf-8") + page, encoding="utf-8")
+    Path("ort").symlink_to(runtime)
+    answer = in_browser(tmp_path)
+    assert "error" not in answer, answer["error"]
+    trained = tinynets.load("runs/flowers")
+    if img_size == trained.img_size:
+        expected = trained.predict("photo.jpg")
+    else:
+        (expected,) = trained.predict(read_image("photo.jpg", "RGB", img_size)[None])
+    shown = [line.split(" % ") for line in answer["text"].splitlines()]
+    assert [name for _, name in shown] == [name for name, _ in expected]
+    assert [float(percent) for percent, _ in shown] == pytest.approx([100 * p for _, p in expected], abs=0.3)
