@@ -39,7 +39,7 @@ def test_the_epochs_fit_and_the_schedule_is_scaled(net, tiny_data, monkeypatch):
 def test_too_short_a_time_is_refused(net, tiny_data, monkeypatch, tmp_path):
     monkeypatch.setattr(budget, "_measure", lambda trial: (100 / trial.steps, 20.0))
     with pytest.raises(
-        ValueError, match=r"1 minutes \(--minutes\) are too short for one epoch, .* about 2 min here: set at least"
+        ValueError, match=r"1 minutes \(--minutes\) are too short: .* about \d min here; set at least [\d.]+$"
     ):
         train("simplecnn_mnist", tiny_data, get_recipe("simplecnn_mnist", "digits"), tmp_path / "run", minutes=1)
     assert not (tmp_path / "run").exists()

@@ -137,8 +137,6 @@ def _assemble(
     for part, count in Counter(photo.part for photo in photos).items():
         rows = slice(start, start := start + count)
         splits[part], files[part] = (images[rows], labels[rows]), tuple(photo.name for photo in photos[rows])
-    if "test" not in files:
-        files["test"] = files.pop("val")
     settings = {"img_size": list(plan.shape[1:]), "in_chans": plan.shape[0], "background": options.background}
     data = assemble(
         listed.root.resolve().name,
@@ -158,6 +156,8 @@ def _assemble(
             counts = " and ".join(f"{len(found):,} of {part}" for part, found in pairs.items() if found)
             example = " and ".join(next(found[0] for found in pairs.values() if found))
             notes = (*notes, f"near-duplicates of training photos: {counts} (such as {example}); {_INFLATED}")
+    if "test" not in files:
+        files["test"] = files.pop("val")
     source = settings | {"skip_bad": options.skip_bad} | dict(listed.source or {})
     return replace(data, files=files, source=source, notes=notes, duplicates=duplicates, known_digest=digest)
 
