@@ -49,6 +49,8 @@ def main() -> None:
     replace_block(deploy, "exports", accuracies(by_format))
     replace_block(deploy, "int8", integers(by_format))
     replace_block(ROOT / "docs/recipes.md", "steps", of_steps(steps))
+    for page in ("README.md", "docs/finetune.md"):
+        replace_block(ROOT / page, "transfer", of_transfer(read_csv(RESULTS / "bench_transfer.csv")))
 
 
 def latency(timings: list[Row], models: Iterable[str]) -> str:
@@ -118,6 +120,31 @@ def of_steps(steps: list[Row]) -> str:
         for row in steps
     ]
     return markdown_table(("", "step", "ms", "ratio", "peak memory (MB)"), rows, slice(2, None))
+
+
+def of_transfer(rows: list[Row]) -> str:
+    """Accuracy of every start on every set of photos."""
+    starts = {
+        "photos": "`mote_s2_450k`",
+        "small": "`mote_s2_120k`",
+        "cifar10": "Optimized200K, CIFAR-10's weights",
+        "scratch": "`mote_s2_450k` from scratch",
+    }
+    found = {(row["set"], row["images"], row["start"]): row for row in rows}
+    sets = sorted({key[:2] for key in found}, key=lambda key: (key[0], int(key[1])))
+    body = [
+        (
+            f"{name}, {images} per class",
+            *(
+                measured(
+                    found.get((name, images, start)), lambda row: f"{row['top1']} ± {row['std']}, {row['seconds']} s"
+                )
+                for start in starts
+            ),
+        )
+        for name, images in sets
+    ]
+    return markdown_table(("", *starts.values()), body, slice(1, None))
 
 
 def kilobytes(size: str | int) -> str:
