@@ -85,6 +85,12 @@ def _size(name: str, model: Any, weights: Weights) -> str:
         ("file", f"`{weights.path.name}`, {weights.path.stat().st_size:,} bytes, in the wheel"),
         ("sha256", f"`{weights.sha256}`"),
     ]
+    for to, file in weights.metadata.get("files", {}).items():
+        size = f"{(weights.path.parent / file['file']).stat().st_size:,} bytes"
+        micro = f"{file['micro_top1']:.2f} % and {file['arena_bytes']:,} bytes of RAM in TensorFlow Lite Micro"
+        rows.append(
+            (f"`{to}` file", f"`{file['file']}`, {size}, in the wheel: {file['top1']:.2f} % in LiteRT, {micro}")
+        )
     return markdown_table((name, weights.tag), rows, slice(0, 0))
 
 
