@@ -57,6 +57,12 @@ def test_the_split_of_a_run_is_used_by_every_later_command(run, trained, insects
         assert (metadata["images"], metadata["top1"]) == (count, top1)
         assert "40 images are not in the run's split and are ignored" in err
         assert "has changed" not in err
+        wrong = round(count * (1 - top1 / 100))
+        assert len(metadata["mistakes"]) == min(wrong, 10)
+        assert {mistake["file"] for mistake in metadata["mistakes"]} <= set(split["test"])
+        assert sum(pair["photos"] for pair in metadata["confusions"]) == wrong
+    text = run("evaluate", trained, "--split", "val")[1]
+    assert "val photos misclassified with the highest confidence:" in text or "no mistake on the val photos" in text
     leave_out_drawing()
     assert run("plot", trained)[0] == 0
     (trained / "summary.json").unlink()
