@@ -136,9 +136,7 @@ def of_transfer(rows: list[Row]) -> str:
         (
             f"{name}, {images} per class",
             *(
-                measured(
-                    found.get((name, images, start)), lambda row: f"{row['top1']} ± {row['std']}, {row['seconds']} s"
-                )
+                measured(found.get((name, images, start)), lambda row: f"{row['top1']} ± {row['std']}")
                 for start in starts
             ),
         )
