@@ -179,7 +179,7 @@ def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
     Examples:
         >>> from tinynets.engine import get_recipe, with_epochs
         >>> with_epochs(get_recipe("c1c2c3c4o_cifar10"), 50).schedule.warmup_epochs
-        1.25
+        1.0
     """
     s, m, r = recipe.schedule, recipe.mixing, recipe.recursion
     ratio = epochs / s.epochs
