@@ -8,13 +8,13 @@ from typing import Any
 from timm.models import register_model
 from torch import nn
 
+import tinynets
 from tinynets.layers import BlurPool, DWSeparable
 from tinynets.models import Mote
 
 
-def _mote(kwargs: dict[str, Any], channels: tuple[int, ...], depths: tuple[int, ...] = (1, 4), **design: Any) -> Mote:
-    accepted = {key: kwargs[key] for key in ("num_classes", "in_chans", "drop_rate") if key in kwargs}
-    return Mote(channels=channels, depths=depths, **design, **accepted)
+def _mote(kwargs: dict[str, Any], channels: tuple[int, ...], depths: tuple[int, ...] = (1, 4), **design: Any) -> Any:
+    return tinynets.create_model("mote_25k.cifar10", channels=channels, depths=depths, **design, **kwargs)
 
 
 @register_model

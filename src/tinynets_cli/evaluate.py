@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> None:
     result["per_class"] = per_class
     text = f"{_sentence(result)}\n\n{_table(per_class)}"
     if files := data.files.get(args.split):
-        found = find_mistakes(predict(model, images, normalize), labels, data.class_names, files)
+        logits = predict(model, images, normalize, args.batch_size, args.tta)
+        found = find_mistakes(logits, labels, data.class_names, files)
         result |= found
         text += f"\n\n{format_mistakes(found, args.split)}"
     options.report(args, result, lambda: text)

@@ -61,6 +61,9 @@ def test_the_split_of_a_run_is_used_by_every_later_command(run, trained, insects
         assert len(metadata["mistakes"]) == min(wrong, 10)
         assert {mistake["file"] for mistake in metadata["mistakes"]} <= set(split["test"])
         assert sum(pair["photos"] for pair in metadata["confusions"]) == wrong
+    averaged = json.loads(run("evaluate", trained, "--split", "train", "--tta", "flip+shift", "--json")[1])
+    wrong = round(averaged["images"] * (1 - averaged["top1"] / 100))
+    assert sum(pair["photos"] for pair in averaged["confusions"]) == wrong
     text = run("evaluate", trained, "--split", "val")[1]
     assert "val photos misclassified with the highest confidence:" in text or "no mistake on the val photos" in text
     leave_out_drawing()
