@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--images", nargs="+", type=int, default=[FEW, 0], help="per class, 0 for all (default: 20 0)")
     parser.add_argument("--img-size", type=int, default=128, help="pixels (default: 128)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--init", help="a checkpoint in place of the photo backbone's weights")
+    parser.add_argument("--init", help="a checkpoint in place of the photo backbone's weights, its name is the start's")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="any field of the recipe")
     parser.add_argument("--choose", action="store_true", help="score on validation images, and write no table")
     args = parser.parse_args()
@@ -76,7 +76,7 @@ def main() -> None:
                         "classes": everything.num_classes,
                         "images": images or "all",
                         "pixels": args.img_size,
-                        "start": start,
+                        "start": Path(init).name if init else start,
                         "epochs": results[0]["last"]["epoch"],
                         "top1": f"{statistics.mean(scores):.2f}",
                         "std": f"{statistics.stdev(scores):.2f}" if len(scores) > 1 else "",
