@@ -23,6 +23,7 @@ FILES = HERE.parent / "docs/demo/files"
 NETS = (
     "simplecnn_mnist",
     "mote_s2_450k.tiny_imagenet",
+    "mote_100k.cifar10",
     "c1c2c3c4o_cifar10",
     "optimized200k_cifar10",
     "ecnet_cifar10",
