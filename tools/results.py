@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.transforms import Bbox
 from pages import markdown_table, replace_block
 from peers import list_peers
 
@@ -151,7 +152,6 @@ def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str |
         ticks = [size for size in (1e4, 2e4, 5e4, 1e5, 2e5, 5e5) if left <= size <= right]
         axes.set_xticks(ticks, [f"{size / 1000:.0f} K" for size in ticks])
         axes.minorticks_off()
-        _label_points(axes, rows, 0.045 * (high - low + 2 * margin))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("test top-1 (%)")
@@ -159,32 +159,48 @@ def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str |
     for name, color, marker in kinds:
         panels[0].scatter([], [], color=color, marker=marker, label=name)
     figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
+    figure.draw_without_rendering()  # the layout, which the names do not change
+    for axes, rows in zip(panels, tables.values(), strict=True):
+        _label_points(axes, [row for row in rows if row["params"]])
     _save(figure, path)
 
 
-def _label_points(axes: Any, rows: Sequence[Mapping[str, Any]], gap: float) -> None:
-    """Write a name at every point, on its left where another point is in the way, moved up where it would overlap
-    another name.
-    """
-    positions: list[float] = []
-    for row in sorted(rows, key=lambda row: row["top1"]):
-        position = max([row["top1"], *(other + gap for other in positions if abs(other - row["top1"]) < gap)])
-        positions.append(position)
-        name = row["model"].partition(",")[0].partition(" (")[0]
-        crowded = any(
-            row["params"] < other["params"] < 2 * row["params"] and abs(other["top1"] - position) < gap
-            for other in rows
-        )
-        axes.annotate(
-            name,
-            (row["params"], row["top1"]),
-            (row["params"] / 1.07 if crowded else 1.07 * row["params"], position),
-            fontsize=8,
-            ha="right" if crowded else "left",
-            va="center",
-            color=_COLORS[1] if row["ours"] else "#555555",
-            weight="bold" if row["ours"] else "normal",
-        )
+def _label_points(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a name beside every point, at the first place where it covers no point and no other name."""
+    places = [(x, y) for y in (0, 6, -6, 12, -12) for x in (7, -7)]  # in points: on the right, then on the left
+    taken = [Bbox.from_extents(x - 4, y - 4, x + 4, y + 4) for x, y in map(axes.transData.transform, map(_at, rows))]
+
+    def is_free(box: Bbox) -> bool:
+        return axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1 and not box.count_overlaps(taken)
+
+    for row in sorted(rows, key=lambda row: not row["ours"]):
+        name = _name(axes, row)
+        place = next((place for place in places if is_free(_moved(name, place))), places[0])
+        taken.append(_moved(name, place))
+
+
+def _name(axes: Any, row: Mapping[str, Any]) -> Any:
+    return axes.annotate(
+        row["model"].partition(",")[0].partition(" (")[0],
+        _at(row),
+        (0, 0),
+        textcoords="offset points",
+        fontsize=8,
+        va="center",
+        color=_COLORS[1] if row["ours"] else "#555555",
+        weight="bold" if row["ours"] else "normal",
+        in_layout=False,
+    )
+
+
+def _moved(name: Any, place: tuple[float, float]) -> Bbox:
+    """Where the name is after a move, in pixels."""
+    name.set(position=place, ha="left" if place[0] > 0 else "right")
+    return name.get_window_extent()
+
+
+def _at(row: Mapping[str, Any]) -> tuple[float, float]:
+    return row["params"], row["top1"]
 
 
 if __name__ == "__main__":
