@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.transforms import Bbox
 from pages import markdown_table, replace_block
 from peers import list_peers
 
@@ -132,8 +131,8 @@ def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str |
     """
     figure = _figure(5.2 * len(tables), 4.6)
     panels = figure.subplots(1, len(tables), squeeze=False)[0]
+    tables = {title: [row for row in rows if row["params"]] for title, rows in tables.items()}
     for axes, (title, rows) in zip(panels, tables.items(), strict=True):
-        rows = [row for row in rows if row["params"]]
         for row in rows:
             kind = (
                 (_COLORS[1], "o", 80)
@@ -161,16 +160,18 @@ def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str |
     figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     figure.draw_without_rendering()  # the layout, which the names do not change
     for axes, rows in zip(panels, tables.values(), strict=True):
-        _label_points(axes, [row for row in rows if row["params"]])
+        _label_points(axes, rows)
     _save(figure, path)
 
 
 def _label_points(axes: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a name beside every point, at the first place where it covers no point and no other name."""
+    from matplotlib.transforms import Bbox
+
     places = [(x, y) for y in (0, 6, -6, 12, -12) for x in (7, -7)]  # in points: on the right, then on the left
     taken = [Bbox.from_extents(x - 4, y - 4, x + 4, y + 4) for x, y in map(axes.transData.transform, map(_at, rows))]
 
-    def is_free(box: Bbox) -> bool:
+    def is_free(box: Any) -> bool:
         return axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1 and not box.count_overlaps(taken)
 
     for row in sorted(rows, key=lambda row: not row["ours"]):
@@ -193,7 +194,7 @@ def _name(axes: Any, row: Mapping[str, Any]) -> Any:
     )
 
 
-def _moved(name: Any, place: tuple[float, float]) -> Bbox:
+def _moved(name: Any, place: tuple[float, float]) -> Any:
     """Where the name is after a move, in pixels."""
     name.set(position=place, ha="left" if place[0] > 0 else "right")
     return name.get_window_extent()

@@ -29,8 +29,9 @@ def add_command(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     import tinynets
-    from tinynets.engine import Normalize, evaluate, load_trained, match_data, predict
+    from tinynets.engine import Normalize, load_trained, match_data
     from tinynets.engine.data import wrong_polarity
+    from tinynets.engine.evaluation import evaluate_with_logits
     from tinynets.engine.loop.malloc import freed_memory_kept
 
     trained = load_trained(args.model)
@@ -50,14 +51,13 @@ def run(args: argparse.Namespace) -> None:
         model = tinynets.fuse(model, hard=args.hard)
     device = options.device_of(args)
     with freed_memory_kept() if device == "cpu" else nullcontext():
-        result = evaluate(model.to(device), images, labels, normalize, args.batch_size, args.tta)
+        result, logits = evaluate_with_logits(model.to(device), images, labels, normalize, args.batch_size, args.tta)
     per_class = dict(zip(data.class_names, result.pop("per_class"), strict=True))
     form = "fused, hard gates" if args.hard else "fused" if args.fuse else "as trained"
     result = {"model": args.model, "form": form, "data": data.name, "split": args.split, "tta": args.tta, **result}
     result["per_class"] = per_class
     text = f"{_sentence(result)}\n\n{_table(per_class)}"
     if files := data.files.get(args.split):
-        logits = predict(model, images, normalize, args.batch_size, args.tta)
         found = find_mistakes(logits, labels, data.class_names, files)
         result |= found
         text += f"\n\n{format_mistakes(found, args.split)}"

@@ -124,12 +124,20 @@ def evaluate(
         >>> evaluate(model, images, labels, normalize)["images"]
         3
     """
+    return evaluate_with_logits(model, images, labels, normalize, batch_size, tta)[0]
+
+
+def evaluate_with_logits(
+    model: nn.Module, images: Tensor, labels: Tensor, normalize: Normalize, batch_size: int = 500, tta: str = "none"
+) -> tuple[dict[str, Any], Tensor]:
+    """The result of `evaluate`, and the logits that it is of."""
     if len(images) == 0:
         raise ValueError("there are no images to evaluate")
     started = time.perf_counter()
     logits = predict(model, images, normalize, batch_size, tta)
     seconds = time.perf_counter() - started
-    return {**metrics(logits, labels.cpu()), "images_per_second": len(images) / seconds, "images": len(images)}
+    result = {**metrics(logits, labels.cpu()), "images_per_second": len(images) / seconds, "images": len(images)}
+    return result, logits
 
 
 @plain_defaults()
