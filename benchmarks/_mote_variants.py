@@ -1,6 +1,7 @@
-"""mote_25k with one choice of its design made differently, in timm's registry under `mote_25k_...`.
+"""Other designs of mote_25k, in timm's registry under `mote_25k_...`.
 
-Channels are as many as it takes to come nearest to the parameter count of mote_25k itself.
+`mote_25k_late` has no stage at 8x8; most variants are this net with one choice made differently. Channels are as many
+as it takes to come near its parameter count.
 """
 
 from typing import Any
@@ -14,54 +15,67 @@ from tinynets.models import Mote
 
 
 def _mote(kwargs: dict[str, Any], channels: tuple[int, ...], depths: tuple[int, ...] = (1, 4), **design: Any) -> Any:
+    design = {"kernel_sizes": (3, 5)} | design
     return tinynets.create_model("mote_25k.cifar10", channels=channels, depths=depths, **design, **kwargs)
 
 
 @register_model
+def mote_25k_late(pretrained: bool = False, **kwargs: Any) -> Mote:
+    """Two stages, four blocks of 5x5 at 16x16."""
+    return _mote(kwargs, (16, 32))
+
+
+@register_model
 def mote_25k_kernel3(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """Kernels of 3x3 at 16x16."""
+    """Late, kernels of 3x3 at 16x16."""
     return _mote(kwargs, (16, 34), kernel_sizes=(3, 3))
 
 
 @register_model
 def mote_25k_kernel7(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """Kernels of 7x7 at 16x16."""
+    """Late, kernels of 7x7 at 16x16."""
     return _mote(kwargs, (16, 30), kernel_sizes=(3, 7))
 
 
 @register_model
 def mote_25k_expansion1(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """Expansion 1."""
+    """Late, expansion 1."""
     return _mote(kwargs, (16, 44), expansion=1)
 
 
 @register_model
 def mote_25k_expansion3(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """Expansion 3."""
+    """Late, expansion 3."""
     return _mote(kwargs, (16, 26), expansion=3)
 
 
 @register_model
 def mote_25k_deep(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """Six blocks at 16x16, narrower."""
+    """Late, six blocks at 16x16, narrower."""
     return _mote(kwargs, (16, 26), (1, 6))
 
 
 @register_model
 def mote_25k_shallow(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """Two blocks at 16x16, wider."""
+    """Late, two blocks at 16x16, wider."""
     return _mote(kwargs, (16, 46), (1, 2))
 
 
 @register_model
 def mote_25k_early(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """A third stage at 8x8, two blocks a stage."""
+    """Narrower at 16x16."""
     return _mote(kwargs, (16, 24, 36), (1, 2, 2), kernel_sizes=(3, 5, 5))
 
 
 @register_model
+def mote_25k_early3(pretrained: bool = False, **kwargs: Any) -> Mote:
+    """Narrower at 16x16, kernels of 3x3."""
+    return _mote(kwargs, (16, 24, 38), (1, 2, 2), kernel_sizes=(3, 3, 3))
+
+
+@register_model
 def mote_25k_blur(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """BlurPool in place of the strided convolution."""
+    """Late, BlurPool in place of the strided convolution."""
     model = _mote(kwargs, (16, 32))
     first, second = model.stages[0][-1].project.out_channels, model.num_features
     model.stages[1][0] = nn.Sequential(DWSeparable(first, second), BlurPool(second))
@@ -70,7 +84,7 @@ def mote_25k_blur(pretrained: bool = False, **kwargs: Any) -> Mote:
 
 @register_model
 def mote_25k_scale1(pretrained: bool = False, **kwargs: Any) -> Mote:
-    """Projections with initial weights of full size."""
+    """Late, projections with initial weights of full size."""
     model = _mote(kwargs, (16, 32))
     for stage in model.stages:
         for block in stage:
@@ -80,6 +94,7 @@ def mote_25k_scale1(pretrained: bool = False, **kwargs: Any) -> Mote:
 
 
 MOTE_VARIANTS = (
+    "mote_25k_late",
     "mote_25k_kernel3",
     "mote_25k_kernel7",
     "mote_25k_expansion1",
@@ -87,6 +102,7 @@ MOTE_VARIANTS = (
     "mote_25k_deep",
     "mote_25k_shallow",
     "mote_25k_early",
+    "mote_25k_early3",
     "mote_25k_blur",
     "mote_25k_scale1",
 )

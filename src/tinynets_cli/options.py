@@ -150,7 +150,7 @@ def recipe_of(
         values = ", ".join(
             f"{name} {getattr(recipe.optimizer, name.partition('.')[2]):g}" for name in sorted(unchanged)
         )
-        logger.warning(f"{values} were chosen for {base.optimizer.name}: set them for {recipe.optimizer.name} too")
+        logger.warning(f"chosen for {base.optimizer.name}, not {recipe.optimizer.name}: {values}. Set them too")
     return recipe
 
 

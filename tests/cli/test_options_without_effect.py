@@ -48,7 +48,7 @@ def test_the_settings_of_another_optimizer_are_named(run):
     sgd = ("recipe", "simplecnn_mnist", "--set", "optimizer.name=sgd")
     code, _, err = run(*sgd)
     assert code == 0
-    assert "optimizer.lr 0.01, optimizer.weight_decay 0.1 were chosen for muon: set them for sgd too" in err
+    assert "chosen for muon, not sgd: optimizer.lr 0.01, optimizer.weight_decay 0.1. Set them too" in err
     assert (
         run("recipe", "simplecnn_mnist", "--set", "optimizer.name=sgd", "--lr", 1, "--set", "optimizer.weight_decay=0")[
             2

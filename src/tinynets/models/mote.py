@@ -151,7 +151,8 @@ def mote_25k(pretrained: bool = False, **kwargs: Any) -> Mote:
     Returns:
         The model.
     """
-    return _mote("mote_25k", pretrained, {"channels": (16, 32), "depths": (1, 4)}, kwargs)
+    size = {"channels": (16, 28, 36), "depths": (1, 2, 2), "kernel_sizes": (3, 5, 5)}
+    return _mote("mote_25k", pretrained, size, kwargs)
 
 
 @register_model
@@ -165,7 +166,8 @@ def mote_50k(pretrained: bool = False, **kwargs: Any) -> Mote:
     Returns:
         The model.
     """
-    return _mote("mote_50k", pretrained, {"channels": (16, 40), "depths": (1, 6)}, kwargs)
+    size = {"channels": (16, 36, 52), "depths": (1, 3, 2), "kernel_sizes": (3, 5, 5)}
+    return _mote("mote_50k", pretrained, size, kwargs)
 
 
 @register_model
@@ -193,7 +195,7 @@ def mote_420k(pretrained: bool = False, **kwargs: Any) -> Mote:
     Returns:
         The model.
     """
-    size = {"num_classes": 100, "channels": (32, 96, 128), "depths": (1, 4, 3), "kernel_sizes": (3, 5, 5)}
+    size = {"num_classes": 100, "channels": (24, 64, 112), "depths": (1, 5, 6), "kernel_sizes": (3, 3, 3)}
     return _mote("mote_420k", pretrained, size, kwargs)
 
 

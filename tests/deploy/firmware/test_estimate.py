@@ -11,8 +11,8 @@ from tinynets.deploy.firmware.folder import read_metadata
 MEASURED = {
     "c1c2c3c4o_cifar10": (103_776, 63_488),
     "mote_100k": (121_200, 104_448),
-    "mote_25k": (42_904, 71_680),
-    "mote_420k": (456_040, 137_216),
+    "mote_25k": (45_252, 71_680),
+    "mote_420k": (484_344, 104_448),
     "optimized200k_cifar10": (192_892, 67_584),
 }
 

@@ -12,7 +12,8 @@ from tinynets.engine import Augment, Mixing, override, train
 from tinynets.engine.augment import BatchRNG, Mixer
 from tinynets.engine.loop import DistributedContext, Run, model_for_data
 from tinynets.engine.loop.loss import TrainingLoss, distillation
-from tinynets.weights import read_weights
+from tinynets.engine.loop.views import Views
+from tinynets.weights import read_weights, save_weights
 
 TEAM = DistributedContext(0, 1, torch.device("cpu"))
 
@@ -125,6 +126,16 @@ def test_kept_logits_replace_the_teacher(tiny_data, recipe, tmp_path):
     with pytest.raises(FileNotFoundError, match="teacher"):
         train("simplecnn_mnist", tiny_data, more, tmp_path / "more")
     assert not (tmp_path / "more/state.pt").exists()
+
+
+@pytest.mark.parametrize(("made_with", "known"), [("{}/teacher", True), ("teacher", True), ("runs/teacher", False)])
+def test_kept_logits_are_used_in_another_folder(tiny_data, recipe, tmp_path, made_with, known):
+    cache = tmp_path / "logits.safetensors"
+    run = started(tiny_data, recipe, cache)
+    state, metadata = read_weights(cache)
+    save_weights(cache, state, metadata | {"teacher": made_with.format(tmp_path.name)})
+    views = Views(recipe, run.images.train_images, *run.statistics, cache, "data")
+    assert views.read_logits() is known
 
 
 def test_a_run_with_views_fits_a_time(tiny_data, recipe, tmp_path):

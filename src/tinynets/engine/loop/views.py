@@ -91,9 +91,15 @@ class Views:
 
 
 def _cached(path: Path, key: dict) -> Tensor:
-    """Return the logits in a file, of no view if it is missing, damaged or of another key."""
+    """Return the logits in a file, of no view if it is missing, damaged or of another key.
+
+    The file may have been made in another folder: its teacher may be the end of the key's path.
+    """
+    empty = torch.empty(0, dtype=torch.float16)
     try:
         state, metadata = read_weights(path)
     except (FileNotFoundError, ValueError):
-        state, metadata = {}, None
-    return state["logits"] if metadata == key else torch.empty(0, dtype=torch.float16)
+        return empty
+    parts = Path(metadata.get("teacher") or "").parts
+    same_teacher = parts and Path(key["teacher"]).parts[-len(parts) :] == parts
+    return state["logits"] if same_teacher and metadata | {"teacher": key["teacher"]} == key else empty
