@@ -27,13 +27,11 @@ def test_shipped_files_run_on_a_microcontrollers_interpreter(name):
     path = artifact(name)
     content = path.read_bytes()
     size = tinynets.create_model(name).pretrained_cfg["input_size"]
-    pixels = synthetic_images(30, size).permute(0, 2, 3, 1).numpy()
+    pixels = synthetic_images(300, size).permute(0, 2, 3, 1).numpy()
     arena = arena_bytes(content)
     lite, small = FORMATS["tflite-int8"].load(path)(pixels), load_micro(content, arena)(pixels)
-    scale = np.abs(lite).max()
-    behind = small.max(1) - small[np.arange(len(small)), lite.argmax(1)]  # another class wins only if it is close:
-    assert behind.max() <= 0.1 * scale  # the rounding is different, and these images are of no class
-    assert np.abs(lite - small).mean() < 0.03 * scale
+    assert np.mean(lite.argmax(1) == small.argmax(1)) >= 0.85  # different rounding, on images of no class
+    assert np.abs(lite - small).mean() < 0.03 * np.abs(lite).max()
     assert len(set(small.argmax(1))) > 1
     promised = read_manifest()[name].metadata["files"]["tflite-int8"]["arena_bytes"]
     assert abs(arena - promised) <= 0.1 * promised
