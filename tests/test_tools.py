@@ -73,6 +73,24 @@ def test_a_temperature_changes_probabilities_and_no_prediction(runs, monkeypatch
     assert again == pytest.approx(temperature, rel=3e-3)  # the second is 1
 
 
+def test_weights_in_half_precision_are_evaluated_again(runs, monkeypatch):
+    path, summary_path = runs / "a/last.safetensors", runs / "a/summary.json"
+    size, (before, _) = path.stat().st_size, read_weights(path)
+    summary = json.loads(summary_path.read_text())
+    summary["last"] |= {"test_top1": 0.0, "test_loss": 9.0}
+    summary_path.write_text(json.dumps(summary))
+    call(load_tool("halve_weights"), monkeypatch, runs / "a")
+    after, digits, trained = read_weights(path)[0], load_data("digits"), load_trained(str(runs / "a"))
+    assert after.keys() == before.keys()
+    assert path.stat().st_size < size
+    assert all(torch.equal(after[name], t.half() if t.dim() > 1 else t) for name, t in before.items())
+    assert {torch.float16, torch.float32} < {t.dtype for t in after.values()}
+    assert all(t.dtype == torch.float32 for t in trained.model.parameters())
+    logits = predict(trained.model, digits.test_images, Normalize(digits.mean, digits.std))
+    measured, last = metrics(logits, digits.test_labels), json.loads(summary_path.read_text())["last"]
+    assert (last["test_top1"], last["test_loss"]) == pytest.approx((measured["top1"], measured["loss"]))
+
+
 def test_the_temperature_minimizes_the_cross_entropy():
     labels = torch.arange(4000) % 2
     labels[:1000] = 1 - labels[:1000]  # a quarter of the labels contradict the logits: log 3 would be calibrated
