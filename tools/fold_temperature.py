@@ -7,31 +7,21 @@ Networks, 2017); no prediction changes. To be run before tools/ship_weights.py. 
 other test images, before and after.
 """
 
-import argparse
-import json
-from pathlib import Path
-
 import torch
+from finished_run import logits_of_test, read_summary, run_arguments, write_summary
 from torch import Tensor
 from torch.nn import functional as F
 
-from tinynets.engine import Normalize, load_data, load_trained, match_data, predict
+from tinynets.engine import load_trained
 from tinynets.engine.evaluation import metrics
 from tinynets.weights import read_weights, save_weights
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("--data-dir", help="folder that holds the data sets (default: data)")
-    args = parser.parse_args()
-
-    path = args.run / "last.safetensors"
+    args = run_arguments(__doc__)
+    path, summary = args.run / "last.safetensors", read_summary(args.run)
     trained = load_trained(str(path))
-    summary = json.loads((args.run / "summary.json").read_text())
-    data = match_data(load_data(summary["data"], args.data_dir), trained)
-    images, labels = data.split("test")
-    logits = predict(trained.model, images, Normalize(data.mean, data.std))
+    logits, labels = logits_of_test(trained, summary["data"], args.data_dir)
     temperature = fit_temperature(logits[::2], labels[::2])
 
     name = trained.model.default_cfg["classifier"]
@@ -41,7 +31,7 @@ def main() -> None:
     save_weights(path, state, metadata)
     summary["last"]["test_loss"] = metrics(logits / temperature, labels)["loss"]
     summary["temperature"] = temperature * summary.get("temperature", 1)
-    (args.run / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    write_summary(args.run, summary)
     before, after = (metrics(logits[1::2] / t, labels[1::2])["calibration_error"] for t in (1, temperature))
     print(f"temperature {temperature:.4f}: calibration error {before:.2f} % -> {after:.2f} % on the other test images")
 

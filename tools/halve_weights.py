@@ -6,35 +6,25 @@ To be run before tools/ship_weights.py. The test set is evaluated again, and the
 that loads the file computes in fp32 as before.
 """
 
-import argparse
-import json
-from pathlib import Path
+from finished_run import logits_of_test, read_summary, run_arguments, write_summary
 
-from tinynets.engine import Normalize, load_data, load_trained, match_data, predict
+from tinynets.engine import load_trained
 from tinynets.engine.evaluation import metrics
 from tinynets.weights import read_weights, save_weights
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, metavar="RUN")
-    parser.add_argument("--data-dir", help="folder that holds the data sets (default: data)")
-    args = parser.parse_args()
-
-    path = args.run / "last.safetensors"
+    args = run_arguments(__doc__)
+    path, summary = args.run / "last.safetensors", read_summary(args.run)
     state, metadata = read_weights(path)
     save_weights(path, {name: t.half() if t.dim() > 1 else t for name, t in state.items()}, metadata)
 
-    trained = load_trained(str(path))
-    summary = json.loads((args.run / "summary.json").read_text())
-    data = match_data(load_data(summary["data"], args.data_dir), trained)
-    images, labels = data.split("test")
-    after = metrics(predict(trained.model, images, Normalize(data.mean, data.std)), labels)
+    after = metrics(*logits_of_test(load_trained(str(path)), summary["data"], args.data_dir))
     for figure in ("top1", "loss"):
         before = summary["last"][f"test_{figure}"]
         summary["last"][f"test_{figure}"] = after[figure]
         print(f"{figure}: {before:.4f} -> {after[figure]:.4f}")
-    (args.run / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    write_summary(args.run, summary)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from finished_run import read_summary
+
 from tinynets.engine import read_metrics
 from tinynets.models import full_name
 from tinynets.weights import read_weights, save_weights
@@ -29,10 +31,10 @@ def main() -> None:
     parser.add_argument("--command", required=True, help="what reproduces the run")
     args = parser.parse_args()
 
-    summary = _summary(args.run)
+    summary = read_summary(args.run)
     name = full_name(summary["model"])
     seeds = {summary["seed"]: summary["last"]["test_top1"]}
-    for other in map(_summary, args.others):
+    for other in map(read_summary, args.others):
         if other["recipe"] | {"seed": summary["seed"]} != summary["recipe"] or full_name(other["model"]) != name:
             raise SystemExit("the runs must differ in nothing but the seed")
         seeds[other["seed"]] = other["last"]["test_top1"]
@@ -72,10 +74,6 @@ def _remove(before: dict[str, Any], kept: str) -> None:
     converted = [file["file"] for file in before.get("files", {}).values()]
     for name in {before.get("file", kept), *converted} - {kept}:
         (ARTIFACTS / name).unlink()
-
-
-def _summary(run: Path) -> dict[str, Any]:
-    return json.loads((run / "summary.json").read_text())
 
 
 if __name__ == "__main__":
