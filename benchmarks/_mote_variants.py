@@ -1,17 +1,19 @@
 """Other designs of mote_25k, in timm's registry under `mote_25k_...`.
 
 `mote_25k_late` has no stage at 8x8; most variants are this net with one choice made differently. Channels are as many
-as it takes to come near its parameter count.
+as it takes to come near its parameter count, and those of the net itself for `_squeeze` and `_symmetric`.
 """
 
 from typing import Any
 
+from timm.layers import SqueezeExcite
 from timm.models import register_model
 from torch import nn
 
 import tinynets
-from tinynets.layers import BlurPool, DWSeparable
+from tinynets.layers import BlurPool, DWSeparable, SymmetricConv1x1
 from tinynets.models import Mote
+from tinynets.models.mote import MoteBlock
 
 
 def _mote(kwargs: dict[str, Any], channels: tuple[int, ...], depths: tuple[int, ...] = (1, 4), **design: Any) -> Any:
@@ -86,11 +88,33 @@ def mote_25k_blur(pretrained: bool = False, **kwargs: Any) -> Mote:
 def mote_25k_scale1(pretrained: bool = False, **kwargs: Any) -> Mote:
     """Late, projections with initial weights of full size."""
     model = _mote(kwargs, (16, 32))
-    for stage in model.stages:
-        for block in stage:
-            if hasattr(block, "project"):
-                block.project.weight.data.div_(0.3)
+    for block in _blocks(model):
+        block.project.weight.data.div_(0.3)
     return model
+
+
+@register_model
+def mote_25k_squeeze(pretrained: bool = False, **kwargs: Any) -> Mote:
+    """Squeeze-and-excitation before every projection, a quarter of the block's channels in its bottleneck; narrower."""
+    model = _mote(kwargs, (16, 24, 34), (1, 2, 2), kernel_sizes=(3, 5, 5))
+    for block in _blocks(model):
+        squeeze = SqueezeExcite(block.project.in_channels, rd_channels=block.project.out_channels // 4)
+        block.expand = nn.Sequential(block.expand, squeeze)
+    return model
+
+
+@register_model
+def mote_25k_symmetric(pretrained: bool = False, **kwargs: Any) -> Mote:
+    """Expansion 1 with symmetric projections, wider."""
+    model = _mote(kwargs, (16, 40, 56), (1, 2, 2), kernel_sizes=(3, 5, 5), expansion=1)
+    for block in _blocks(model):
+        block.project = SymmetricConv1x1(block.project.out_channels)
+        block.project.packed.data.mul_(0.3)
+    return model
+
+
+def _blocks(model: Mote) -> list[Any]:
+    return [module for module in model.modules() if isinstance(module, MoteBlock)]
 
 
 MOTE_VARIANTS = (
@@ -105,4 +129,6 @@ MOTE_VARIANTS = (
     "mote_25k_early3",
     "mote_25k_blur",
     "mote_25k_scale1",
+    "mote_25k_squeeze",
+    "mote_25k_symmetric",
 )

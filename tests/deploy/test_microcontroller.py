@@ -16,6 +16,23 @@ SHIPPED = [name for name, weights in read_manifest().items() if "files" in weigh
 micro = pytest.mark.skipif(not has_micro(), reason="needs tflite-micro")
 
 
+def images_with_a_class(name, count):
+    """Synthetic images, changed by six steps along the gradient of the first logit's lead over the second.
+
+    On images of no class, that lead is as small as the difference between two runtimes' rounding.
+    """
+    model = tinynets.create_model(name, pretrained=True).eval()
+    config = model.pretrained_cfg
+    mean, std = (torch.tensor(config[key]).view(-1, 1, 1) for key in ("mean", "std"))
+    images = synthetic_images(count, config["input_size"]).float()
+    for _ in range(6):
+        images.requires_grad_()
+        first, second = model((images / 255 - mean) / std).topk(2).values.T
+        (gradient,) = torch.autograd.grad((first - second).sum(), images)
+        images = (images + 4 * gradient.sign()).detach().clamp(0, 255)
+    return images.to(torch.uint8)
+
+
 @micro
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if "egrr" in name else []) for name in SHIPPED]
@@ -26,11 +43,10 @@ def test_shipped_files_run_on_a_microcontrollers_interpreter(name):
         pytest.skip("needs litert")
     path = artifact(name)
     content = path.read_bytes()
-    size = tinynets.create_model(name).pretrained_cfg["input_size"]
-    pixels = synthetic_images(300, size).permute(0, 2, 3, 1).numpy()
+    pixels = images_with_a_class(name, 100).permute(0, 2, 3, 1).numpy()
     arena = arena_bytes(content)
     lite, small = FORMATS["tflite-int8"].load(path)(pixels), load_micro(content, arena)(pixels)
-    assert np.mean(lite.argmax(1) == small.argmax(1)) >= 0.85  # different rounding, on images of no class
+    assert np.mean(lite.argmax(1) == small.argmax(1)) >= 0.95
     assert np.abs(lite - small).mean() < 0.03 * np.abs(lite).max()
     assert len(set(small.argmax(1))) > 1
     promised = read_manifest()[name].metadata["files"]["tflite-int8"]["arena_bytes"]
