@@ -1,7 +1,7 @@
 """Other designs of mote_25k, in timm's registry under `mote_25k_...`.
 
-`mote_25k_late` has no stage at 8x8; most variants are this net with one choice made differently. Channels are as many
-as it takes to come near its parameter count, and those of the net itself for `_squeeze` and `_symmetric`.
+`mote_25k_late` has no stage at 8x8; most variants are this net with one choice made differently. Channels are chosen to
+come near its parameter count, for `_squeeze` and `_symmetric` near that of mote_25k.
 """
 
 from typing import Any

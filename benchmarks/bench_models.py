@@ -1,4 +1,4 @@
-"""Our five models, naive, fused and compiled, beside nets of other people.
+"""Our models, naive, fused and compiled, beside nets of other people.
 
     python benchmarks/bench_models.py --out benchmarks/results/bench_models.csv
     python benchmarks/bench_models.py --models egrr_cifar100 --rounds 21

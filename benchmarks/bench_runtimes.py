@@ -1,4 +1,4 @@
-"""Our five models and nets of other people in every runtime that is installed: what `tinynets bench` prints.
+"""Our models and nets of other people in every runtime that is installed: what `tinynets bench` prints.
 
     python benchmarks/bench_runtimes.py --csv benchmarks/results/bench_runtimes.csv
 

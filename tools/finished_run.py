@@ -1,4 +1,4 @@
-"""What the tools for a finished run's last weights share."""
+"""Arguments, summary and test logits of a finished run, for the tools that change or ship its weights."""
 
 import argparse
 import json

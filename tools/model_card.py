@@ -181,7 +181,8 @@ def _training(weights: Weights) -> str:
     if "temperature" in metadata:
         lines.append(
             f"Then the classifier was divided by the temperature {metadata['temperature']:.3f}, fitted on every second "
-            "test image (`tools/fold_temperature.py`), which calibrates the probabilities and changes no prediction."
+            "test image (`tools/fold_temperature.py`), which calibrates the probabilities and changes no prediction; "
+            "the loss and calibration error above include those images."
         )
     if len(seeds) > 1:
         each = ", ".join(f"{top1:.2f} % (seed {seed})" for seed, top1 in seeds.items())

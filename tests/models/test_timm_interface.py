@@ -44,6 +44,16 @@ def test_forward_is_features_then_head(model, x):
     assert torch.equal(model.get_classifier()(pre_logits), model(x))
 
 
+@pytest.mark.parametrize("full_name", tinynets.list_models())
+def test_pool_size_is_the_last_maps(full_name):
+    """What timm's test-time pooling takes from the configuration."""
+    model = tinynets.create_model(full_name).eval()
+    config = model.pretrained_cfg
+    with torch.no_grad():
+        features = model.forward_features(torch.zeros(1, *config["input_size"]))
+    assert tuple(features.shape[2:]) == config["pool_size"]
+
+
 def test_every_parameter_gets_a_gradient(model, x):
     model.train()(x).square().sum().backward()
     assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []

@@ -13,9 +13,9 @@ from .factory import build_model, pretrained_cfgs
 
 
 class MoteBlock(nn.Module):
-    """Residual block: y = x + project(ReLU(BN(expand(depthwise(x))))).
+    """Residual block: y = x + project(ReLU(BN(pointwise(depthwise(x))))).
 
-    `expand` is a `DWSeparable` and includes everything up to the ReLU; `tinynets.fuse` folds its norm into the 1x1
+    `expand` is a `DWSeparable` that computes everything up to the ReLU; `tinynets.fuse` folds its norm into the 1x1
     convolution. The projection is initialized with small weights, so that the block starts close to the identity.
 
     Args:
@@ -51,7 +51,7 @@ class MoteBlock(nn.Module):
 
 
 class Mote(StagedClassifier):
-    """Mote: a residual network of depthwise and 1x1 convolutions for small images, with late downsampling.
+    """Mote: a residual network of depthwise and 1x1 convolutions for small images.
 
     The stem has stride stem_stride, and every stage after the first halves the resolution before its `MoteBlock`s. All
     norms can be folded.
@@ -126,14 +126,14 @@ class Mote(StagedClassifier):
         )
 
 
-def _cfgs(name: str, size: int = 32, pool: int = 16, **cfg: Any) -> dict:
+def _cfgs(name: str, size: int = 32, pool: int = 8, **cfg: Any) -> dict:
     return pretrained_cfgs(name, input_size=(3, size, size), pool_size=(pool, pool), first_conv="stem.conv", **cfg)
 
 
 default_cfgs = {
     **_cfgs("mote_25k.cifar10", **CIFAR10._asdict()),
     **_cfgs("mote_50k.cifar10", **CIFAR10._asdict()),
-    **_cfgs("mote_100k.cifar10", **CIFAR10._asdict()),
+    **_cfgs("mote_100k.cifar10", 32, 16, **CIFAR10._asdict()),
     **_cfgs("mote_420k.cifar100", num_classes=100, **CIFAR100._asdict()),
     **_cfgs("mote_s2_120k.tiny_imagenet", 64, 4, num_classes=200, **TINY_IMAGENET._asdict()),
     **_cfgs("mote_s2_450k.tiny_imagenet", 64, 4, num_classes=200, **TINY_IMAGENET._asdict()),
