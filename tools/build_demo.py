@@ -27,6 +27,7 @@ NETS = (
     "c1c2c3c4o_cifar10",
     "optimized200k_cifar10",
     "ecnet_cifar10",
+    "mote_420k.cifar100",
     "egrr_cifar100",
 )
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")

@@ -146,7 +146,7 @@ def plot_accuracy(tables: Mapping[str, Sequence[Mapping[str, Any]]], path: str |
         margin = 0.08 * max(high - low, 0.1)
         sizes = [row["params"] for row in rows]
         axes.set(xscale="log", title=title, xlabel="parameters", ylim=(low - margin, high + margin))
-        left, right = 0.3 * min(sizes), 3 * max(sizes)
+        left, right = 0.3 * min(sizes), 4 * max(sizes)
         axes.set_xlim(left, right)  # space for the names
         ticks = [size for size in (1e4, 2e4, 5e4, 1e5, 2e5, 5e5) if left <= size <= right]
         axes.set_xticks(ticks, [f"{size / 1000:.0f} K" for size in ticks])

@@ -14,7 +14,7 @@ STRIDES = {
     "c1c2c3c4o_cifar10": [2, 4, 8, 8],
     "ecnet_cifar10": [2, 4],
     "egrr_cifar100": [1, 2, 4, 8],
-    "mote_100k": [1, 2],
+    "mote_100k": [1, 2, 4],
     "optimized200k_cifar10": [1, 2, 4, 8],
     "simplecnn_mnist": [2, 4],
 }

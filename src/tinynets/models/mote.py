@@ -133,7 +133,7 @@ def _cfgs(name: str, size: int = 32, pool: int = 8, **cfg: Any) -> dict:
 default_cfgs = {
     **_cfgs("mote_25k.cifar10", **CIFAR10._asdict()),
     **_cfgs("mote_50k.cifar10", **CIFAR10._asdict()),
-    **_cfgs("mote_100k.cifar10", 32, 16, **CIFAR10._asdict()),
+    **_cfgs("mote_100k.cifar10", **CIFAR10._asdict()),
     **_cfgs("mote_420k.cifar100", num_classes=100, **CIFAR100._asdict()),
     **_cfgs("mote_s2_120k.tiny_imagenet", 64, 4, num_classes=200, **TINY_IMAGENET._asdict()),
     **_cfgs("mote_s2_450k.tiny_imagenet", 64, 4, num_classes=200, **TINY_IMAGENET._asdict()),
@@ -181,7 +181,8 @@ def mote_100k(pretrained: bool = False, **kwargs: Any) -> Mote:
     Returns:
         The model.
     """
-    return _mote("mote_100k", pretrained, {"channels": (24, 56), "depths": (1, 6)}, kwargs)
+    size = {"channels": (20, 48, 64), "depths": (1, 4, 3), "kernel_sizes": (3, 3, 3)}
+    return _mote("mote_100k", pretrained, size, kwargs)
 
 
 @register_model
