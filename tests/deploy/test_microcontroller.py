@@ -10,6 +10,7 @@ import tinynets
 from tinynets.deploy import FORMATS, artifact, export
 from tinynets.deploy.images import synthetic_images
 from tinynets.deploy.microcontroller import arena_bytes, has_micro, load_micro, write_c_array
+from tinynets.engine import Normalize
 from tinynets.weights import read_manifest
 
 SHIPPED = [name for name, weights in read_manifest().items() if "files" in weights.metadata]
@@ -17,19 +18,20 @@ micro = pytest.mark.skipif(not has_micro(), reason="needs tflite-micro")
 
 
 def images_with_a_class(name, count):
-    """Synthetic images, changed by six steps along the gradient of the first logit's lead over the second.
+    """Synthetic images, changed by two steps along the gradient of the first logit's lead over the second.
 
-    On images of no class, that lead is as small as the difference between two runtimes' rounding.
+    On images of no class, that lead is as small as the difference between two runtimes' rounding. After six steps of
+    four pixel values it is so large that even mirrored images keep their class.
     """
     model = tinynets.create_model(name, pretrained=True).eval()
     config = model.pretrained_cfg
-    mean, std = (torch.tensor(config[key]).view(-1, 1, 1) for key in ("mean", "std"))
+    normalize = Normalize(config["mean"], config["std"])
     images = synthetic_images(count, config["input_size"]).float()
-    for _ in range(6):
+    for _ in range(2):
         images.requires_grad_()
-        first, second = model((images / 255 - mean) / std).topk(2).values.T
+        first, second = model(normalize(images)).topk(2).values.T
         (gradient,) = torch.autograd.grad((first - second).sum(), images)
-        images = (images + 4 * gradient.sign()).detach().clamp(0, 255)
+        images = (images + gradient.sign()).detach().clamp(0, 255)
     return images.to(torch.uint8)
 
 
@@ -47,7 +49,7 @@ def test_shipped_files_run_on_a_microcontrollers_interpreter(name):
     arena = arena_bytes(content)
     lite, small = FORMATS["tflite-int8"].load(path)(pixels), load_micro(content, arena)(pixels)
     assert np.mean(lite.argmax(1) == small.argmax(1)) >= 0.95
-    assert np.abs(lite - small).mean() < 0.03 * np.abs(lite).max()
+    assert np.abs(lite - small).mean() < 0.015 * np.abs(lite).max()
     assert len(set(small.argmax(1))) > 1
     promised = read_manifest()[name].metadata["files"]["tflite-int8"]["arena_bytes"]
     assert abs(arena - promised) <= 0.1 * promised
