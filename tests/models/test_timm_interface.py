@@ -44,10 +44,10 @@ def test_forward_is_features_then_head(model, x):
     assert torch.equal(model.get_classifier()(pre_logits), model(x))
 
 
-@pytest.mark.parametrize("full_name", tinynets.list_models())
-def test_pool_size_is_the_last_maps(full_name):
+@pytest.mark.parametrize("architecture", tinynets.list_models())
+def test_pool_size_is_the_last_maps(architecture):
     """What timm's test-time pooling takes from the configuration."""
-    model = tinynets.create_model(full_name).eval()
+    model = tinynets.create_model(architecture).eval()
     config = model.pretrained_cfg
     with torch.no_grad():
         features = model.forward_features(torch.zeros(1, *config["input_size"]))

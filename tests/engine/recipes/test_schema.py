@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,8 @@ from tinynets.engine import (
     get_recipe,
     list_recipes,
 )
+from tinynets.engine.recipes import recipe_from_dict
+from tinynets.weights import read_manifest
 
 
 def test_every_model_has_its_recipes(name):
@@ -72,7 +75,14 @@ def test_third_party_models_have_recipes_too():
     assert not get_recipe("resnet18", "digits").augment.flip
 
 
-def test_a_default_recipe_comes_with_the_weights():
+@pytest.mark.parametrize("full_name", [n for n, w in read_manifest().items() if "started_from" not in w.metadata])
+def test_a_default_recipe_is_that_of_the_weights(full_name):
+    shipped, default = recipe_from_dict(read_manifest()[full_name].metadata["recipe"]), get_recipe(full_name)
+    own = {field: getattr(default, field) for field in ("distill", "precision", "val_size", "seed")}
+    assert replace(shipped, **own) == default
+
+
+def test_a_default_recipe_has_nothing_of_one_run():
     for name, epochs, kind in (("egrr_cifar100", 160, "warmup_cosine"), ("simplecnn_mnist", 150, "cosine")):
         recipe = get_recipe(name)
         assert (recipe.schedule.epochs, recipe.schedule.kind) == (epochs, kind)

@@ -85,8 +85,8 @@ class Schedule(Section):
 
     - "warmup_cosine" increases the rate linearly over warmup_epochs, then decays it along half a cosine to min_lr. The
       first step has a rate above 0, and the step after the warm-up has the peak rate.
-    - "cosine" is the older form, with which the shipped weights of SimpleCNN were trained. It starts
-      at 0, and its cosine begins with the run, so that the rate drops slightly at the end of the warm-up.
+    - "cosine" is the older form, with which the shipped weights of SimpleCNN were trained. It starts at 0, and
+      its cosine begins with the run, so that the rate drops slightly at the end of the warm-up.
 
     Attributes:
         epochs: number of epochs.

@@ -86,20 +86,6 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
             drop_rate=0.1,
         ),
     },
-    **{
-        name: {
-            "default": replace(
-                _MOTE,
-                schedule=Schedule(epochs=150, warmup_epochs=3),
-                mixing=Mixing(cutmix=cutmix, ramp_epochs=45, off_epoch=142),
-            )
-        }
-        for name, cutmix in (
-            ("mote_50k.cifar10", 0.25),
-            ("mote_100k.cifar10", 0.5),
-            ("mote_420k.cifar100", 0.5),
-        )
-    },
     "mote_s2_450k.tiny_imagenet": {
         "default": replace(
             _MOTE,
