@@ -95,6 +95,12 @@ _RECIPES: dict[str, dict[str, Recipe]] = {
         )
     },
     "optimized200k_cifar10": {
+        "default": replace(
+            _MOTE,
+            schedule=Schedule(epochs=100, warmup_epochs=2),
+            mixing=Mixing(cutmix=0.5, ramp_epochs=25, off_epoch=94),
+            drop_rate=0.0,
+        ),
         "original": Recipe(
             batch_size=128,
             optimizer=Optimizer("sgd", lr=0.05, weight_decay=1e-4),
