@@ -11,7 +11,17 @@ import pytest
 import torch
 from support import load_tool
 
-from tinynets.engine import Normalize, get_recipe, load_data, load_trained, override, predict, train, with_epochs
+from tinynets.engine import (
+    Normalize,
+    get_recipe,
+    load_data,
+    load_trained,
+    override,
+    predict,
+    read_metrics,
+    train,
+    with_epochs,
+)
 from tinynets.engine.evaluation import metrics
 from tinynets.weights import Weights, read_weights
 
@@ -169,3 +179,18 @@ def test_a_log_repeats_and_a_changed_one_does_not(runs, shipped, monkeypatch):
     shipped["log"][1]["train_loss"] *= 1 + 1e-9
     with pytest.raises(SystemExit, match="does not repeat"):
         call(tool, monkeypatch, "simplecnn_mnist", "--epochs", 2)
+
+
+def test_the_log_of_a_distilled_run_that_continues_others_weights_repeats(runs, monkeypatch):
+    digits, out = load_data("digits"), runs / "training"
+    values = {"val_size": 0.8, "distill.teacher": str(runs / "b"), "distill.views": 2}
+    recipe = override(with_epochs(get_recipe("simplecnn_mnist", "digits"), 2), values)
+    summary = train("simplecnn_mnist", digits, recipe, out, init=runs / "a")
+    metadata = summary | {"started_from": "a/last.safetensors", "log": read_metrics(out)}
+    shutil.rmtree(runs / "b")  # the logits are enough
+    tool = load_tool("repeat_log")
+    monkeypatch.setattr(tool, "ROOT", runs)
+    monkeypatch.setattr(tool, "read_manifest", lambda: {"simplecnn_mnist": Weights("v7", out, "", metadata)})
+    with pytest.raises(SystemExit) as done:
+        call(tool, monkeypatch, "simplecnn_mnist")
+    assert done.value.code is None

@@ -4,21 +4,26 @@
 
 On the same kind of machine, with the same versions and number of threads, every printed digit repeats. Where one does
 not, the script says so and exits with 1. It runs on a GPU if the weights were trained on one and this machine has the
-same kind, else on the CPU. A GPU repeats only up to rounding. A teacher must lie where the manifest's recipe says.
+same kind, else on the CPU. A GPU repeats only up to rounding. The logits of the CIFAR-10 teacher and the weights that a
+run continues are read from the repository's folder training; other teachers must lie where the manifest's recipe says.
 """
 
 import argparse
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
 from tinynets.engine import load_data
-from tinynets.engine.loop.build import model_for_data
+from tinynets.engine.loop.build import find_start, model_for_data
 from tinynets.engine.loop.distributed import distributed_context
 from tinynets.engine.loop.malloc import keep_freed_memory
 from tinynets.engine.loop.run import Run
 from tinynets.engine.recipes import recipe_from_dict
 from tinynets.weights import read_manifest
 
+ROOT = Path(__file__).parents[1]
 SHOWN = ("lr", "train_loss", "train_top1")
 
 
@@ -32,12 +37,26 @@ def main() -> None:
     metadata = read_manifest()[args.name].metadata
     recipe = recipe_from_dict(metadata["recipe"])
     data = load_data(metadata["data"], args.data_dir)
+    digest = data.digest()
+    start = find_start(ROOT / metadata["started_from"]) if "started_from" in metadata else None
+    data = start.adapt_data(data) if start else data
     torch.set_num_threads(metadata["threads"])
     same_gpu = torch.cuda.is_available() and metadata["device"].startswith(torch.cuda.get_device_name())
     keep_freed_memory()
     same = True
-    with distributed_context("cuda" if same_gpu else "cpu") as distributed:
-        run = Run(model_for_data(args.name, data, recipe, None)[0], data, recipe, distributed)
+    with (
+        TemporaryDirectory() as folder,
+        distributed_context("cuda" if same_gpu else "cpu") as distributed,
+    ):
+        model = model_for_data(args.name, data, recipe, None)[0]
+        if start:
+            start.load(model, data)
+        run = Run(model, data, recipe, distributed)
+        logits = Path(folder) / "teacher_logits.safetensors"
+        if (shared := ROOT / "training" / logits.name).exists():
+            shutil.copy(shared, logits)  # a copy, since missing views are added to the file
+        run.make_views(logits, digest)
+        run.compute_logits(lambda: None)
         for shipped in metadata["log"][: args.epochs]:
             row = run.train_epoch(lambda: None)
             for key in SHOWN:
