@@ -7,6 +7,7 @@ Writes what is between the lines `<!-- figures -->` of docs/models/NAME.md, and 
 
 import argparse
 import csv
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,8 @@ def _training(weights: Weights) -> str:
         )
     if len(seeds) > 1:
         each = ", ".join(f"{top1:.2f} % (seed {seed})" for seed, top1 in seeds.items())
-        lines.append(f"Over {len(seeds)} seeds: {each}; mean {sum(seeds.values()) / len(seeds):.2f} %.")
+        mean, deviation = statistics.mean(seeds.values()), statistics.stdev(seeds.values())
+        lines.append(f"Over {len(seeds)} seeds: {each}; mean {mean:.2f} %, standard deviation {deviation:.2f} %.")
     rows = [(f"{r['epoch']:.0f}", f"{r['train_loss']:.10f}", f"{r['train_top1']:.4f} %") for r in metadata["log"][:3]]
     repeats = "A GPU repeats them up to rounding"
     if "NVIDIA" not in metadata["device"]:
