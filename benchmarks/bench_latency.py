@@ -22,6 +22,7 @@ from tinynets.report import text_table
 
 RESULTS = Path(__file__).parent / "results"
 REFERENCE = "ecnet_cifar10"
+THREADS = 1
 NETS = [REFERENCE, "c1c2c3c4o_cifar10", "tiniest", *(name for name in MODELS if name.startswith("mote_"))]
 
 
@@ -40,14 +41,15 @@ def main() -> None:
                 macs = tinynets.summary(model, size).macs
                 rows.setdefault(name, {"model": name, "multiply_adds": macs})
                 file = export(model, to, Path(folder) / f"{name}.{to}", tolerance=100).path
-                run, image = FORMATS[to].load(file, 1), torch.randn(1, *size).numpy()
+                run, image = FORMATS[to].load(file, THREADS), torch.randn(1, *size).numpy()
                 calls[name] = lambda run=run, image=image: run(image)
             times = paired(calls, args.rounds, torch.device("cpu"))
             for name, measured in times.items():
                 rows[name][f"{to}_ms"] = f"{statistics.median(measured):.3f}"
                 rows[name][f"{to}_ratio"] = f"{ratio(measured, times[REFERENCE]):.2f}"
     print(text_table(tuple(rows[REFERENCE]), [tuple(map(str, row.values())) for row in rows.values()]))
-    write_csv(RESULTS / "bench_latency.csv", [row | made_by(torch.device("cpu")) for row in rows.values()])
+    made = made_by(torch.device("cpu"))
+    write_csv(RESULTS / "bench_latency.csv", [row | made | {"threads": THREADS} for row in rows.values()])
 
 
 if __name__ == "__main__":
