@@ -44,10 +44,7 @@ def main() -> None:
     same_gpu = torch.cuda.is_available() and metadata["device"].startswith(torch.cuda.get_device_name())
     keep_freed_memory()
     same = True
-    with (
-        TemporaryDirectory() as folder,
-        distributed_context("cuda" if same_gpu else "cpu") as distributed,
-    ):
+    with TemporaryDirectory() as folder, distributed_context("cuda" if same_gpu else "cpu") as distributed:
         model = model_for_data(args.name, data, recipe, None)[0]
         if start:
             start.load(model, data)

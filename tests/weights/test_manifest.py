@@ -1,6 +1,7 @@
 import hashlib
 import json
 import re
+import shlex
 import socket
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import timm
 import torch
 
 import tinynets
-from tinynets.engine import Normalize, evaluate, get_recipe, load_data
-from tinynets.engine.recipes import differences, recipe_from_dict
+from tinynets.engine import Normalize, evaluate, load_data
+from tinynets.engine.recipes import recipe_from_dict
 from tinynets.weights import Weights, check_weights, list_weights, manifest, read_manifest, read_weights
+from tinynets_cli import build_parser
+from tinynets_cli.options import recipe_of
 
 PRETRAINED = list_weights()
 CARDS = Path(__file__).parents[2] / "docs/models"
@@ -43,14 +46,14 @@ def test_entries_say_what_the_weights_are(name):
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
-def test_the_command_repeats_the_recipe_of_the_weights(name):
-    """What a user has to set is all of the training set, a teacher if it had one, and a GPU's precision."""
+def test_the_command_has_the_recipe_and_the_start_of_the_weights(name):
     metadata = read_manifest()[name].metadata
-    shipped = recipe_from_dict(metadata["recipe"])
-    changed = differences(shipped, get_recipe(name)).keys() - {"val_size"}
-    assert shipped.val_size == 0
-    assert bool(changed & {"distill.teacher"}) == bool(shipped.distill.teacher)
-    assert all(f"{field}=" in metadata["command"] for field in changed)
+    words = shlex.split(metadata["command"])
+    args = build_parser().parse_args(words[words.index("tinynets") + 1 :])
+    recipe = recipe_of(args, args.model, None, default="finetune" if args.init else "default")
+    assert recipe == recipe_from_dict(metadata["recipe"])
+    assert recipe.val_size == 0
+    assert (args.model, args.init) == (name, metadata.get("started_from"))
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
